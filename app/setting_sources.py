@@ -1,0 +1,72 @@
+"""Where settings are written: in the .ini file, in the environment, in files it names.
+
+The environment wins: `PILLARBOX_EMAIL_SMTP_PASSWORD` over `email.smtp_password`, and
+`PILLARBOX_EMAIL_SMTP_PASSWORD_FILE` names a file that holds the value.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where settings are written: the .ini `file`, its `values`, and the variables `environ`."""
+
+    values: Mapping[str, Any]
+    file: str
+    here: Path
+    environ: Mapping[str, str]
+
+    def find(self, name: str) -> tuple[str, str]:
+        """A setting's text, `""` where it is not set, and its place as the end of a sentence.
+
+        White space around it does not count. Raises `ValueError` for a bad `_FILE` variable.
+        """
+        variable = variable_of(name)
+        file_variable = f"{variable}_FILE"
+        if file_variable in self.environ:
+            if variable in self.environ:
+                raise ValueError(f"both {variable} and {file_variable} are set; unset one of them")
+            path = self.here / self.environ[file_variable]
+            found, place = _content(path, file_variable), f"the file of {file_variable}"
+        elif variable in self.environ:
+            found, place = self.environ[variable], f"the environment variable {variable}"
+        else:
+            found, place = str(self.values.get(name, "")), self.file
+        if found := found.strip(" \t\r\n"):
+            return found, f", in {place}"
+        return "", f"; set it in {self.file} or as {variable}"
+
+    def unknown_names(self, names: list[str]) -> Iterator[tuple[str, str]]:
+        """Names in our sections and `PILLARBOX_*` variables that no setting has, each with a line
+        that names the closest one that exists."""
+        sections = tuple({f"{name.partition('.')[0]}." for name in names if "." in name})
+        variables = [variable_of(name) + end for name in names for end in ("", "_FILE")]
+        in_file = (name for name in self.values if name.startswith(sections))
+        in_environ = (name for name in self.environ if name.startswith("PILLARBOX_"))
+        for given, known, place in (
+            (in_file, names, self.file),
+            (in_environ, variables, "the environment"),
+        ):
+            for name in sorted(set(given) - set(known)):
+                [closest] = get_close_matches(name, known, n=1, cutoff=0)
+                yield name, f"{name}: is not a setting (did you mean {closest}?), in {place}"
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting: `PILLARBOX_EMAIL_SMTP_PORT` of `email.smtp_port`."""
+    return "PILLARBOX_" + name.replace(".", "_").upper()
+
+
+def _content(path: Path, variable: str) -> str:
+    """The text of a file. The message keeps quiet about the path: it may be a misplaced secret."""
+    try:
+        return path.read_text("utf-8")
+    except OSError as problem:
+        reason = problem.strerror
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8 text"
+    raise ValueError(f"the file that {variable} names cannot be read ({reason})")

@@ -1,0 +1,188 @@
+"""The forms a setting's value can take: each parser turns text into a checked value.
+
+A parser raises `ValueError` with the end of a sentence that starts with the value:
+`is not a port number (1 to 65535)`. It never repeats the value, which may be a secret.
+"""
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import getaddresses
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+_TRUTHS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+_HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A name people see and an address, its domain in A-labels (`xn--...`)."""
+
+    name: str
+    address: str
+
+
+def has_unprintable(text: str) -> bool:
+    """Whether `text` has a control character, a line or paragraph separator or half a pair."""
+    return any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
+
+
+def text(value: str) -> str:
+    """Any text."""
+    return value
+
+
+def title(value: str) -> str:
+    """A name that stands in headers: no `=?`, which opens an encoded word (CVE-2024-6923)."""
+    if "=?" in value:
+        raise ValueError('is not a name for a header: take out "=?"')
+    return value
+
+
+def truth(value: str) -> bool:
+    """`true` or `false`; also yes and no, on and off, 1 and 0."""
+    try:
+        return _TRUTHS[value.lower()]
+    except KeyError:
+        raise ValueError("is neither true nor false") from None
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """One word of a short list."""
+
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"is not one of {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def number(least: int, most: int, what: str = "a whole number") -> Callable[[str], int]:
+    """A whole number from `least` to `most`."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
+            raise ValueError(f"is not {what} ({least} to {most})")
+        return int(value)
+
+    return parse
+
+
+def address(value: str) -> str:
+    """An email address, its domain in A-labels. Test domains (`shop.test`) are welcome."""
+    try:
+        valid = validate_email(
+            value, check_deliverability=False, test_environment=True, allow_smtputf8=False
+        )
+    except EmailNotValidError as problem:
+        raise ValueError(f"is not an email address: {problem}") from None
+    return f"{valid.ascii_local_part}@{valid.ascii_domain}"
+
+
+def mailbox(value: str) -> Mailbox:
+    """`Name <address>`."""
+    found = getaddresses([value])
+    if len(found) != 1 or not all(found[0]):
+        raise ValueError(
+            'is not of the form Name <address> (a name with a comma stands in "double quotes")'
+        )
+    [(name, written_address)] = found
+    return Mailbox(title(name), address(written_address))
+
+
+def recipients(value: str) -> tuple[str, ...]:
+    """Addresses and `*@domain`, separated by white space or commas; in lower case."""
+    return tuple(map(_recipient, re.split(r"[\s,]+", value.strip(" \t\r\n,"))))
+
+
+def _recipient(entry: str) -> str:
+    try:
+        local_part, at, domain = entry.partition("@")
+        if local_part == "*" and at:
+            return address(f"anybody@{domain}").lower().replace("anybody", "*", 1)
+        return address(entry).lower()
+    except ValueError:
+        raise ValueError("is not a list of whole addresses and *@domain") from None
+
+
+def host(value: str) -> str:
+    """A host name or an IP address, without scheme and port."""
+    if len(value) > 253 or not all(map(_HOST_LABEL.fullmatch, value.split("."))):
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise ValueError(
+                "is not a host name (without scheme and port, international ones as xn--...)"
+            ) from None
+    return value.lower()
+
+
+def is_loopback(name: str) -> bool:
+    """Whether the host `name` is this machine itself, seen without asking the network."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def base_url(value: str) -> str:
+    """`https://host` or `http://host:port`: what every link starts with. No path."""
+    try:
+        url = urlsplit(value)
+        port = url.port
+        name = host(url.hostname or "")
+    except ValueError:
+        port, name = None, ""
+    bare = (url.path in ("", "/")) and not (url.query or url.fragment or "@" in url.netloc)
+    if url.scheme not in ("http", "https") or not name or not bare:
+        raise ValueError("is not of the form https://shop.example.org (no path, no user name)")
+    name = f"[{name}]" if ":" in name else name
+    return f"{url.scheme}://{name}" + (f":{port}" if port else "")
+
+
+def database_url(here: Path) -> Callable[[str], str]:
+    """An SQLAlchemy URL of SQLite or PostgreSQL; a relative SQLite path starts at `here`."""
+
+    def parse(value: str) -> str:
+        try:
+            url = make_url(value)
+        except (ArgumentError, ValueError):
+            raise ValueError(_NOT_A_DATABASE) from None
+        if url.drivername in ("postgresql", "postgresql+psycopg"):
+            return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+            raise ValueError(_NOT_A_DATABASE)
+        path = url.database or ":memory:"
+        if path != ":memory:" and not path.startswith("file:"):
+            url = url.set(database=str(here / path))
+        return url.render_as_string(hide_password=False)
+
+    return parse
+
+
+_NOT_A_DATABASE = (
+    "is not an SQLAlchemy URL such as sqlite:///var/shop.sqlite"
+    " or postgresql+psycopg://user:password@host/name"
+)
+
+
+def existing_file(here: Path) -> Callable[[str], str]:
+    """The path of a file that is there; a relative one starts at `here`."""
+
+    def parse(value: str) -> str:
+        if not (here / value).is_file():
+            raise ValueError("is not a file")
+        return str(here / value)
+
+    return parse
