@@ -1,0 +1,29 @@
+"""The attributes of every cookie (STANDARDS B4): ours alone, over TLS, out of reach of scripts."""
+
+from datetime import timedelta
+
+from pyramid.request import Request
+from pyramid.response import Response
+
+
+def cookie_name(request: Request, name: str) -> str:
+    """``name`` as the browser knows it. The ``__Host-`` prefix keeps sibling domains from setting the cookie."""
+    return f"__Host-{name}" if _is_secure(request) else name
+
+
+def set_cookie(request: Request, response: Response, name: str, value: str, max_age: timedelta) -> None:
+    """Send the cookie with ``response``; an empty ``value`` with no ``max_age`` takes it back."""
+    response.set_cookie(
+        cookie_name(request, name),
+        value,
+        max_age=max_age,
+        path="/",
+        secure=_is_secure(request),
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _is_secure(request: Request) -> bool:
+    # Browsers refuse Secure cookies, and so the prefix, from plain http, which only development uses.
+    return request.registry.pillarbox.site.base_url.startswith("https://")

@@ -1,0 +1,97 @@
+"""Error pages in the shop's style: what happened and what to do next, never a stack trace (STANDARDS C8)."""
+
+import logging
+from typing import Any, NamedTuple
+
+from pyramid.config import Configurator
+from pyramid.exceptions import BadCSRFToken
+from pyramid.httpexceptions import HTTPError, HTTPException
+from pyramid.i18n import TranslationStringFactory
+from pyramid.request import Request
+from pyramid_retry import is_error_retryable
+
+from app.web.rendering import DOMAIN
+
+_ = TranslationStringFactory(DOMAIN)
+log = logging.getLogger(__name__)
+
+Page = dict[str, Any]
+
+
+class Words(NamedTuple):
+    """What a page says about one status."""
+
+    title: str
+    advice: str
+
+
+WORDS = {
+    400: Words(
+        _("We could not read that request"),
+        _("The address or the form was damaged on its way. Go back and try again."),
+    ),
+    403: Words(
+        _("This page is not for you"),
+        _("You have signed in, but this page is for other people."),
+    ),
+    404: Words(
+        _("Page not found"),
+        _("Nothing is at this address. If you typed it, check it for mistakes."),
+    ),
+    413: Words(
+        _("That was too much at once"),
+        _("What you sent is larger than anything this shop needs. Send less."),
+    ),
+    429: Words(
+        _("Too many tries"),
+        _("Wait a few minutes, then try again."),
+    ),
+}
+FORM_EXPIRED = Words(
+    _("This form is too old"),
+    _(
+        "The page was open for a long time, or your browser refuses cookies. Go back, load the page again and send the form"
+        " once more. Nothing was changed."
+    ),
+)
+
+
+def http_error(error: HTTPError, request: Request) -> Page:
+    """The page of a refused request."""
+    request.response.status_int = error.code
+    for name in ("Allow", "Retry-After"):
+        if name in error.headers:
+            request.response.headers[name] = error.headers[name]
+    return {"words": WORDS.get(error.code, WORDS[400])}
+
+
+def form_expired(error: BadCSRFToken, request: Request) -> Page:
+    """The page of a form without its token, or one that another site sent."""
+    request.response.status_int = error.code
+    return {"words": FORM_EXPIRED}
+
+
+def redirect(response: HTTPException, request: Request) -> HTTPException:
+    """A redirect that was raised is a response as it stands."""
+    return response
+
+
+def failure(error: Exception, request: Request) -> Page:
+    """The page of our own failure. What is worth a second try is left to pyramid_retry."""
+    if is_error_retryable(request, error):
+        raise error
+    route = request.matched_route.name if request.matched_route else None
+    # The path stays out of the log: it may hold a token.
+    log.error("%s of route %s failed", request.method, route, exc_info=error)
+    request.response.status_int = 500
+    return {}
+
+
+def includeme(config: Configurator) -> None:
+    """Register the pages."""
+    config.add_exception_view(redirect, context=HTTPException)
+    config.add_exception_view(http_error, context=HTTPError, renderer="errors/refused.jinja2")
+    config.add_exception_view(form_expired, context=BadCSRFToken, renderer="errors/refused.jinja2")
+    config.add_exception_view(failure, context=Exception, renderer="errors/failure.jinja2")
+    config.add_notfound_view(http_error, renderer="errors/refused.jinja2")
+    config.add_forbidden_view(http_error, renderer="errors/refused.jinja2")

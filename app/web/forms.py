@@ -1,0 +1,88 @@
+"""The base of every form: WTForms on a request, with errors that lead to their fields (STANDARDS C1, C2).
+
+A view reads like this; an invalid form answers 422 by itself::
+
+    form = SignUpForm(request)
+    if not form.validate():
+        return {"form": form}
+"""
+
+from typing import Any, NamedTuple
+
+import wtforms
+from pyramid.i18n import TranslationStringFactory
+from pyramid.request import Request
+
+from app.web.rendering import DOMAIN
+
+_ = TranslationStringFactory(DOMAIN)
+
+
+class Problem(NamedTuple):
+    """One line of the error summary."""
+
+    field_id: str | None
+    label: str
+    message: str
+
+
+class Translations:
+    """WTForms' own messages, through the request's language."""
+
+    def __init__(self, request: Request) -> None:
+        self.localizer = request.localizer
+
+    def gettext(self, message: str) -> str:
+        """``message`` in the reader's language."""
+        return str(self.localizer.translate(_(message)))
+
+    def ngettext(self, singular: str, plural: str, n: int) -> str:
+        """The form of the message that ``n`` asks for."""
+        return str(self.localizer.pluralize(singular, plural, n, domain=DOMAIN))
+
+
+class Form(wtforms.Form):
+    """A form of the page; it is filled from a POST and empty otherwise. Texts are translation strings."""
+
+    class Meta:
+        def get_translations(self, form: "Form") -> Translations:
+            return Translations(form.request)
+
+    def __init__(self, request: Request, **initial: Any) -> None:
+        """``initial`` are values by field name, for a form that nobody has sent yet."""
+        self.request = request
+        super().__init__(request.POST if request.method == "POST" else None, data=initial)
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Whether every field is right. If not, the response becomes 422."""
+        is_valid: bool = super().validate(extra_validators)
+        if not is_valid:
+            self.request.response.status_int = 422
+        return is_valid
+
+    def refuse(self, field: wtforms.Field, message: str) -> None:
+        """Say what is wrong with ``field`` where only the view can know; the response becomes 422."""
+        field.errors = [*field.errors, message]
+        self.request.response.status_int = 422
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What the error summary lists, in the order of the fields."""
+        lines = [Problem(f.id, f.label.text, f.errors[0]) for f in self if f.errors]
+        return lines + [Problem(None, "", message) for message in self.form_errors]
+
+
+class EmailField(wtforms.EmailField):
+    """An address. Pass ``autocomplete="username"`` where it signs somebody in."""
+
+    def __init__(self, label: str, *, autocomplete: str = "email", **options: Any) -> None:
+        attributes = {"autocomplete": autocomplete, "spellcheck": "false", "autocapitalize": "none"}
+        super().__init__(label, render_kw=attributes, **options)
+
+
+class PasswordField(wtforms.PasswordField):
+    """A password: any length may be pasted, and it is never sent back. ``autocomplete`` as in HTML."""
+
+    def __init__(self, label: str, *, autocomplete: str, **options: Any) -> None:
+        attributes = {"autocomplete": autocomplete, "spellcheck": "false", "autocapitalize": "none"}
+        super().__init__(label, render_kw=attributes, **options)

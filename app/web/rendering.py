@@ -1,0 +1,100 @@
+"""Jinja2 as the pages use it: strict, escaping, translated, with amounts and dates in the reader's language."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from pyramid.config import Configurator
+from pyramid.events import BeforeRender
+from pyramid.request import Request
+
+from app import formats
+from app.templates_folder import templates_folder
+from app.web.links import has_route
+
+DOMAIN = "pillarbox"
+DEFAULT_LANGUAGE = "en"
+
+
+@pass_context
+def money(context: Context, minor: int, currency: str) -> str:
+    """``{{ 2400|money("EUR") }}``: an amount in minor units."""
+    return formats.money(minor, currency, _locale(context))
+
+
+@pass_context
+def percent(context: Context, basis_points: int) -> str:
+    """``{{ 1900|percent }}``: a rate in hundredths of a percent."""
+    return formats.percent(basis_points, _locale(context))
+
+
+@pass_context
+def date(context: Context, value: datetime) -> str:
+    """``{{ order.created_at|date }}``: a day in words."""
+    return formats.date(value, _locale(context))
+
+
+@pass_context
+def date_time(context: Context, value: datetime) -> str:
+    """``{{ order.created_at|date_time }}``: a day and time."""
+    return formats.date_time(value, _locale(context))
+
+
+@pass_context
+def duration(context: Context, value: timedelta) -> str:
+    """``{{ lifetime|duration }}``: a length of time."""
+    return formats.duration(value, _locale(context))
+
+
+@pass_context
+def translate(context: Context, message: str) -> str:
+    """``{{ field.label.text|translate }}``: a translation string made in Python, in the reader's language."""
+    translated: str = context["request"].localizer.translate(message)
+    return translated
+
+
+def _locale(context: Context) -> str:
+    name: str = context["request"].locale_name
+    return name
+
+
+def _language(request: Request) -> str:
+    # Pyramid's own choice reads the query and a cookie of its own: a link could change the reader's language,
+    # and a query that cannot be decoded could not be answered by an error page.
+    return DEFAULT_LANGUAGE
+
+
+def _add_globals(event: BeforeRender) -> None:
+    request = event["request"]
+    if request is not None:
+        event["site"] = request.registry.pillarbox.site
+        event["link"] = request.link
+        event["has_route"] = partial(has_route, request)
+
+
+def includeme(config: Configurator) -> None:
+    """Set up the ``.jinja2`` renderer on the ``templates`` folder."""
+    filters: dict[str, Any] = {
+        "money": money,
+        "percent": percent,
+        "date": date,
+        "date_time": date_time,
+        "duration": duration,
+        "translate": translate,
+    }
+    config.add_settings(
+        {
+            "jinja2.undefined": "strict",
+            "jinja2.trim_blocks": True,
+            "jinja2.lstrip_blocks": True,
+            "jinja2.newstyle": True,
+            "jinja2.i18n.domain": DOMAIN,
+            "jinja2.filters": filters,
+            "jinja2.directories": str(templates_folder()),
+        }
+    )
+    config.include("pyramid_jinja2")
+    config.set_locale_negotiator(_language)
+    config.add_subscriber(_add_globals, BeforeRender)

@@ -1,0 +1,57 @@
+"""Turns away what no form and no link of ours sends (STANDARDS B11, B12), before a view stumbles over it.
+
+Undecodable paths, queries, forms and cookies, repeated or array fields, uploaded files and NUL characters get a 400 page,
+bodies over 1 MB a 413 page.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
+from pyramid.registry import Registry
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.tweens import EXCVIEW
+
+LARGEST_BODY = 1024 * 1024
+"""Octets."""
+
+Handler = Callable[[Request], Response]
+
+
+def well_formed_tween(handler: Handler, registry: Registry) -> Handler:
+    """Let only well-formed requests through to ``handler``."""
+
+    def tween(request: Request) -> Response:
+        if (request.content_length or 0) > LARGEST_BODY:
+            raise HTTPRequestEntityTooLarge()
+        try:
+            fields = list(_read_everything(request))
+        except (UnicodeError, ValueError, LookupError, TypeError) as error:
+            raise HTTPBadRequest() from error
+        names = [name for name, _ in fields]
+        if len(set(names)) < len(names):
+            raise HTTPBadRequest()
+        if not all(_is_plain(name, value) for name, value in fields):
+            raise HTTPBadRequest()
+        return handler(request)
+
+    return tween
+
+
+def _read_everything(request: Request) -> Iterator[tuple[str, Any]]:
+    """The decoded path, query and form; whatever cannot be decoded raises."""
+    yield "path", request.path_info + request.script_name
+    yield from (("query " + name, value) for name, value in request.GET.items())
+    yield from (("form " + name, value) for name, value in request.POST.items())
+    dict(request.cookies)
+
+
+def _is_plain(name: str, value: Any) -> bool:
+    return isinstance(value, str) and "\0" not in name + value and "[" not in name
+
+
+def includeme(config: Configurator) -> None:
+    """Put the tween where its errors become pages."""
+    config.add_tween("app.web.well_formed.well_formed_tween", under=EXCVIEW)
