@@ -11,13 +11,15 @@ from pyramid.path import AssetResolver
 from pyramid.request import Request
 from pyramid.static import QueryStringCacheBuster
 
+FOLDER = "app:static"
+
 
 class ContentHash(QueryStringCacheBuster):  # type: ignore[misc]  # Pyramid has no types
     """Adds a hash of the file to its address."""
 
-    def tokenize(self, request: Request, pathspec: str, parts: dict[str, Any]) -> str:
-        """The hash of the file that ``pathspec`` names."""
-        path = Path(AssetResolver().resolve(pathspec).abspath())
+    def tokenize(self, request: Request, subpath: str, parts: dict[str, Any]) -> str:
+        """The hash of the file ``subpath`` in the folder."""
+        path = Path(AssetResolver().resolve(f"{FOLDER}/{subpath}").abspath())
         return _hash(path, path.stat().st_mtime_ns)
 
 
@@ -28,5 +30,5 @@ def _hash(path: Path, modified: int) -> str:
 
 def includeme(config: Configurator) -> None:
     """Serve ``app/static`` at ``/static``."""
-    config.add_static_view("static", "app:static", cache_max_age=timedelta(days=365))
-    config.add_cache_buster("app:static", ContentHash("v"))
+    config.add_static_view("static", FOLDER, cache_max_age=timedelta(days=365))
+    config.add_cache_buster(FOLDER, ContentHash("v"))

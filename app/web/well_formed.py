@@ -26,9 +26,12 @@ def well_formed_tween(handler: Handler, registry: Registry) -> Handler:
     def tween(request: Request) -> Response:
         if (request.content_length or 0) > LARGEST_BODY:
             raise HTTPRequestEntityTooLarge()
+        # WebOb raises a warning as an error for any other character set.
+        if request.charset != "UTF-8":
+            raise HTTPBadRequest()
         try:
             fields = list(_read_everything(request))
-        except (UnicodeError, ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             raise HTTPBadRequest() from error
         names = [name for name, _ in fields]
         if len(set(names)) < len(names):
@@ -42,7 +45,7 @@ def well_formed_tween(handler: Handler, registry: Registry) -> Handler:
 
 def _read_everything(request: Request) -> Iterator[tuple[str, Any]]:
     """The decoded path, query and form; whatever cannot be decoded raises."""
-    yield "path", request.path_info + request.script_name
+    yield "path", request.path_info
     yield from (("query " + name, value) for name, value in request.GET.items())
     yield from (("form " + name, value) for name, value in request.POST.items())
     dict(request.cookies)
