@@ -1,12 +1,15 @@
 """Settings: what is accepted, what is refused, and in which words."""
 
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyramid.config import Configurator
 
-from app.settings import DEVELOPMENT_SECRET, Mailbox, Settings, SettingsError
+from app.settings import DEVELOPMENT_SECRET, Mailbox, Settings, SettingsError, declarations
+
+PROJECT = Path(__file__).parents[2]
 
 DEVELOPMENT = {
     "environment": "development",
@@ -369,3 +372,35 @@ def test_the_application_finds_its_settings_at_the_registry(tmp_path: Path) -> N
         pytest.raises(SettingsError, match=r'email\.debug: "\?" is neither .* in shop\.ini'),
     ):
         config.include("app.settings")
+
+
+def ini(name: str) -> dict[str, str]:
+    parser = ConfigParser()
+    parser.optionxform = str  # type: ignore[assignment]
+    parser.read_string((PROJECT / name).read_text("utf-8"))
+    return dict(parser["app:main"])
+
+
+def test_development_ini_is_complete_and_sends_nothing() -> None:
+    values = ini("development.ini")
+    assert values["secret"] == DEVELOPMENT_SECRET
+    settings = read(values)
+    assert settings.email.debug is True
+    assert settings.email.debug_recipients == ()
+
+
+def test_production_ini_shows_every_setting_and_starts_only_when_filled_in() -> None:
+    values = ini("production.ini")
+    named = {setting.name for setting in declarations(PROJECT)}
+    assert named == {name for name in values if name in named}
+    assert [line.partition(":")[0] for line in problems(values)] == [
+        "site.name",
+        "site.base_url",
+        "site.support_email",
+        "database.url",
+        "secret",
+        "email.from",
+        "email.smtp_server",
+    ]
+    filled_in = {name: PRODUCTION[name] for name in PRODUCTION if not values.get(name)}
+    assert read({**values, **filled_in}).is_production
