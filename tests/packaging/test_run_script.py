@@ -129,7 +129,8 @@ def test_a_moved_folder_sets_up_anew(machine: Machine) -> None:
 def test_a_set_up_that_failed_is_begun_again(machine: Machine) -> None:
     line = machine.refusal(NO_NETWORK="1")
     assert line == (
-        "run: pip install --require-hashes -r requirements.lock failed; why: .venv/set-up.log"
+        "run: pip install --require-hashes -r requirements.lock failed."
+        " Is there a network? See .venv/set-up.log"
     )
     assert (machine.project / ".venv/set-up.log").read_text() == "ERROR: as told\n"
     machine.steps()

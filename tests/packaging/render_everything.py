@@ -1,0 +1,57 @@
+"""Run by test_wheel.py with the Python of a fresh environment, in an empty folder.
+
+Loads every page's template, renders every sample of every email, and asks for the first page.
+Prints what it saw, so that the test can see that it was not nothing.
+"""
+
+import sys
+from pathlib import Path
+
+from pyramid_jinja2 import IJinja2Environment
+from webtest import TestApp
+
+import app
+from app.mail import Recipient
+from app.migrations import migrate
+from app.templates_folder import templates_folder
+
+environment = Path(sys.prefix).resolve()
+for place in (Path(app.__file__), templates_folder()):
+    assert environment in place.resolve().parents, f"{place} is not the installed one"
+
+application = app.main(
+    {"here": str(Path.cwd())},
+    **{
+        "environment": "development",
+        "site.name": "Pillarbox",
+        "site.base_url": "http://localhost",
+        "site.support_email": "help@example.org",
+        "secret": "a secret of this test",
+        "email.debug": "true",
+        "email.from": "Pillarbox <shop@example.org>",
+    },
+)
+registry = application.registry
+
+pages = registry.getUtility(IJinja2Environment, name=".jinja2")
+names = pages.list_templates(extensions=["jinja2"])
+for name in names:
+    pages.get_template(name)
+
+subjects = []
+for kind in registry.email_kinds:
+    for sample in kind.samples.values():
+        recipient = Recipient("anna@example.org", "Anna")
+        message = registry.email_composer.compose(kind, sample, to=recipient, about="test:1")
+        assert message.problem is None, f"{kind.name}: {message.problem}"
+        subjects.append(message.subject)
+
+migrate(registry.database.engine)
+browser = TestApp(application)
+front_page = browser.get("/")
+stylesheets = front_page.html.select("link[rel=stylesheet]")
+for link in stylesheets:
+    browser.get(str(link["href"]))
+registry.database.dispose()
+
+print(f"{len(names)} templates, {len(subjects)} emails, {len(stylesheets)} stylesheet")  # noqa: T201
