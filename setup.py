@@ -10,6 +10,7 @@ NEEDED = [
     "pyramid_jinja2>=2.10",
     "pyramid_retry>=2.1",
     "pyramid_tm>=2.6",
+    "plaster>=1.1",
     "plaster_pastedeploy>=1.0",
     "transaction>=5.0",
     "waitress>=3.0.2",
@@ -24,13 +25,12 @@ NEEDED = [
     "css-inline>=0.20",
     "email-validator>=2.3",
     "html2text>=2025.4.15",
+    "idna>=3.10",
     "Jinja2>=3.1.6",
-    "MarkupSafe>=3.0",
     # Accounts and pages.
     "argon2-cffi>=25.1",
     "Babel>=2.18",
     "click>=8.2",
-    "limits>=5.6",
     "WTForms>=3.2",
     "zxcvbn>=4.5",
 ]

@@ -16,7 +16,8 @@ from app.migrations import migrate
 from app.templates_folder import templates_folder
 
 environment = Path(sys.prefix).resolve()
-for place in (Path(app.__file__), templates_folder()):
+folder = templates_folder()
+for place in (Path(app.__file__), folder):
     assert environment in place.resolve().parents, f"{place} is not the installed one"
 
 application = app.main(
@@ -33,9 +34,10 @@ application = app.main(
 )
 registry = application.registry
 
+templates = {str(path.relative_to(folder)) for path in folder.rglob("*.jinja2")}
+emails = {name for name in templates if name.startswith("email/")}
 pages = registry.getUtility(IJinja2Environment, name=".jinja2")
-names = pages.list_templates(extensions=["jinja2"])
-for name in names:
+for name in templates - emails:
     pages.get_template(name)
 
 subjects = []
@@ -45,6 +47,8 @@ for kind in registry.email_kinds:
         message = registry.email_composer.compose(kind, sample, to=recipient, about="test:1")
         assert message.problem is None, f"{kind.name}: {message.problem}"
         subjects.append(message.subject)
+shared = {"email/layout.jinja2", "email/parts.jinja2"}
+assert emails - shared == {f"email/{kind.name}.jinja2" for kind in registry.email_kinds}
 
 migrate(registry.database.engine)
 browser = TestApp(application)
@@ -54,4 +58,4 @@ for link in stylesheets:
     browser.get(str(link["href"]))
 registry.database.dispose()
 
-print(f"{len(names)} templates, {len(subjects)} emails, {len(stylesheets)} stylesheet")  # noqa: T201
+print(f"{len(templates)} templates, {len(subjects)} emails, {len(stylesheets)} stylesheet")  # noqa: T201
