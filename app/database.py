@@ -1,0 +1,224 @@
+"""The database: engine, sessions, one transaction per request, and the column types that every
+table shares.
+
+A request owns one transaction. It commits when the view returns and rolls back when the view
+raises. GET and HEAD requests get a read-only transaction, which the database itself enforces; every
+other request gets a writing one, which begins with its first statement.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import zope.sqlalchemy
+from pyramid.config import Configurator
+from pyramid.registry import Registry
+from pyramid.request import Request
+from sqlalchemy import DateTime, Dialect, Engine, Integer, MetaData, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import TypeDecorator
+from transaction.interfaces import TransientError
+
+READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SQLITE_BUSY_SECONDS = 30
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A point in time, always aware and in UTC. SQLite stores it without a zone, PostgreSQL with
+    one.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; times are stored in UTC")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The base of every model. Constraints are named by rule, so that migrations can name them on
+    both databases.
+    """
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UTCDateTime()}  # noqa: RUF012 (SQLAlchemy reads it so)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "id" in cls.__table__.c and isinstance(cls.__table__.c.id.type, Integer):
+            # SQLite gives the number of a deleted last row out again otherwise, and business keys
+            # are made of these numbers.
+            cls.__table__.dialect_options["sqlite"]["autoincrement"] = True
+
+
+class DatabaseBusy(TransientError):
+    """The database could not take the write now ("database is locked", a deadlock). The request is
+    worth a second try.
+    """
+
+
+class Database:
+    """One engine under two sets of rules: ``reading`` refuses to write, ``writing`` takes the write
+    lock at its start.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_engine(url, **_engine_options(url))
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.reading = self.engine.execution_options(
+            postgresql_readonly=True, pillarbox_writes=False
+        )
+        self.writing = self.engine.execution_options(pillarbox_writes=True)
+        event.listen(self.engine, "handle_error", _mark_transient_errors)
+        if self.is_sqlite:
+            _SQLiteRules(self.engine)
+
+    @contextmanager
+    def transaction(self, *, write: bool) -> Iterator[Session]:
+        """A short transaction of its own: committed at the end of the block, rolled back when the
+        block raises.
+        """
+        engine = self.writing if write else self.reading
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    if make_url(url).get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}}
+    # A connection that died with its server is noticed before it is used, not by the customer.
+    return {"pool_pre_ping": True}
+
+
+def _mark_transient_errors(context: ExceptionContext) -> None:
+    original = context.original_exception
+    sqlstate = getattr(original, "sqlstate", None) or ""
+    # Class 40 is "transaction rollback" in the SQL standard: serialisation failures and deadlocks.
+    if "database is locked" in str(original) or sqlstate.startswith("40"):
+        raise DatabaseBusy(str(original)) from original
+
+
+class _SQLiteRules:
+    """SQLite as DESIGN asks: WAL, foreign keys, BEGIN IMMEDIATE for writers, and one lock that
+    queues this process's writers.
+
+    SQLite's own busy handler sleeps in steps and is unfair, so writers of one process wait for a
+    lock instead. The lock is taken when a writing transaction begins and given back when its
+    connection returns to the pool.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._lock = threading.Lock()
+        event.listen(engine, "connect", self._connect)
+        event.listen(engine, "begin", self._begin)
+        event.listen(engine, "checkin", self._checkin)
+
+    def _connect(self, dbapi_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        # The driver must not open transactions by itself: _begin does, in the mode that is needed.
+        dbapi_connection.isolation_level = None  # type: ignore[attr-defined]
+        cursor = dbapi_connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+
+    def _begin(self, connection: Connection) -> None:
+        writes = connection.get_execution_options().get("pillarbox_writes", True)
+        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+        if not writes:
+            connection.exec_driver_sql("BEGIN")
+            return
+        record = connection.connection._connection_record
+        if record is not None and not record.info.get("holds_write_lock"):
+            if not self._lock.acquire(timeout=SQLITE_BUSY_SECONDS):
+                raise DatabaseBusy("another writer of this process held the database for too long")
+            record.info["holds_write_lock"] = True
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def _checkin(
+        self, dbapi_connection: DBAPIConnection | None, record: ConnectionPoolEntry
+    ) -> None:
+        if record.info.pop("holds_write_lock", False):
+            self._lock.release()
+
+
+def utc_clock() -> datetime:
+    """The current time. Code asks ``registry.clock`` instead of this, so that tests can set the
+    time.
+    """
+    return datetime.now(UTC)
+
+
+def insert_for(session: Session, model: type[Base]) -> Any:
+    """The INSERT of the session's database, which both spell
+    ``.on_conflict_do_nothing().returning(...)``.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return sqlite.insert(model)
+    return postgresql.insert(model)
+
+
+@contextmanager
+def short_transaction(registry: Registry, *, write: bool) -> Iterator[Session]:
+    """A transaction beside the request's, for what must not wait inside it (session look-ups,
+    limits, settle on a GET).
+
+    On SQLite, never open a writing one while the request's own transaction has begun to write.
+    """
+    database: Database = registry.database
+    with database.transaction(write=write) as session:
+        yield session
+
+
+def _dbsession(request: Request) -> Session:
+    database: Database = request.registry.database
+    engine = database.reading if request.method in READ_METHODS else database.writing
+    session = Session(engine)
+    zope.sqlalchemy.register(session, transaction_manager=request.tm)
+    return session
+
+
+def _now(request: Request) -> datetime:
+    clock: Callable[[], datetime] = request.registry.clock
+    return clock()
+
+
+def includeme(config: Configurator) -> None:
+    """Give the application ``registry.database``, ``registry.clock``, ``request.dbsession`` and
+    ``request.now``.
+    """
+    config.include("app.settings")
+    config.add_settings({"tm.manager_hook": "pyramid_tm.explicit_manager", "retry.attempts": 3})
+    config.include("pyramid_retry")
+    config.include("pyramid_tm")
+    config.registry.database = Database(config.registry.pillarbox.database.url)
+    config.registry.clock = utc_clock
+    config.add_request_method(_dbsession, "dbsession", reify=True)
+    config.add_request_method(_now, "now", reify=True)

@@ -1,0 +1,51 @@
+"""How amounts, dates and durations are shown to people, in pages and in emails alike. Babel only
+displays; it never computes.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import ceil
+from typing import Literal
+
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_currency, format_percent, get_currency_precision
+
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def money(minor: int, currency: str, locale: str) -> str:
+    """An amount in minor units, such as 2400 EUR cents: ``€24.00`` in English, ``24,00 €`` in
+    German. It never breaks.
+    """
+    amount = Decimal(minor).scaleb(-get_currency_precision(currency))
+    return format_currency(amount, currency, locale=locale).replace(" ", NO_BREAK_SPACE)
+
+
+def percent(basis_points: int, locale: str) -> str:
+    """A rate in hundredths of a percent: 1900 is ``19%``, 770 is ``7.7%``."""
+    return format_percent(
+        Decimal(basis_points) / 10_000, locale=locale, decimal_quantization=False
+    ).replace(" ", NO_BREAK_SPACE)
+
+
+def date(value: datetime, locale: str) -> str:
+    """A day in words, in UTC: ``November 22, 2026``."""
+    return format_date(value, format="long", locale=locale)
+
+
+def date_time(value: datetime, locale: str) -> str:
+    """A day and time in words, in UTC: ``Nov 22, 2026, 5:49 PM UTC``."""
+    return f"{format_datetime(value, format='medium', locale=locale)} UTC"
+
+
+def duration(value: timedelta, locale: str) -> str:
+    """A length of time rounded up to whole minutes, hours or days: ``30 minutes``, ``24 hours``."""
+    seconds = value.total_seconds()
+    granularity: Literal["minute", "hour", "day"]
+    if seconds < 3600:
+        granularity, rounded = "minute", timedelta(minutes=ceil(seconds / 60))
+    elif seconds <= 48 * 3600:
+        granularity, rounded = "hour", timedelta(hours=ceil(seconds / 3600))
+    else:
+        granularity, rounded = "day", timedelta(days=ceil(seconds / 86400))
+    return format_timedelta(rounded, granularity=granularity, threshold=1e9, locale=locale)

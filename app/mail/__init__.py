@@ -1,0 +1,70 @@
+"""The email service. It knows no account and no product; ``config.include("app.mail")`` serves any
+Pyramid application.
+
+It gives the application ``config.add_email_kind(kind)``, ``request.compose(kind, context, to=...,
+about=...)`` and ``request.email_service.send_message(message, key=...)``.
+"""
+
+from typing import Any
+
+from jinja2 import FileSystemLoader
+from pyramid.config import Configurator
+from pyramid.request import Request
+
+from app.mail.compose import Composer
+from app.mail.kinds import InDoubt, Kind, Kinds, Priority, RateLimit
+from app.mail.message import Attachment, BodyFormat, Message, Recipient
+from app.mail.service import EmailService, KeyTaken
+from app.mail.wakeup import Wakeup
+from app.templates_folder import templates_folder
+
+__all__ = [
+    "Attachment",
+    "BodyFormat",
+    "EmailService",
+    "InDoubt",
+    "KeyTaken",
+    "Kind",
+    "Kinds",
+    "Message",
+    "Priority",
+    "RateLimit",
+    "Recipient",
+    "includeme",
+]
+
+
+def includeme(config: Configurator) -> None:
+    """Read the settings into the email service and hand it to every request."""
+    config.include("app.settings")
+    config.include("app.database")
+    registry = config.registry
+    registry.email_kinds = Kinds()
+    registry.email_wakeup = Wakeup()
+    registry.email_composer = Composer(
+        registry.pillarbox.site, FileSystemLoader(templates_folder())
+    )
+    config.add_directive("add_email_kind", _add_email_kind)
+    config.add_request_method(_compose, "compose")
+    config.add_request_method(_email_service, "email_service", reify=True)
+
+
+def _add_email_kind(config: Configurator, kind: Kind) -> None:
+    config.registry.email_kinds.add(kind)
+
+
+def _compose(request: Request, kind: Kind, context: Any, **details: Any) -> Message:
+    composer: Composer = request.registry.email_composer
+    return composer.compose(kind, context, **details)
+
+
+def _email_service(request: Request) -> EmailService:
+    registry = request.registry
+    return EmailService(
+        settings=registry.pillarbox.email,
+        site=registry.pillarbox.site,
+        session=request.dbsession,
+        clock=registry.clock,
+        wakeup=registry.email_wakeup,
+        request_id=getattr(request, "id", ""),
+    )

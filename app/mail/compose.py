@@ -1,0 +1,128 @@
+"""Composing: a kind and its context become a message. Pure: nothing is stored and nothing is sent
+here.
+
+One template is rendered once, as HTML. The subject is its title and the plain text is made from its
+content, so the two bodies cannot tell different stories.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import fields
+from html import unescape
+from typing import Any
+
+import css_inline
+from jinja2 import BaseLoader, Environment, StrictUndefined, pass_context
+from jinja2.runtime import Context
+
+from app import formats
+from app.mail.kinds import Kind
+from app.mail.message import Attachment, BodyFormat, Message, Recipient
+from app.mail.plaintext import plain_text
+from app.settings import Site
+
+log = logging.getLogger(__name__)
+
+CONTENT_BEGINS = "<!-- content -->"
+CONTENT_ENDS = "<!-- /content -->"
+"""Between these two comments of the layout stands what people read, and so what the plain text is
+made of.
+"""
+
+
+class Composer:
+    """Turns kinds and contexts into messages. One per application: its templates are compiled
+    once.
+    """
+
+    raises = False
+    """Raise what cannot be rendered instead of recording it: for tests."""
+
+    def __init__(self, site: Site, loader: BaseLoader) -> None:
+        self._templates = _environment(site, loader)
+        self._inliner = css_inline.CSSInliner(
+            load_remote_stylesheets=False, keep_at_rules=True, keep_style_tags=False
+        )
+
+    def compose(
+        self,
+        kind: Kind,
+        context: Any,
+        *,
+        to: Recipient,
+        about: str,
+        attachments: tuple[Attachment, ...] = (),
+    ) -> Message:
+        """Compose one email.
+
+        ``context`` is an instance of the kind's dataclass; ``about`` names what the email is about,
+        such as ``account:7``. A kind that cannot be rendered becomes a message that carries the
+        problem instead of bodies, so that the act it reports still stands; the error is logged.
+        (With ``raises``, as in tests, it is raised.)
+        """
+        if not isinstance(context, kind.context):
+            raise TypeError(
+                f"{kind.name} needs a {kind.context.__name__}, not {type(context).__name__}"
+            )
+        try:
+            page = self._render(kind, context, to)
+            subject = _between(page, "<title>", "</title>")
+            html = text = None
+            if to.body_format is not BodyFormat.TEXT:
+                html = self._inliner.inline(page)
+            if to.body_format is not BodyFormat.HTML:
+                text = plain_text(_between(page, CONTENT_BEGINS, CONTENT_ENDS))
+        except Exception as error:
+            if self.raises:
+                raise
+            log.exception("email kind %s could not be composed", kind.name)
+            problem = f"could not be composed: {type(error).__name__}"
+            return Message(kind, to, about, "", None, None, (), problem)
+        return Message(
+            kind=kind,
+            to=to,
+            about=about,
+            subject=" ".join(unescape(subject).split()),
+            html=html,
+            text=text,
+            attachments=attachments,
+        )
+
+    def _render(self, kind: Kind, context: Any, to: Recipient) -> str:
+        template = self._templates.get_template(f"email/{kind.name}.jinja2")
+        values = {field.name: getattr(context, field.name) for field in fields(context)}
+        return template.render(values, locale=to.locale)
+
+
+def _environment(site: Site, loader: BaseLoader) -> Environment:
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    environment.globals["site"] = site
+    environment.filters.update(
+        money=_localized(formats.money),
+        percent=_localized(formats.percent),
+        date=_localized(formats.date),
+        date_time=_localized(formats.date_time),
+        duration=_localized(formats.duration),
+    )
+    return environment
+
+
+def _localized(function: Callable[..., str]) -> Callable[..., str]:
+    @pass_context
+    def format_for_recipient(context: Context, *values: Any) -> str:
+        return function(*values, context["locale"])
+
+    return format_for_recipient
+
+
+def _between(page: str, begin: str, end: str) -> str:
+    start = page.index(begin) + len(begin)
+    return page[start : page.index(end, start)]

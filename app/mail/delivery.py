@@ -1,0 +1,336 @@
+"""Delivery: due rows of the outbox go to the relay, and its verdicts go back into the rows.
+
+One worker has a few connections to the relay, each in a thread of its own, and one keeper that
+renews leases, sees to the rows of workers that died, and listens for calls. Everything that two of
+them could do at once is decided by the database.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Self
+
+from pyramid.registry import Registry
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app.database import Database, DatabaseBusy
+from app.mail import addresses, outbox, relay
+from app.mail.handover import Handover, Parcel
+from app.mail.kinds import InDoubt, Kind, Kinds
+from app.mail.liveness import Liveness, liveness_for
+from app.mail.mailer import Envelope, Mailer, Outcome, Phase
+from app.mail.mime import message_bytes
+from app.mail.outbox import Attempt, OutboxEmail, State, SuppressedAddress
+from app.mail.wakeup import Wakeup
+from app.settings import Email
+
+log = logging.getLogger(__name__)
+
+BATCH = 10
+"""How many emails a connection leases at once: enough to chain them, few enough to share."""
+POLL_SECONDS = 1.0
+"""How often an idle connection looks by itself, for what nobody called about."""
+KEEP_SECONDS = 1.0
+"""How often the keeper looks for workers that died."""
+HEARTBEAT_SECONDS = outbox.LEASE.total_seconds() / 3
+IDLE_SECONDS = 30.0
+"""An idle connection to the relay is closed after this, before the relay does it."""
+
+
+class Delivery:
+    """One worker: ``start`` and ``stop`` it, or call ``run_once`` to deliver what is due now in the
+    caller's thread.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Email,
+        kinds: Kinds,
+        *,
+        clock: Callable[[], datetime],
+        wakeup: Wakeup,
+        new_mailer: Callable[[], Mailer] | None = None,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._kinds = kinds
+        self._clock = clock
+        self._wakeup = wakeup
+        self._new_mailer = new_mailer or (lambda: Mailer.from_settings(settings))
+        self._relay = f"{settings.smtp_server}:{settings.smtp_port}"
+        self._liveness: Liveness | None = None
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._connections: set[_Connection] = set()
+
+    @classmethod
+    def from_registry(cls, registry: Registry) -> Self:
+        """The worker of a configured application."""
+        return cls(
+            registry.database,
+            registry.pillarbox.email,
+            registry.email_kinds,
+            clock=lambda: registry.clock(),
+            wakeup=registry.email_wakeup,
+        )
+
+    def start(self) -> None:
+        """Start the keeper and the connections."""
+        self._stopping.clear()
+        names = ["keeper", *(f"connection-{n + 1}" for n in range(self._settings.connections))]
+        targets = [self._keep, *[self._serve] * self._settings.connections]
+        self._threads = [
+            threading.Thread(target=target, name=name, daemon=True)
+            for target, name in zip(targets, names, strict=True)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, seconds: float = 30.0) -> None:
+        """Finish what is under way within ``seconds``, hand the rest back, and end.
+
+        What still waits for the relay's verdict then is in doubt.
+        """
+        self._stopping.set()
+        self._wakeup.now()
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        for connection in list(self._connections):
+            connection.abort()
+        for thread in self._threads:
+            thread.join(5)
+        self._threads = []
+        if self._liveness is not None:
+            self._liveness.close()
+            self._liveness = None
+
+    def run_once(self) -> int:
+        """Deliver everything that is due now. Returns how many emails were taken from the queue."""
+        self._take_over(self._alive())
+        connection = _Connection(self._new_mailer)
+        taken = 0
+        try:
+            while count := self._deliver_batch(connection):
+                taken += count
+        finally:
+            connection.quit()
+        return taken
+
+    def _alive(self) -> Liveness:
+        if self._liveness is None:
+            self._liveness = liveness_for(self._database.engine)
+        return self._liveness
+
+    # --- Connections ----------------------------------------------------------
+
+    def _serve(self) -> None:
+        connection = _Connection(self._new_mailer)
+        self._connections.add(connection)
+        idle_since = time.monotonic()
+        while not self._stopping.is_set():
+            seen = self._wakeup.calls
+            try:
+                busy = self._liveness is not None and self._deliver_batch(connection) > 0
+            except (SQLAlchemyError, DatabaseBusy) as error:
+                log.error("delivery cannot use the database: %s", type(error).__name__)
+                busy = False
+            except Exception:
+                log.exception("delivery failed")
+                busy = False
+            if busy:
+                idle_since = time.monotonic()
+                continue
+            if time.monotonic() - idle_since > IDLE_SECONDS:
+                connection.quit()
+            self._wakeup.wait(seen, POLL_SECONDS)
+        connection.quit()
+        self._connections.discard(connection)
+
+    def _deliver_batch(self, connection: "_Connection") -> int:
+        """Claim a batch and hand it over. Returns how many emails were claimed."""
+        liveness = self._alive()
+        with self._database.transaction(write=False) as session:
+            now = self._clock()
+            if not outbox.has_due(session, now) or relay.is_blocked(session, self._relay, now):
+                return 0
+        with self._database.transaction(write=True) as session:
+            now = self._clock()
+            claimed = outbox.claim(session, liveness.worker, now, BATCH)
+            parcels = self._guarded(session, claimed, now)
+            ids = {parcel.email.id for parcel in parcels}
+            if parcels and not relay.may_try(session, self._relay, now):
+                outbox.hand_back(session, liveness.worker, ids)
+                return 0
+        if parcels:
+            connection.in_hand = ids
+            try:
+                Handover(
+                    self._database,
+                    connection.mailer,
+                    liveness.worker,
+                    relay_name=self._relay,
+                    clock=self._clock,
+                    stopping=self._stopping,
+                    may_send=liveness.is_held,
+                ).hand_over(parcels)
+            finally:
+                connection.in_hand = set()
+        return len(claimed)
+
+    # --- Guards ---------------------------------------------------------------
+
+    def _guarded(self, session: Session, claimed: list[OutboxEmail], now: datetime) -> list[Parcel]:
+        """The emails that may go out, ready to. The others end here, each with its reason."""
+        if not claimed:
+            return []
+        recipients = [email.recipient.lower() for email in claimed]
+        suppressed = dict(
+            session.execute(
+                select(SuppressedAddress.address, SuppressedAddress.reason).where(
+                    SuppressedAddress.address.in_(recipients)
+                )
+            )
+            .tuples()
+            .all()
+        )
+        parcels = []
+        for email in claimed:
+            kind = self._kinds.get(email.kind)
+            verdict = self._guard(email, suppressed, now)
+            if kind is None:
+                verdict = State.FAILED, f"there is no kind of email named {email.kind!r} any more"
+            elif verdict is None:
+                parcel = _parcel(email, kind)
+                if isinstance(parcel, Parcel):
+                    parcels.append(parcel)
+                    continue
+                verdict = State.FAILED, parcel
+            state, reason = verdict
+            erase = (kind is None or kind.carries_secret) and state is not State.CAPTURED
+            outbox.never_sent(session, email, state, reason, erase=erase)
+            log.warning("email %d (%s) is %s", email.id, email.kind, state)
+        return parcels
+
+    def _guard(
+        self, email: OutboxEmail, suppressed: dict[str, str], now: datetime
+    ) -> tuple[State, str] | None:
+        settings = self._settings
+        if settings.debug and not addresses.matches(email.recipient, settings.debug_recipients):
+            return State.CAPTURED, "email.debug is on"
+        if email.expires_at <= now:
+            return State.EXPIRED, "its time to live ended before it could go out"
+        if email.recipient.lower() in suppressed:
+            return State.SUPPRESSED, suppressed[email.recipient.lower()]
+        if not email.has_body:
+            return State.FAILED, "its bodies were erased"
+        return None
+
+    # --- The keeper -----------------------------------------------------------
+
+    def _keep(self) -> None:
+        renewed = time.monotonic()
+        while not self._stopping.is_set():
+            try:
+                liveness = self._alive()
+                self._take_over(liveness)
+                if time.monotonic() - renewed >= HEARTBEAT_SECONDS:
+                    in_hand = set().union(
+                        *(connection.in_hand for connection in list(self._connections))
+                    )
+                    with self._database.transaction(write=True) as session:
+                        outbox.renew(session, liveness.worker, self._clock(), in_hand)
+                    renewed = time.monotonic()
+                until = time.monotonic() + KEEP_SECONDS
+                while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
+                    if liveness.watch(left):
+                        self._wakeup.now()
+            except Exception as error:
+                log.error("the keeper cannot use the database: %s", type(error).__name__)
+                self._stopping.wait(KEEP_SECONDS)
+
+    def _take_over(self, liveness: Liveness) -> None:
+        """Free the rows of workers that died, and decide about what they were sending."""
+        now = self._clock()
+        with self._database.transaction(write=False) as session:
+            holders = outbox.lease_holders(session)
+        for worker, first_ends in holders:
+            if worker == liveness.worker and first_ends >= now:
+                continue
+            with self._database.transaction(write=True) as session:
+                dead = liveness.is_dead(session, worker)
+                if not dead and first_ends >= now:
+                    continue
+                doubtful = outbox.release_leases(session, worker, now, dead=dead)
+                for email in doubtful:
+                    self._doubt(session, email, worker, now)
+            log.warning(
+                "worker %s %s, %d emails it was sending are in doubt",
+                worker,
+                "is dead" if dead else "let leases run out",
+                len(doubtful),
+            )
+            self._wakeup.now()
+
+    def _doubt(self, session: Session, email: OutboxEmail, worker: str, now: datetime) -> None:
+        kind = self._kinds.get(email.kind)
+        outbox.in_doubt(
+            session,
+            email,
+            worker,
+            now,
+            Attempt(
+                Outcome.IN_DOUBT,
+                Phase.VERDICT,
+                "its worker died when the final dot may have been out",
+            ),
+            resend=kind is not None and kind.in_doubt is InDoubt.RESEND,
+            erase=kind is None or kind.carries_secret,
+        )
+
+
+class _Connection:
+    """One thread's connection to the relay, opened when there is something to send, and what the
+    thread has in hand.
+    """
+
+    def __init__(self, new_mailer: Callable[[], Mailer]) -> None:
+        self._new_mailer = new_mailer
+        self._mailer: Mailer | None = None
+        self.in_hand: set[int] = set()
+
+    @property
+    def mailer(self) -> Mailer:
+        if self._mailer is None:
+            self._mailer = self._new_mailer()
+        return self._mailer
+
+    def abort(self) -> None:
+        if self._mailer is not None:
+            self._mailer.abort()
+
+    def quit(self) -> None:
+        if self._mailer is not None:
+            self._mailer.quit()
+
+
+def _parcel(email: OutboxEmail, kind: Kind) -> Parcel | str:
+    """The email ready for the relay, or why it cannot be."""
+    try:
+        message = message_bytes(email)
+        envelope = Envelope(
+            addresses.ascii_domain(email.envelope_sender),
+            addresses.ascii_domain(email.recipient),
+            len(message),
+        )
+    except addresses.BadAddress as error:
+        return str(error)
+    except Exception as error:
+        log.exception("email %d cannot be written as a message", email.id)
+        return f"cannot be written as a message: {type(error).__name__}"
+    return Parcel(email, kind, envelope, message)

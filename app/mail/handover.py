@@ -1,0 +1,215 @@
+"""The handover of a batch: one email after the other to the relay, and each verdict back into its
+row.
+
+``sending`` is committed just before an email's body goes out, in one transaction with the verdict
+on the email before it. So after a kill at most this one email per connection is in doubt.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app.database import Database, DatabaseBusy
+from app.mail import outbox, relay
+from app.mail.kinds import InDoubt, Kind
+from app.mail.mailer import Envelope, Mailer, Outcome, Phase, RelayUnavailable, Verdict
+from app.mail.outbox import Attempt, OutboxEmail
+
+log = logging.getLogger(__name__)
+
+LINGER_SECONDS = 0.2
+"""How long a verdict may wait to be committed together with the start of the next email."""
+DATABASE_RETRY_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """An email that passed the guards, as the relay will get it."""
+
+    email: OutboxEmail
+    kind: Kind
+    envelope: Envelope
+    message: bytes
+
+
+class Handover:
+    """What one connection does with its batches. ``may_send`` says whether the worker's proof of
+    life still stands.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        mailer: Mailer,
+        worker: str,
+        *,
+        relay_name: str,
+        clock: Callable[[], datetime],
+        stopping: threading.Event,
+        may_send: Callable[[], bool],
+    ) -> None:
+        self._database = database
+        self._mailer = mailer
+        self._worker = worker
+        self._relay = relay_name
+        self._clock = clock
+        self._stopping = stopping
+        self._may_send = may_send
+        self._pending: _Pending | None = None
+        """The verdict that is known and not yet committed."""
+
+    def hand_over(self, parcels: list[Parcel]) -> None:
+        """Try every parcel once, unless the relay needs a rest or the worker stops. What was not
+        begun is handed back.
+        """
+        trouble: str | None = None
+        try:
+            trouble = self._chain(parcels)
+        finally:
+            self._mailer.withdraw()
+            self._persist(lambda session: self._close_batch(session, parcels, trouble))
+
+    def _chain(self, parcels: list[Parcel]) -> str | None:
+        """Returns why the relay needs a rest, if it does."""
+        for number, parcel in enumerate(parcels):
+            if self._stopping.is_set():
+                break
+            if self._pending is not None and not self._mailer.has_reply(LINGER_SECONDS):
+                self._persist(self._write_pending)
+            try:
+                self._mailer.connect()
+            except RelayUnavailable as unavailable:
+                return str(unavailable)
+            fresh, started = self._mailer.is_fresh, time.monotonic()
+            verdict = self._mailer.offer(parcel.envelope)
+            if verdict is None:
+                if not self._begin(parcel.email):
+                    # The relay waits for a body that must not go out any more.
+                    self._mailer.close()
+                    continue
+                following = parcels[number + 1].envelope if number + 1 < len(parcels) else None
+                verdict = self._mailer.transmit(parcel.message, following)
+            elif self._pending is not None:
+                self._persist(self._write_pending)
+            self._pending = _Pending(
+                parcel, verdict, fresh, round((time.monotonic() - started) * 1000)
+            )
+            if verdict.outcome is Outcome.SLOWED:
+                return f"{verdict.phase}: {verdict.reply}"
+        return None
+
+    def _begin(self, email: OutboxEmail) -> bool:
+        """Commit ``sending``, with the verdict on the email before it. False: it must not go out,
+        or not now.
+        """
+        if not self._may_send():
+            return False
+        try:
+            with self._database.transaction(write=True) as session:
+                self._write_pending(session)
+                begun = outbox.begin_sending(session, email, self._worker, self._clock())
+        except (SQLAlchemyError, DatabaseBusy) as error:
+            log.error("email %d waits: the database is away (%s)", email.id, type(error).__name__)
+            return False
+        self._pending = None
+        return begun
+
+    def _close_batch(self, session: Session, parcels: list[Parcel], trouble: str | None) -> None:
+        self._write_pending(session)
+        now = self._clock()
+        if trouble is None:
+            if parcels and relay.unblock(session, self._relay):
+                log.info("the relay %s is back", self._relay)
+            reason = None
+        else:
+            until = relay.block(session, self._relay, now, trouble)
+            log.error("the relay %s rests until %s: %s", self._relay, until.isoformat(), trouble)
+            reason = f"waits for the relay: {trouble}"
+        ids = [parcel.email.id for parcel in parcels]
+        outbox.hand_back(session, self._worker, ids, reason)
+
+    def _persist(self, write: Callable[[Session], None]) -> None:
+        """Write what must not be forgotten, however long the database is away; only a worker that
+        stops gives up.
+        """
+        while True:
+            try:
+                with self._database.transaction(write=True) as session:
+                    write(session)
+            except (SQLAlchemyError, DatabaseBusy) as error:
+                if self._stopping.wait(DATABASE_RETRY_SECONDS):
+                    raise
+                log.error("a verdict waits: the database is away (%s)", type(error).__name__)
+            else:
+                self._pending = None
+                return
+
+    def _write_pending(self, session: Session) -> None:
+        if self._pending is not None and not self._pending.write(
+            session, self._worker, self._clock()
+        ):
+            log.warning(
+                "email %d was settled by another worker meanwhile", self._pending.parcel.email.id
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A verdict on its way into the row."""
+
+    parcel: Parcel
+    verdict: Verdict
+    fresh: bool
+    """The connection had carried no message before, so losing it says something about this one."""
+    milliseconds: int
+
+    def write(self, session: Session, worker: str, now: datetime) -> bool:
+        email, kind, verdict = self.parcel.email, self.parcel.kind, self.verdict
+        attempt = Attempt(
+            outcome=verdict.outcome,
+            phase=verdict.phase,
+            reply=verdict.reply,
+            code=verdict.code,
+            enhanced_code=verdict.enhanced_code,
+            duration_ms=self.milliseconds,
+        )
+        erase = kind.carries_secret
+        level = logging.INFO if verdict.outcome is Outcome.ACCEPTED else logging.WARNING
+        # The relay's words may hold an address; they stand in the attempt's row.
+        log.log(
+            level,
+            "email %d (%s): %s at %s, code %s",
+            email.id,
+            kind.name,
+            verdict.outcome,
+            verdict.phase,
+            verdict.code,
+        )
+        match verdict.outcome:
+            case Outcome.ACCEPTED:
+                return outbox.accepted(session, email, worker, now, attempt, erase=erase)
+            case Outcome.REFUSED:
+                return outbox.refused(session, email, worker, now, attempt, erase=erase)
+            case Outcome.IN_DOUBT:
+                resend = kind.in_doubt is InDoubt.RESEND
+                return outbox.in_doubt(
+                    session, email, worker, now, attempt, resend=resend, erase=erase
+                )
+            case Outcome.SLOWED:
+                return outbox.postponed(session, email, worker, now, attempt)
+            case Outcome.LOST if not self.fresh and verdict.phase is not Phase.BODY:
+                # A kept connection that ended before it took this email: a new one tries again at
+                # once.
+                return outbox.postponed(session, email, worker, now, attempt)
+            case _:
+                jitter = random.random()  # noqa: S311 (spreads retries, keeps no secret)
+                return outbox.deferred(
+                    session, email, worker, now, attempt, jitter=jitter, erase=erase
+                )

@@ -1,0 +1,333 @@
+"""Plain text from an email's HTML, by html2text.
+
+html2text is made for Markdown. Emails are read as they are, so the HTML is prepared first: hidden
+parts go, layout tables are unwrapped, data tables become aligned columns, and links become marks
+that neither html2text nor wrapping can break. Afterwards the text is wrapped to 76 columns and the
+marks are put back.
+"""
+
+import re
+from html import escape
+from html.parser import HTMLParser
+from unicodedata import category, east_asian_width
+
+from html2text import HTML2Text
+
+WIDTH = 76
+"""Columns. RFC 5322 recommends 78 characters; 76 leaves room for a reply's quote mark."""
+
+# Marks from Unicode's private use area stand for what must pass through html2text and wrapping in
+# one piece.
+_TABLE, _URL, _LABEL, _LABEL_END, _NBSP, _END = (
+    "\ue000",
+    "\ue001",
+    "\ue002",
+    "\ue003",
+    "\ue004",
+    "\ue005",
+)
+_MARKS = re.compile("[\ue000-\ue005]")
+_LINK = re.compile(f"{_LABEL}([^{_LABEL_END}]*){_LABEL_END}{_URL}(\\d+){_END}")
+_BULLET = re.compile(r"\s*(- |\d+\. )")
+_BLOCKS = frozenset(
+    {"p", "div", "h1", "h2", "h3", "h4", "td", "th", "caption", "section", "blockquote"}
+)
+
+
+def plain_text(html: str) -> str:
+    """The plain text of a piece of HTML: every fact, link and table row of it, and nothing else, at
+    most 76 columns wide.
+
+    A link in prose reads ``text <url>``; one that stands alone puts its address on a line of its
+    own. Addresses are never broken.
+    """
+    prepared = _Preparation()
+    prepared.feed(
+        _MARKS.sub("", html).replace("&nbsp;", _NBSP).replace("\N{NO-BREAK SPACE}", _NBSP)
+    )
+    prepared.close()
+    converter = _Converter(bodywidth=0)
+    blocks = [
+        _laid_out(block.strip(), prepared)
+        for block in converter.handle(prepared.html).split("\n\n")
+        if block.strip()
+    ]
+    return "\n\n".join(blocks).replace(_NBSP, "\N{NO-BREAK SPACE}") + "\n"
+
+
+class _Converter(HTML2Text):
+    """html2text without Markdown: nothing is emphasised, linked, tabulated or escaped."""
+
+    def __init__(self, bodywidth: int) -> None:
+        super().__init__(bodywidth=bodywidth)
+        self.unicode_snob = True
+        self.ignore_links = True
+        self.ignore_images = True
+        self.ignore_emphasis = True
+        self.ignore_tables = True
+        self.ul_item_mark = "-"
+
+    def handle_data(self, data: str, entity_char: bool = False) -> None:
+        # Said to be a single character, data is not escaped for Markdown ("1\\." and "\\-" in a
+        # letter are leftovers).
+        super().handle_data(data, entity_char=True)
+
+
+class _Preparation(HTMLParser):
+    """Rewrites an email's HTML into the little that html2text needs to see."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.urls: list[str] = []
+        self.tables: list[str] = []
+        self._out: list[str] = []
+        self._hidden = 0
+        """How many open elements deep we are inside a hidden one."""
+        self._table: _Table | None = None
+        self._layout: list[bool] = []
+        """For every open table, whether it only lays out."""
+        self._href: str | None = None
+        self._label: list[str] = []
+
+    @property
+    def html(self) -> str:
+        return "".join(self._out)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        if self._hidden:
+            if tag not in _VOID:
+                self._hidden += 1
+            return
+        if _is_hidden(tag, attributes):
+            self._hidden = 0 if tag in _VOID else 1
+            return
+        if tag == "table":
+            layout = attributes.get("role") == "presentation"
+            self._layout.append(layout)
+            if not layout:
+                self._table = _Table()
+        elif self._table is not None and tag in ("tr", "td", "th", "caption"):
+            self._table.open(tag, attributes)
+        elif tag == "a" and attributes.get("href"):
+            self._href, self._label = attributes["href"], []
+        elif tag == "br":
+            self._text_break()
+        elif tag == "img":
+            self._text(attributes.get("alt") or "")
+        elif self._table is None:
+            if tag in _BLOCKS:
+                self._out.append("<p>")
+            elif tag in ("ul", "ol", "li", "hr"):
+                self._out.append(f"<{tag}>")
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._hidden:
+            if tag not in _VOID:
+                self._hidden -= 1
+            return
+        if tag == "table" and self._layout:
+            if not self._layout.pop() and self._table is not None:
+                self.tables.append(self._table.text())
+                self._table = None
+                self._out.append(f"<p>{_TABLE}{len(self.tables) - 1}{_END}</p>")
+        elif tag == "a" and self._href is not None:
+            self._end_link()
+        elif self._table is None:
+            if tag in _BLOCKS:
+                self._out.append("</p>")
+            elif tag in ("ul", "ol", "li"):
+                self._out.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self._text(data.replace("\N{NO-BREAK SPACE}", _NBSP))
+
+    def _text(self, data: str) -> None:
+        if self._href is not None:
+            self._label.append(data)
+        elif self._table is not None:
+            self._table.write(data)
+        else:
+            self._out.append(escape(data, quote=False))
+
+    def _text_break(self) -> None:
+        if self._href is not None or self._table is not None:
+            self._text(" ")
+        else:
+            self._out.append("<br>")
+
+    def _end_link(self) -> None:
+        href, label = self._href or "", " ".join("".join(self._label).split())
+        self._href = None
+        address = href.removeprefix("mailto:")
+        if label == address:
+            # The words are the address already: it must not be broken, and needs not be said twice.
+            label = ""
+        self.urls.append(address)
+        self._text(f"{_LABEL}{label}{_LABEL_END}{_URL}{len(self.urls) - 1}{_END}")
+
+
+_VOID = frozenset({"br", "hr", "img", "meta", "link", "input", "wbr", "col"})
+
+
+def _is_hidden(tag: str, attributes: dict[str, str | None]) -> bool:
+    style = (attributes.get("style") or "").replace(" ", "")
+    return (
+        tag in ("head", "style", "script", "title")
+        or "hidden" in attributes
+        or attributes.get("aria-hidden") == "true"
+        or "display:none" in style
+    )
+
+
+class _Table:
+    """A data table as aligned text: the first column reads from the left and wraps, the others end
+    at the right.
+    """
+
+    def __init__(self) -> None:
+        self._caption: list[str] | None = None
+        self._rows: list[list[tuple[list[str], int]]] = []
+        """Per row its cells: what is written into them, and how many columns they span."""
+        self._cell: list[str] = []
+        self._headed = False
+
+    def open(self, tag: str, attributes: dict[str, str | None]) -> None:
+        if tag == "caption":
+            self._caption = self._cell = []
+        elif tag == "tr":
+            self._rows.append([])
+        else:
+            if not self._rows:
+                self._rows.append([])
+            if tag == "th" and attributes.get("scope") == "col":
+                self._headed = True
+            self._cell = []
+            self._rows[-1].append((self._cell, int(attributes.get("colspan") or 1)))
+
+    def write(self, data: str) -> None:
+        self._cell.append(data)
+
+    def text(self) -> str:
+        rows = [
+            [(" ".join("".join(cell).split()), span) for cell, span in row]
+            for row in self._rows
+            if row
+        ]
+        if not rows:
+            return ""
+        columns = max(sum(span for _, span in row) for row in rows)
+        amounts = [0] * columns
+        """The width of every column but the first."""
+        for row in rows:
+            position = 0
+            for text, span in row:
+                if position > 0 and span == 1:
+                    amounts[position] = max(amounts[position], _columns(text))
+                position += span
+        amounts = [min(width, WIDTH // 2) for width in amounts]
+        longest = max(_columns(row[0][0]) for row in rows)
+        right = sum(width + 2 for width in amounts[1:])
+        first = max(min(longest, WIDTH - right), 12)
+        lines: list[str] = []
+        if self._caption:
+            lines += [" ".join("".join(self._caption).split()), ""]
+        for index, row in enumerate(rows):
+            lines += _table_row(row, first, amounts)
+            if index == 0 and self._headed:
+                lines.append("-" * (first + right))
+        return "\n".join(lines)
+
+
+def _table_row(row: list[tuple[str, int]], first: int, amounts: list[int]) -> list[str]:
+    label, span = row[0]
+    width = first + sum(amount + 2 for amount in amounts[1:span])
+    lines = _wrapped(label, width) or [""]
+    tail = ""
+    position = span
+    for text, cell_span in row[1:]:
+        cell = sum(amounts[position : position + cell_span]) + 2 * cell_span
+        tail += " " * (cell - _columns(text)) + text
+        position += cell_span
+    # The amounts stand beside the last line of a wrapped label.
+    lines[-1] = (lines[-1] + " " * (width - _columns(lines[-1])) + tail).rstrip()
+    return lines
+
+
+def _laid_out(block: str, prepared: _Preparation) -> str:
+    table = re.fullmatch(f"{_TABLE}(\\d+){_END}", block)
+    if table:
+        return _with_links(prepared.tables[int(table[1])], prepared.urls)
+    alone = _LINK.fullmatch(block)
+    if alone:
+        url = prepared.urls[int(alone[2])]
+        return "\n".join([*_wrapped(f"{alone[1]}:", WIDTH), url]) if alone[1] else url
+    lines: list[str] = []
+    for line in block.splitlines():
+        lines += _paragraph_lines(line, prepared.urls)
+    return "\n".join(lines)
+
+
+def _paragraph_lines(line: str, urls: list[str]) -> list[str]:
+    bullet = _BULLET.match(line)
+    indent = " " * len(bullet[0]) if bullet else ""
+    return _wrapped(_with_links(line.rstrip(), urls), WIDTH, indent)
+
+
+def _with_links(text: str, urls: list[str]) -> str:
+    def link(match: re.Match[str]) -> str:
+        label, url = match[1], urls[int(match[2])]
+        return f"{label} <{url}>" if label else url
+
+    return _LINK.sub(link, text)
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """``text`` in lines of at most ``width`` columns. Only an address may be longer; other endless
+    words are cut.
+    """
+    lines: list[str] = []
+    line, used = "", 0
+    for word in text.split(" "):
+        for piece in _pieces(word, width - len(indent)):
+            columns = _columns(piece)
+            if line and used + 1 + columns > width:
+                lines.append(line)
+                line, used = indent + piece, len(indent) + columns
+            elif line:
+                line, used = f"{line} {piece}", used + 1 + columns
+            else:
+                line, used = piece, columns
+    if line:
+        lines.append(line)
+    return lines
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    if "://" in word or "@" in word or _columns(word) <= width:
+        return [word]
+    pieces, piece, used = [], "", 0
+    for character in word:
+        columns = _columns(character)
+        if used + columns > width:
+            pieces.append(piece)
+            piece, used = "", 0
+        piece, used = piece + character, used + columns
+    return [*pieces, piece]
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal ``text`` takes: wide characters take two, combining marks
+    none.
+    """
+    if text.isascii():
+        return len(text)
+    return sum(
+        0
+        if category(character) in ("Mn", "Me", "Cf")
+        else 2
+        if east_asian_width(character) in "WF"
+        else 1
+        for character in text
+    )

@@ -1,0 +1,83 @@
+"""The relay as a whole: when it cannot be reached, verified or logged in to, or asks us to slow
+down, everybody rests.
+
+One row per relay, shared through the database. While ``blocked_until`` lies ahead no worker tries;
+when it has passed, the one worker whose update comes first probes, and the others go on resting
+until the probe has spoken.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import String, Text, or_, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.database import Base, insert_for
+
+FIRST_REST = timedelta(seconds=1)
+LONGEST_REST = timedelta(seconds=60)
+PROBE = timedelta(seconds=60)
+"""How long one worker has the relay for itself to find out whether it is back: a connection's whole
+set-up and more.
+"""
+
+
+class Relay(Base):
+    """A relay by its ``host:port``."""
+
+    __tablename__ = "relay"
+
+    name: Mapped[str] = mapped_column(String(320), primary_key=True)
+    blocked_until: Mapped[datetime | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    failures: Mapped[int] = mapped_column(default=0)
+    """Failures in a row; each doubles the rest."""
+
+
+def may_try(session: Session, name: str, now: datetime) -> bool:
+    """Whether this worker may open a connection: the relay is not blocked, or this worker is the
+    one that probes.
+    """
+    blocked = session.execute(select(Relay.blocked_until).where(Relay.name == name)).first()
+    if blocked is None or blocked.blocked_until is None:
+        return True
+    if blocked.blocked_until > now:
+        return False
+    probing = session.execute(
+        update(Relay)
+        .where(Relay.name == name, Relay.blocked_until == blocked.blocked_until)
+        .values(blocked_until=now + PROBE)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(probing.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def block(session: Session, name: str, now: datetime, reason: str) -> datetime:
+    """Give the relay a rest, each longer than the last up to a minute. Returns when it ends."""
+    session.execute(
+        insert_for(session, Relay).values(name=name, failures=0).on_conflict_do_nothing()
+    )
+    relay = session.scalars(select(Relay).where(Relay.name == name).with_for_update()).one()
+    # A worker that fails beside the one that already reported does not double the rest once more.
+    if relay.blocked_until is None or relay.blocked_until <= now + PROBE:
+        relay.failures += 1
+    rest = min(FIRST_REST * 2 ** min(relay.failures - 1, 10), LONGEST_REST)
+    relay.blocked_until = now + rest
+    relay.reason = reason
+    return relay.blocked_until
+
+
+def unblock(session: Session, name: str) -> bool:
+    """The relay has answered. True when it had been blocked, so that those who rest can be told."""
+    freed = session.execute(
+        update(Relay)
+        .where(Relay.name == name, or_(Relay.blocked_until.is_not(None), Relay.failures > 0))
+        .values(blocked_until=None, reason=None, failures=0)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(freed.rowcount)  # type: ignore[attr-defined]
+
+
+def is_blocked(session: Session, name: str, now: datetime) -> bool:
+    """Whether the relay is having a rest."""
+    until = session.scalar(select(Relay.blocked_until).where(Relay.name == name))
+    return until is not None and until > now

@@ -1,0 +1,55 @@
+"""The server: waitress around the application, and beside it the thread that delivers, both started
+and stopped together.
+
+``main()`` starts no thread, so tests, pshell, proutes and commands never deliver anything.
+"""
+
+import errno
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+from pyramid.router import Router
+from waitress.server import create_server
+
+from app.mail.delivery import Delivery
+
+
+def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
+    """Serve ``app`` until SIGTERM or SIGINT; the .ini's ``[server:main]`` calls it.
+
+    Takes waitress's settings. ``PORT`` in the environment wins over ``port``. Ends the process with
+    code 1 when the port is taken.
+    """
+    settings.setdefault("host", "127.0.0.1")
+    settings.setdefault("ident", "")
+    settings["port"] = port = os.environ.get("PORT") or settings.get("port", "6543")
+    try:
+        server = create_server(app, **settings)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise SystemExit(
+            f"Port {port} is taken. Stop the program that uses it, or choose another: PORT=8080 ./run"
+        ) from None
+    except ValueError as error:
+        raise SystemExit(f"[server:main]: {error}") from None
+    delivery = Delivery.from_registry(app.registry)
+    signal.signal(signal.SIGTERM, _interrupt)
+    in_process = app.registry.pillarbox.email.delivery == "in-process"
+    if in_process:
+        delivery.start()
+    try:
+        server.run()
+    finally:
+        server.close()
+        if in_process:
+            delivery.stop()
+        app.registry.database.dispose()
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    # waitress ends its loop on SystemExit, as it does on Ctrl-C.
+    sys.exit(0)

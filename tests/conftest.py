@@ -1,0 +1,149 @@
+"""What tests share: an application on a fresh migrated database, a browser, a mailbox, and a clock
+that tests move.
+"""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyramid.router import Router
+from sqlalchemy import select
+from webtest import TestApp
+
+from app import configure
+from app.database import Database
+from app.mail.outbox import OutboxEmail
+from app.migrations import migrate
+
+
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+class Mailbox:
+    """What the outbox holds, as a person who reads all mail would see it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self, *, to: str | None = None, kind: str | None = None) -> list[OutboxEmail]:
+        """The emails, oldest first, of one recipient or kind where they are given."""
+        with self._database.transaction(write=False) as session:
+            emails = session.scalars(select(OutboxEmail).order_by(OutboxEmail.id)).all()
+        return [
+            email
+            for email in emails
+            if to in (None, email.recipient) and kind in (None, email.kind)
+        ]
+
+    def latest(self, *, to: str | None = None, kind: str | None = None) -> OutboxEmail:
+        """The newest of them; fails when there is none."""
+        emails = self.all(to=to, kind=kind)
+        assert emails, f"no email of kind {kind} to {to}"
+        return emails[-1]
+
+    @staticmethod
+    def link(email: OutboxEmail) -> str:
+        """The path of the first link with a token in an email's text."""
+        match = re.search(
+            r"https?://[^/\s]+(/(?:confirm|reset-password)/[^\s>]+)", email.text_body or ""
+        )
+        assert match, "the email has no link with a token"
+        return match[1]
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database that tests copy, since migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "pillarbox.sqlite"
+    database = Database(f"sqlite:///{path}")
+    migrate(database.engine)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.dispose()
+    return path
+
+
+@pytest.fixture
+def database_url(tmp_path: Path, migrated_sqlite: Path) -> str:
+    """A database of the test's own, migrated and empty."""
+    path = tmp_path / "pillarbox.sqlite"
+    shutil.copy(migrated_sqlite, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def settings_values(database_url: str) -> dict[str, str]:
+    """Settings as an .ini file would give them: development, nothing leaves."""
+    return {
+        "environment": "development",
+        "site.name": "Pillarbox",
+        "site.base_url": "http://localhost",
+        "site.support_email": "help@example.org",
+        "database.url": database_url,
+        "secret": "a secret for tests that is long enough to be taken",
+        "email.debug": "true",
+        "email.from": "Pillarbox <shop@example.org>",
+        "payments.provider": "test",
+    }
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def make_app(clock: Clock) -> Iterator[Callable[[dict[str, str]], Router]]:
+    """Makes applications from settings; their databases are closed after the test."""
+    routers: list[Router] = []
+
+    def make(values: dict[str, Any]) -> Router:
+        config = configure({}, values)
+        # A template that cannot be rendered fails the test instead of becoming a failed row.
+        config.registry.email_composer.raises = True
+        config.registry.clock = clock
+        router = config.make_wsgi_app()
+        routers.append(router)
+        return router
+
+    yield make
+    for router in routers:
+        router.registry.database.dispose()
+
+
+@pytest.fixture
+def app(make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]) -> Router:
+    """The application."""
+    return make_app(settings_values)
+
+
+@pytest.fixture
+def database(app: Router) -> Database:
+    """The application's database."""
+    return app.registry.database
+
+
+@pytest.fixture
+def browser(app: Router) -> TestApp:
+    """A browser without JavaScript."""
+    return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "REMOTE_ADDR": "127.0.0.1"})
+
+
+@pytest.fixture
+def mailbox(database: Database) -> Mailbox:
+    """All mail of the application."""
+    return Mailbox(database)
