@@ -1,13 +1,14 @@
-"""What every page shares: the visitor's cookie, CSRF, forms, links, security headers, error pages, templates.
+"""What every page shares: visitor's cookie, CSRF, forms, links, headers, error pages, templates.
 
-It knows no account and no product. A page extends ``layout.jinja2`` and builds its form from ``app.web.forms.Form``.
+It knows no account and no product. A page extends ``layout.jinja2`` and builds its form from
+``app.web.forms.Form``.
 """
 
 from pyramid.config import Configurator
 
 
 def includeme(config: Configurator) -> None:
-    """Give an application ``request.visitor``, ``request.link``, templates, CSRF checks, headers and error pages."""
+    """Set all of it up; requests get ``request.visitor`` and ``request.link``."""
     config.include("app.settings")
     config.include("app.web.rendering")
     config.include("app.web.static_files")

@@ -7,16 +7,27 @@ from pyramid.response import Response
 
 
 def cookie_name(request: Request, name: str) -> str:
-    """``name`` as the browser knows it. The ``__Host-`` prefix keeps sibling domains from setting the cookie."""
+    """``name`` as the browser knows it.
+
+    The ``__Host-`` prefix keeps sibling domains from setting the cookie.
+    """
     return f"__Host-{name}" if _is_secure(request) else name
 
 
-def set_cookie(request: Request, response: Response, name: str, value: str, max_age: timedelta) -> None:
-    """Send the cookie with ``response``; an empty ``value`` with no ``max_age`` takes it back."""
+def set_cookie(
+    request: Request, response: Response, name: str, value: str, max_age: timedelta
+) -> None:
+    """Put the cookie into ``response``; no value takes it back.
+
+    Not when the request failed: then nothing that it did is kept, and so neither is what the cookie
+    says about it.
+    """
+    if request.exception is not None:
+        return
     response.set_cookie(
         cookie_name(request, name),
         value,
-        max_age=max_age,
+        max_age=max_age if value else timedelta(0),
         path="/",
         secure=_is_secure(request),
         httponly=True,
@@ -25,5 +36,7 @@ def set_cookie(request: Request, response: Response, name: str, value: str, max_
 
 
 def _is_secure(request: Request) -> bool:
-    # Browsers refuse Secure cookies, and so the prefix, from plain http, which only development uses.
-    return request.registry.pillarbox.site.base_url.startswith("https://")
+    # Browsers refuse Secure cookies, and so the prefix, from plain http, which only development
+    # uses.
+    base_url: str = request.registry.pillarbox.site.base_url
+    return base_url.startswith("https://")

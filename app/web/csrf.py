@@ -1,4 +1,7 @@
-"""Proof that a form was sent from one of our own pages (STANDARDS B8): a token, and where the browser says it comes from."""
+"""Proof that a form was sent from one of our own pages (STANDARDS B8).
+
+A token, and what the browser says about where the form comes from.
+"""
 
 import secrets
 from hmac import compare_digest
@@ -25,19 +28,23 @@ class VisitorCSRFPolicy:
         return request.visitor.csrf_token or self.new_csrf_token(request)
 
     def check_csrf_token(self, request: Request, supplied_token: str) -> bool:
-        """Whether the request carries the visitor's token and does not say that it comes from elsewhere."""
+        """Whether the request carries the token and does not say that it comes from elsewhere."""
         expected: str = request.visitor.csrf_token
         has_token = bool(expected) and compare_digest(expected.encode(), supplied_token.encode())
         return has_token and comes_from_here(request)
 
 
 def comes_from_here(request: Request) -> bool:
-    """False when the browser says that another site sent the request. Old browsers say nothing, and the token decides."""
+    """False when the browser says that another site sent the request.
+
+    Old browsers say nothing, and the token decides.
+    """
     fetch_site = request.headers.get("Sec-Fetch-Site")
     if fetch_site is not None:
         return fetch_site in {"same-origin", "none"}
     origin = request.headers.get("Origin")
-    # A page with the referrer policy no-referrer, as token pages have it, sends "null" for its own forms too.
+    # A page with the referrer policy no-referrer, as token pages have it, sends "null" for its own
+    # forms too.
     if origin is None or origin == "null":
         return True
     ours = urlsplit(request.registry.pillarbox.site.base_url).netloc

@@ -1,4 +1,4 @@
-"""Error pages in the shop's style: what happened and what to do next, never a stack trace (STANDARDS C8)."""
+"""Error pages in the shop's style: what happened and what to do next (STANDARDS C8)."""
 
 import logging
 from typing import Any, NamedTuple
@@ -6,13 +6,11 @@ from typing import Any, NamedTuple
 from pyramid.config import Configurator
 from pyramid.exceptions import BadCSRFToken
 from pyramid.httpexceptions import HTTPError, HTTPException
-from pyramid.i18n import TranslationStringFactory
 from pyramid.request import Request
 from pyramid_retry import is_error_retryable
 
-from app.web.rendering import DOMAIN
+from app.web.translation import _
 
-_ = TranslationStringFactory(DOMAIN)
 log = logging.getLogger(__name__)
 
 Page = dict[str, Any]
@@ -50,8 +48,8 @@ WORDS = {
 FORM_EXPIRED = Words(
     _("This form is too old"),
     _(
-        "The page was open for a long time, or your browser refuses cookies. Go back, load the page again and send the form"
-        " once more. Nothing was changed."
+        "The page was open for a long time, or your browser refuses cookies. Go back, load the page"
+        " again and send the form once more. Nothing was changed."
     ),
 )
 

@@ -1,4 +1,6 @@
-"""The base of every form: WTForms on a request, with errors that lead to their fields (STANDARDS C1, C2).
+"""The base of every form: WTForms on a request, with errors that lead to their fields.
+
+STANDARDS C1 and C2.
 
 A view reads like this; an invalid form answers 422 by itself::
 
@@ -10,12 +12,9 @@ A view reads like this; an invalid form answers 422 by itself::
 from typing import Any, NamedTuple
 
 import wtforms
-from pyramid.i18n import TranslationStringFactory
 from pyramid.request import Request
 
-from app.web.rendering import DOMAIN
-
-_ = TranslationStringFactory(DOMAIN)
+from app.web.translation import DOMAIN, _
 
 
 class Problem(NamedTuple):
@@ -42,7 +41,10 @@ class Translations:
 
 
 class Form(wtforms.Form):
-    """A form of the page; it is filled from a POST and empty otherwise. Texts are translation strings."""
+    """A form of the page; it is filled from a POST and empty otherwise.
+
+    Texts are translation strings.
+    """
 
     class Meta:
         def get_translations(self, form: "Form") -> Translations:
@@ -61,7 +63,7 @@ class Form(wtforms.Form):
         return is_valid
 
     def refuse(self, field: wtforms.Field, message: str) -> None:
-        """Say what is wrong with ``field`` where only the view can know; the response becomes 422."""
+        """Say what is wrong with ``field`` where only the view knows; the response becomes 422."""
         field.errors = [*field.errors, message]
         self.request.response.status_int = 422
 
@@ -81,7 +83,10 @@ class EmailField(wtforms.EmailField):
 
 
 class PasswordField(wtforms.PasswordField):
-    """A password: any length may be pasted, and it is never sent back. ``autocomplete`` as in HTML."""
+    """A password: any length may be pasted, and it is never sent back.
+
+    ``autocomplete`` as in HTML.
+    """
 
     def __init__(self, label: str, *, autocomplete: str, **options: Any) -> None:
         attributes = {"autocomplete": autocomplete, "spellcheck": "false", "autocapitalize": "none"}

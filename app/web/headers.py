@@ -1,4 +1,7 @@
-"""The headers that every response carries (STANDARDS B10). A view overrides one by setting it itself."""
+"""The headers that every response carries (STANDARDS B10).
+
+A view overrides one by setting it itself.
+"""
 
 from pyramid.config import Configurator
 from pyramid.events import NewResponse
@@ -24,14 +27,15 @@ EVERYWHERE = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-# Pages hold the visitor's basket and form token, so no cache between the shop and the browser keeps them.
+# Pages hold the visitor's basket and form token, so no cache between the shop and the browser keeps
+# them.
 PAGES = {"Cache-Control": "private, no-cache"}
 PRIVATE = {"Cache-Control": "no-store"}
 OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 def keep_private(request: Request) -> None:
-    """Let nobody store the response: it is for somebody who has signed in, or its address opens something."""
+    """Let nobody store the response: it is for somebody who is signed in."""
     request.is_private = True
 
 

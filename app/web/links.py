@@ -10,7 +10,7 @@ LONGEST_PATH = 2_000
 
 
 def link(request: Request, route_name: str, **parts: Any) -> str:
-    """The absolute address of a route, on ``site.base_url`` whatever the Host header says (STANDARDS A10)."""
+    """The absolute address of a route, on ``site.base_url``, whatever the Host header says."""
     address: str = request.route_url(
         route_name, _app_url=request.registry.pillarbox.site.base_url, **parts
     )
@@ -18,14 +18,15 @@ def link(request: Request, route_name: str, **parts: Any) -> str:
 
 
 def has_route(request: Request, route_name: str) -> bool:
-    """Whether the application has the route: rooms may be left out, and the development pages are in production."""
+    """Whether the application has the route; production lacks the development pages."""
     return request.registry.getUtility(IRoutesMapper).get_route(route_name) is not None
 
 
 def local_path(value: str | None) -> str | None:
     """``value`` if it is a path on this site, else None (STANDARDS B11).
 
-    A browser takes ``//host`` and ``/\\host`` for other sites and skips control characters, so none of these passes.
+    A browser takes ``//host`` and ``/\\host`` for other sites and skips control characters, so none
+    of these passes.
     """
     if value is None or len(value) > LONGEST_PATH or not value.startswith("/"):
         return None

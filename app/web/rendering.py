@@ -1,4 +1,4 @@
-"""Jinja2 as the pages use it: strict, escaping, translated, with amounts and dates in the reader's language."""
+"""Jinja2 as the pages use it: strict, escaping, and in the reader's language."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,8 +13,8 @@ from pyramid.request import Request
 from app import formats
 from app.templates_folder import templates_folder
 from app.web.links import has_route
+from app.web.translation import DOMAIN
 
-DOMAIN = "pillarbox"
 DEFAULT_LANGUAGE = "en"
 
 
@@ -50,7 +50,7 @@ def duration(context: Context, value: timedelta) -> str:
 
 @pass_context
 def translate(context: Context, message: str) -> str:
-    """``{{ field.label.text|translate }}``: a translation string made in Python, in the reader's language."""
+    """``{{ field.label.text|translate }}``: a text that was marked in Python."""
     translated: str = context["request"].localizer.translate(message)
     return translated
 
@@ -61,8 +61,8 @@ def _locale(context: Context) -> str:
 
 
 def _language(request: Request) -> str:
-    # Pyramid's own choice reads the query and a cookie of its own: a link could change the reader's language,
-    # and a query that cannot be decoded could not be answered by an error page.
+    # Pyramid's own choice reads the query and a cookie of its own: a link could change the reader's
+    # language, and a query that cannot be decoded could not be answered by an error page.
     return DEFAULT_LANGUAGE
 
 

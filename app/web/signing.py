@@ -6,7 +6,10 @@ from hashlib import sha256
 
 
 def derived_key(secret: str, purpose: str) -> bytes:
-    """A 256-bit key for one purpose. Knowing one of these keys tells nothing of the secret or of another key."""
+    """A 256-bit key for one purpose.
+
+    Knowing one of these keys tells nothing of the secret or of another key.
+    """
     return hmac.digest(secret.encode(), b"pillarbox:" + purpose.encode(), sha256)
 
 

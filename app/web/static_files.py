@@ -1,4 +1,7 @@
-"""The stylesheet and the script: kept by browsers for a year, under an address that changes with their content."""
+"""The stylesheet and the script: browsers keep them for a year.
+
+Their address changes with their content.
+"""
 
 from datetime import timedelta
 from functools import lru_cache
@@ -14,7 +17,7 @@ from pyramid.static import QueryStringCacheBuster
 FOLDER = "app:static"
 
 
-class ContentHash(QueryStringCacheBuster):  # type: ignore[misc]  # Pyramid has no types
+class ContentHash(QueryStringCacheBuster):
     """Adds a hash of the file to its address."""
 
     def tokenize(self, request: Request, subpath: str, parts: dict[str, Any]) -> str:

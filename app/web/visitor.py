@@ -1,7 +1,7 @@
-"""What the shop knows of somebody who has not signed in: one signed cookie, and no row in the database (STANDARDS B4).
+"""What the shop knows of somebody who has not signed in: one signed cookie (STANDARDS B4).
 
-The cookie is signed, not encrypted: the visitor may read it, and nobody can change it. It is sent only when its content
-has changed. A cookie that cannot be read is a new visitor, never an error.
+The cookie is signed, not encrypted: the visitor may read it, and nobody can change it. It is sent
+only when its content has changed. A cookie that cannot be read is a new visitor, never an error.
 """
 
 import json
@@ -36,7 +36,7 @@ class Visitor:
     pending: dict[str, str] = field(default_factory=dict)
     """What a "check your inbox" page needs to know, such as the address, by the room that asked."""
     basket_id: str = ""
-    """Names this basket as long as it lives, so that it can become an order only once (STANDARDS D1)."""
+    """Names this basket while it lives, so that it becomes an order only once (STANDARDS D1)."""
     basket: dict[str, int] = field(default_factory=dict)
     """Quantities by product slug."""
     messages: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Visitor:
         return sum(self.basket.values())
 
     def set_quantity(self, slug: str, quantity: int) -> bool:
-        """Put so many of a product into the basket, 0 to take it out; False when there is no room for another product."""
+        """Put so many of a product into the basket, 0 to take it out. False: there is no room."""
         if quantity <= 0:
             self.basket.pop(slug, None)
             return True
@@ -75,19 +75,20 @@ class Visitor:
     def to_json(self) -> bytes:
         """The content, without what is empty."""
         filled = {name: value for name, value in asdict(self).items() if value}
-        return json.dumps(filled, separators=(",", ":"), ensure_ascii=False).encode() if filled else b""
+        if not filled:
+            return b""
+        return json.dumps(filled, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:
-        """The visitor that ``to_json`` wrote; raises ``ValueError`` or ``TypeError`` when the content is of another shape."""
+        """The visitor that ``to_json`` wrote; another shape raises ValueError or TypeError."""
         found: dict[str, Any] = json.loads(content)
         visitor = cls(**found)
-        shapes = [
-            (str, [visitor.csrf_token, visitor.basket_id]),
-            (str, [*visitor.pending.keys(), *visitor.pending.values(), *visitor.messages]),
-            (int, list(visitor.basket.values())),
-        ]
-        if not all(type(value) is shape for shape, values in shapes for value in values):
+        texts = [visitor.csrf_token, visitor.basket_id, *visitor.messages]
+        texts += [*visitor.pending, *visitor.pending.values(), *visitor.basket]
+        if not all(type(text) is str for text in texts):
+            raise TypeError("a visitor cookie of another shape")
+        if not all(type(quantity) is int for quantity in visitor.basket.values()):
             raise TypeError("a visitor cookie of another shape")
         return visitor
 
@@ -116,10 +117,8 @@ def _read(request: Request, key: bytes) -> Visitor:
 
 def _send(request: Request, response: Response, visitor: Visitor, key: bytes) -> None:
     content = visitor.to_json()
-    if not content:
-        set_cookie(request, response, COOKIE, "", timedelta(0))
-        return
-    if len(signed := sign(key, content)) > MOST_CHARACTERS:
+    signed = sign(key, content) if content else ""
+    if len(signed) > MOST_CHARACTERS:
         # Messages are the part that can be done without.
         visitor.messages.clear()
         signed = sign(key, visitor.to_json())

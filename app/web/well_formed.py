@@ -1,7 +1,7 @@
-"""Turns away what no form and no link of ours sends (STANDARDS B11, B12), before a view stumbles over it.
+"""Turns away what no form and no link of ours sends (STANDARDS B11, B12).
 
-Undecodable paths, queries, forms and cookies, repeated or array fields, uploaded files and NUL characters get a 400 page,
-bodies over 1 MB a 413 page.
+Undecodable paths, queries, forms and cookies, repeated or array fields, uploaded files and NUL
+characters get a 400 page, bodies over 1 MB a 413 page.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,0 +1,25 @@
+"""Accounts: signing up and in, sessions, forgotten passwords.
+
+It gives the application ``request.account`` and the permission ``signed_in``. It knows no product.
+"""
+
+from pyramid.config import Configurator
+
+
+def includeme(config: Configurator) -> None:
+    """Register the routes, views, sessions and emails."""
+    config.include("app.database")
+    config.include("app.web")
+    config.include("app.mail")
+    config.include("app.accounts.emails")
+    config.include("app.accounts.sessions")
+    config.add_route("sign_up", "/sign-up")
+    config.add_route("sign_up_sent", "/sign-up/sent")
+    config.add_route("confirm", "/confirm/{token}")
+    config.add_route("sign_in", "/sign-in")
+    config.add_route("sign_out", "/sign-out")
+    config.add_route("forgot_password", "/forgot-password")
+    config.add_route("forgot_password_sent", "/forgot-password/sent")
+    config.add_route("reset_password", "/reset-password/{token}")
+    config.add_route("account", "/account")
+    config.scan("app.accounts")

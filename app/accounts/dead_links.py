@@ -1,0 +1,67 @@
+"""The pages behind links that open nothing any more (STANDARDS A11).
+
+Each says what happened and has a button for the next step.
+"""
+
+from typing import NamedTuple
+
+from pyramid.renderers import render_to_response
+from pyramid.request import Request
+from pyramid.response import Response
+
+from app.accounts.models import TokenKind
+from app.accounts.tokens import Condition
+from app.web.translation import _
+
+
+class Words(NamedTuple):
+    """What the page says, and where its button leads."""
+
+    title: str
+    explanation: str
+    route: str
+    button: str
+
+
+USED_CONFIRMATION = Words(
+    _("This address is confirmed already"),
+    _("There is an account for it, and you can sign in."),
+    "sign_in",
+    _("Sign in"),
+)
+EXPLANATIONS = {
+    Condition.USED: (
+        _("This link was used already"),
+        _("Each link works once. If you need another one, ask for it here."),
+    ),
+    Condition.EXPIRED: (
+        _("This link is too old"),
+        _("For your safety, links live only for a short time. Ask for a new one here."),
+    ),
+    Condition.VOIDED: (
+        _("This link was replaced"),
+        _("A newer email has the link that works. If you cannot find it, ask for a new one here."),
+    ),
+    Condition.UNKNOWN: (
+        _("This link does not work"),
+        _(
+            "Perhaps a part of it is missing. Copy the whole link from the email, or ask for a new"
+            " one here."
+        ),
+    ),
+}
+NEXT_STEPS = {
+    TokenKind.CONFIRM: ("sign_up", _("Sign up again")),
+    TokenKind.RESET: ("forgot_password", _("Get a new link")),
+}
+
+
+def dead_link(request: Request, kind: TokenKind, condition: Condition) -> Response:
+    """The page for a link in that condition: 404 when there never was one, else 410."""
+    if kind is TokenKind.CONFIRM and condition is Condition.USED:
+        words = USED_CONFIRMATION
+    else:
+        words = Words(*EXPLANATIONS[condition], *NEXT_STEPS[kind])
+    response = render_to_response("accounts/dead_link.jinja2", {"words": words}, request=request)
+    response.status_int = 404 if condition is Condition.UNKNOWN else 410
+    return response

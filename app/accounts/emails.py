@@ -1,0 +1,182 @@
+"""The emails of accounts: which there are, what they say, and samples for previews and tests.
+
+None of them carries a word that somebody typed into a form (STANDARDS A15).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.request import Request
+
+from app.accounts.models import Account, PendingSignUp
+from app.mail import BodyFormat, Kind, Message, Priority, RateLimit, Recipient
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+SAMPLE_SECRET = "s4mpl3" * 7
+"""As long as a real one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmAddress:
+    """``link`` creates the account within ``lifetime``."""
+
+    link: str
+    lifetime: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class AccountExists:
+    """Where the owner of an address that was signed up again can go."""
+
+    sign_in_link: str
+    reset_link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Where a new customer can go."""
+
+    sign_in_link: str
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordReset:
+    """``link`` leads to a form for a new password within ``lifetime``."""
+
+    link: str
+    lifetime: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordChanged:
+    """When it happened, and what an owner who did not do it can do."""
+
+    changed_at: datetime
+    reset_link: str
+
+
+CONFIRM_ADDRESS = Kind(
+    name="confirm_address",
+    context=ConfirmAddress,
+    samples={
+        "short": ConfirmAddress("https://shop.example/confirm/x", HOUR),
+        "long": ConfirmAddress(f"https://shop.example/confirm/{SAMPLE_SECRET}", DAY),
+    },
+    time_to_live=DAY,
+    priority=Priority.ACCOUNT,
+    limit=RateLimit(5, HOUR),
+    carries_secret=True,
+    supersedes=True,
+    confirms_address=True,
+)
+ACCOUNT_EXISTS = Kind(
+    name="account_exists",
+    context=AccountExists,
+    samples={
+        "short": AccountExists("https://shop.example/sign-in", "https://shop.example/forgot"),
+        "long": AccountExists(
+            "https://a-shop-with-a-long-name.example/sign-in",
+            "https://a-shop-with-a-long-name.example/forgot-password",
+        ),
+    },
+    time_to_live=DAY,
+    priority=Priority.ACCOUNT,
+    limit=RateLimit(5, HOUR),
+    supersedes=True,
+)
+WELCOME = Kind(
+    name="welcome",
+    context=Welcome,
+    samples={
+        "short": Welcome("https://shop.example/sign-in"),
+        "long": Welcome("https://a-shop-with-a-long-name.example/sign-in"),
+    },
+    time_to_live=3 * DAY,
+    priority=Priority.ACCOUNT,
+    limit=RateLimit(5, HOUR),
+)
+PASSWORD_RESET = Kind(
+    name="password_reset",
+    context=PasswordReset,
+    samples={
+        "short": PasswordReset("https://shop.example/reset-password/x", timedelta(minutes=30)),
+        "long": PasswordReset(f"https://shop.example/reset-password/{SAMPLE_SECRET}", DAY),
+    },
+    time_to_live=timedelta(minutes=30),
+    priority=Priority.SECURITY,
+    limit=RateLimit(5, HOUR),
+    carries_secret=True,
+    supersedes=True,
+)
+PASSWORD_CHANGED = Kind(
+    name="password_changed",
+    context=PasswordChanged,
+    samples={
+        "short": PasswordChanged(
+            datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "https://shop.example/forgot"
+        ),
+        "long": PasswordChanged(
+            datetime(2026, 11, 22, 23, 59, tzinfo=UTC),
+            "https://a-shop-with-a-long-name.example/forgot-password",
+        ),
+    },
+    time_to_live=3 * DAY,
+    priority=Priority.SECURITY,
+    limit=RateLimit(10, HOUR),
+)
+
+
+def confirm_address(
+    request: Request, pending: PendingSignUp, secret: str, lifetime: timedelta
+) -> Message:
+    """To the address of a sign-up that nobody has confirmed yet."""
+    message: Message = request.compose(
+        CONFIRM_ADDRESS,
+        ConfirmAddress(request.link("confirm", token=secret), lifetime),
+        to=Recipient(address=pending.address, locale=pending.locale),
+        about=f"pending_sign_up:{pending.id}",
+    )
+    return message
+
+
+def account_exists(request: Request, account: Account) -> Message:
+    """To the owner of an account whose address was signed up again."""
+    context = AccountExists(request.link("sign_in"), request.link("forgot_password"))
+    return _to_owner(request, account, ACCOUNT_EXISTS, context)
+
+
+def welcome(request: Request, account: Account) -> Message:
+    """To somebody who has just confirmed the address."""
+    context = Welcome(request.link("sign_in"))
+    return _to_owner(request, account, WELCOME, context)
+
+
+def password_reset(request: Request, account: Account, secret: str, lifetime: timedelta) -> Message:
+    """To somebody who forgot the password, or of whom somebody else says so."""
+    context = PasswordReset(request.link("reset_password", token=secret), lifetime)
+    return _to_owner(request, account, PASSWORD_RESET, context)
+
+
+def password_changed(request: Request, account: Account) -> Message:
+    """To the owner, after a new password was set."""
+    context = PasswordChanged(request.now, request.link("forgot_password"))
+    return _to_owner(request, account, PASSWORD_CHANGED, context)
+
+
+def _to_owner(request: Request, account: Account, kind: Kind, context: Any) -> Message:
+    recipient = Recipient(
+        address=account.address,
+        locale=account.locale,
+        body_format=BodyFormat(account.body_format),
+    )
+    message: Message = request.compose(kind, context, to=recipient, about=f"account:{account.id}")
+    return message
+
+
+def includeme(config: Configurator) -> None:
+    """Register the kinds."""
+    for kind in (CONFIRM_ADDRESS, ACCOUNT_EXISTS, WELCOME, PASSWORD_RESET, PASSWORD_CHANGED):
+        config.add_email_kind(kind)

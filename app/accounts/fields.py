@@ -1,0 +1,57 @@
+"""The two fields of every account form: an address, and a new password."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from wtforms.validators import InputRequired, ValidationError
+
+from app.accounts.addresses import Address, UnusableAddress, parse_address
+from app.accounts.passwords import problem_with
+from app.web.forms import EmailField, Form, PasswordField
+from app.web.translation import _
+
+
+class AddressField(EmailField):
+    """An email address; when the field is valid, ``address`` holds it."""
+
+    address: Address
+
+    def __init__(self, label: str, **options: Any) -> None:
+        required = InputRequired(_("Enter your email address"))
+        super().__init__(label, validators=[required, self._read], **options)
+
+    def _read(self, form: Form, field: "AddressField") -> None:
+        try:
+            self.address = parse_address(self.data or "")
+        except UnusableAddress as error:
+            raise ValidationError(
+                _("Enter an email address in the form name@example.com")
+            ) from error
+
+
+class NewPasswordField(PasswordField):
+    """A password to be: long enough, and hard enough to guess."""
+
+    def __init__(self, label: str, **options: Any) -> None:
+        required = InputRequired(_("Choose a password"))
+        super().__init__(
+            label, autocomplete="new-password", validators=[required, self._judge], **options
+        )
+
+    def _judge(self, form: "NewPasswordForm", field: "NewPasswordField") -> None:
+        pillarbox = form.request.registry.pillarbox
+        problem = problem_with(
+            self.data or "",
+            shortest=pillarbox.accounts.password_min_length,
+            context=[pillarbox.site.name, *form.context_words()],
+        )
+        if problem is not None:
+            raise ValidationError(problem)
+
+
+class NewPasswordForm(Form):
+    """A form in which somebody chooses a password."""
+
+    def context_words(self) -> Iterable[str]:
+        """Words of this person that a guesser would try first."""
+        raise NotImplementedError

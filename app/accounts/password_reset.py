@@ -1,0 +1,173 @@
+"""A forgotten password: an email with a link, and a new password for whoever has it.
+
+Asking gives the same answer for every address.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.request import Request
+from pyramid.view import view_config
+from sqlalchemy.orm import Session
+
+from app.accounts import emails, tokens
+from app.accounts.addresses import Address, parse_address
+from app.accounts.dead_links import dead_link
+from app.accounts.fields import AddressField, NewPasswordField, NewPasswordForm
+from app.accounts.models import Account, TokenKind
+from app.accounts.passwords import hash_password
+from app.accounts.queries import account_of
+from app.accounts.sessions import end_all_sessions
+from app.database import short_transaction
+from app.mail import BodyFormat
+from app.web.forms import Form
+from app.web.translation import _
+
+
+class ForgotPasswordForm(Form):
+    """Whose password is gone."""
+
+    email = AddressField(_("Email address"), autocomplete="username")
+
+
+class ResetPasswordForm(NewPasswordForm):
+    """The new password of ``address``."""
+
+    password = NewPasswordField(
+        _("New password"),
+        description=_("A few words in a row are easy to remember and hard to guess."),
+    )
+
+    def __init__(self, request: Request, address: str) -> None:
+        self.address = address
+        super().__init__(request)
+
+    def context_words(self) -> Iterable[str]:
+        """The account's address."""
+        return [self.address]
+
+
+@view_config(
+    route_name="forgot_password", request_method="GET", renderer="accounts/forgot_password.jinja2"
+)
+def forgot_password_form(request: Request) -> Any:
+    """The empty form, with the address that was given before."""
+    return {"form": ForgotPasswordForm(request, email=request.visitor.pending.get("address"))}
+
+
+@view_config(
+    route_name="forgot_password", request_method="POST", renderer="accounts/forgot_password.jinja2"
+)
+def forgot_password(request: Request) -> Any:
+    """Send a link to the address, if it has an account."""
+    form = ForgotPasswordForm(request)
+    if not form.validate():
+        return {"form": form}
+    _send_link(request, form.email.address)
+    request.visitor.pending = {"address": form.email.address.stored}
+    return HTTPSeeOther(request.route_path("forgot_password_sent"))
+
+
+@view_config(
+    route_name="forgot_password_sent",
+    request_method="GET",
+    renderer="accounts/forgot_password_sent.jinja2",
+)
+def forgot_password_sent(request: Request) -> Any:
+    """Check your inbox."""
+    if "address" not in request.visitor.pending:
+        return HTTPSeeOther(request.route_path("forgot_password"))
+    return {
+        "address": request.visitor.pending["address"],
+        "lifetime": tokens.LIFETIMES[TokenKind.RESET],
+    }
+
+
+@view_config(route_name="forgot_password_sent", request_method="POST")
+def send_again(request: Request) -> Any:
+    """Send a new link to the same address."""
+    address = request.visitor.pending.get("address")
+    if address is None:
+        return HTTPSeeOther(request.route_path("forgot_password"))
+    _send_link(request, parse_address(address))
+    request.visitor.tell(request.localizer.translate(_("We have sent another email.")))
+    return HTTPSeeOther(request.route_path("forgot_password_sent"))
+
+
+@view_config(
+    route_name="reset_password", request_method="GET", renderer="accounts/reset_password.jinja2"
+)
+def reset_password_form(request: Request) -> Any:
+    """The form for the new password. Following the link changes nothing."""
+    account, condition = _account_behind(request, request.dbsession)
+    if account is None:
+        return dead_link(request, TokenKind.RESET, condition)
+    return {"form": ResetPasswordForm(request, account.address)}
+
+
+@view_config(
+    route_name="reset_password", request_method="POST", renderer="accounts/reset_password.jinja2"
+)
+def reset_password(request: Request) -> Any:
+    """Set the password, end every session, void every other link, and tell the owner.
+
+    Nobody is signed in by it (STANDARDS B4).
+    """
+    # In a transaction of its own, over before the hashing begins.
+    with short_transaction(request.registry, write=False) as session:
+        account, condition = _account_behind(request, session)
+    if account is None:
+        return dead_link(request, TokenKind.RESET, condition)
+    form = ResetPasswordForm(request, account.address)
+    if not form.validate():
+        return {"form": form}
+    password_hash = hash_password(form.password.data or "")
+
+    session = request.dbsession
+    token = tokens.consume(session, TokenKind.RESET, request.matchdict["token"], request.now)
+    if token is None or (account := token.account) is None:
+        # Somebody else was quicker.
+        return dead_link(request, TokenKind.RESET, tokens.Condition.USED)
+    account.password_hash = password_hash
+    end_all_sessions(request, account.id)
+    tokens.void_all(session, account.id, request.now)
+    request.email_service.send_message(
+        emails.password_changed(request, account), key=f"password_changed:{token.id}"
+    )
+    request.visitor.pending = {"address": account.address}
+    request.visitor.tell(
+        request.localizer.translate(_("Your password was changed. Sign in with the new one."))
+    )
+    return HTTPSeeOther(request.route_path("sign_in"))
+
+
+def _send_link(request: Request, address: Address) -> None:
+    """Send the email, if there is an account.
+
+    If there is none, the same is done and then undone: otherwise the time of the answer would tell.
+    """
+    session = request.dbsession
+    account = account_of(session, address.key)
+    token = tokens.issue(
+        session, TokenKind.RESET, request.now, account_id=account.id if account else None
+    )
+    lifetime = tokens.LIFETIMES[TokenKind.RESET]
+    owner = account or Account(
+        id=0, address=address.stored, locale=request.locale_name, body_format=BodyFormat.BOTH
+    )
+    with session.begin_nested() as attempt:
+        message = emails.password_reset(request, owner, token.secret, lifetime)
+        email = request.email_service.send_message(message, key=f"password_reset:{token.row.id}")
+        tokens.void_older(session, token.row, email, request.now)
+        if account is None:
+            attempt.rollback()
+
+
+def _account_behind(request: Request, session: Session) -> tuple[Account | None, tokens.Condition]:
+    """Whose password the link sets while it is live, and what it is good for."""
+    secret = request.matchdict["token"]
+    token, condition = tokens.look_up(session, TokenKind.RESET, secret, request.now)
+    if token is None or condition is not tokens.Condition.LIVE:
+        return None, condition
+    return token.account, condition

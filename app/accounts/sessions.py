@@ -1,0 +1,172 @@
+"""Who is signed in: a random id in a cookie, and a row on the server (STANDARDS B4).
+
+The look-up uses a short transaction of its own, so that a password can be hashed before the
+request's transaction begins. Views ask for an account by ``permission=SIGNED_IN``, and read it from
+``request.account``.
+"""
+
+import logging
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.csrf import new_csrf_token
+from pyramid.interfaces import ISecurityPolicy
+from pyramid.request import Request
+from pyramid.security import Allowed, Denied
+from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import joinedload
+from transaction.interfaces import TransientError
+from zope.interface import implementer
+
+from app.accounts.models import Account, SignInSession
+from app.database import short_transaction
+from app.web.cookies import cookie_name, set_cookie
+from app.web.headers import keep_private
+
+log = logging.getLogger(__name__)
+
+SIGNED_IN = "signed_in"
+COOKIE = "pillarbox-session"
+IDLE = timedelta(days=14)
+ABSOLUTE = timedelta(days=30)
+LAST_USE_PRECISION = timedelta(hours=1)
+
+
+@implementer(ISecurityPolicy)
+class SessionSecurityPolicy:
+    """Pyramid's questions, answered by the session."""
+
+    def identity(self, request: Request) -> Account | None:
+        """The account that is signed in."""
+        account: Account | None = request.account
+        return account
+
+    def authenticated_userid(self, request: Request) -> str | None:
+        """The account's id."""
+        return str(request.account.id) if request.account else None
+
+    def permits(self, request: Request, context: Any, permission: str) -> Allowed | Denied:
+        """``signed_in`` is the one permission there is."""
+        if permission == SIGNED_IN and request.account:
+            return Allowed("signed in")
+        return Denied("not signed in")
+
+    def remember(self, request: Request, userid: str, **options: Any) -> list[tuple[str, str]]:
+        """Nothing: ``begin_session`` sets the cookie."""
+        return []
+
+    def forget(self, request: Request, **options: Any) -> list[tuple[str, str]]:
+        """Nothing: ``end_session`` takes the cookie back."""
+        return []
+
+
+def begin_session(request: Request, account: Account) -> None:
+    """Sign ``account`` in under a new id and with a new form token.
+
+    Runs in the request's transaction.
+    """
+    _delete_row(request)
+    secret = secrets.token_urlsafe(32)
+    now = request.now
+    request.dbsession.execute(
+        delete(SignInSession).where(SignInSession.account_id == account.id, _has_expired(now))
+    )
+    request.dbsession.add(
+        SignInSession(
+            digest=_digest(secret),
+            account_id=account.id,
+            created_at=now,
+            authenticated_at=now,
+            last_used_at=now,
+        )
+    )
+    _send_cookie(request, secret)
+    new_csrf_token(request)
+
+
+def end_session(request: Request) -> None:
+    """Sign this browser out, on the server too. Runs in the request's transaction."""
+    _delete_row(request)
+    _send_cookie(request, "")
+    new_csrf_token(request)
+
+
+def end_all_sessions(request: Request, account_id: int) -> None:
+    """Sign every browser of an account out. Runs in the request's transaction."""
+    request.dbsession.execute(delete(SignInSession).where(SignInSession.account_id == account_id))
+
+
+def _session(request: Request) -> SignInSession | None:
+    if not (secret := _secret(request)):
+        return None
+    with short_transaction(request.registry, write=False) as session:
+        found = session.scalar(
+            select(SignInSession)
+            .where(SignInSession.digest == _digest(secret), ~_has_expired(request.now))
+            .options(joinedload(SignInSession.account))
+        )
+    if found is None:
+        return None
+    keep_private(request)
+    if request.now - found.last_used_at >= LAST_USE_PRECISION:
+        request.add_finished_callback(_write_last_use)
+    return found
+
+
+def _account(request: Request) -> Account | None:
+    session: SignInSession | None = request.sign_in_session
+    return session.account if session else None
+
+
+def _write_last_use(request: Request) -> None:
+    # After the request's own transaction, since SQLite lets one writer in at a time. Not worth a
+    # failed request.
+    try:
+        with short_transaction(request.registry, write=True) as session:
+            session.execute(
+                update(SignInSession)
+                .where(SignInSession.id == request.sign_in_session.id)
+                .values(last_used_at=request.now)
+            )
+    except (SQLAlchemyError, TransientError):
+        log.warning("the last use of a session was not written", exc_info=True)
+
+
+def _has_expired(now: datetime) -> ColumnElement[bool]:
+    return or_(SignInSession.last_used_at <= now - IDLE, SignInSession.created_at <= now - ABSOLUTE)
+
+
+def _delete_row(request: Request) -> None:
+    if secret := _secret(request):
+        request.dbsession.execute(
+            delete(SignInSession).where(SignInSession.digest == _digest(secret))
+        )
+
+
+def _secret(request: Request) -> str:
+    value: str = request.cookies.get(cookie_name(request, COOKIE), "")
+    return value
+
+
+def _send_cookie(request: Request, secret: str) -> None:
+    keep_private(request)
+    request.add_response_callback(
+        lambda request, response: set_cookie(request, response, COOKIE, secret, ABSOLUTE)
+    )
+
+
+def _digest(secret: str) -> bytes:
+    return sha256(secret.encode()).digest()
+
+
+def includeme(config: Configurator) -> None:
+    """Give requests ``request.account``, and views the permission ``signed_in``."""
+    # pyramid_tm would look every request's account up for its log, static files included.
+    config.add_settings({"tm.annotate_user": False})
+    config.set_security_policy(SessionSecurityPolicy())
+    config.add_request_method(_session, "sign_in_session", reify=True)
+    config.add_request_method(_account, "account", reify=True)
