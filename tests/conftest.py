@@ -4,6 +4,7 @@ that tests move.
 
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,14 @@ class Clock:
 
     def advance(self, by: timedelta) -> None:
         self.now += by
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until ``holds()``, which another thread or process brings about; fail after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} seconds"
+        time.sleep(0.01)
 
 
 class Mailbox:
@@ -71,8 +80,6 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("migrated") / "pillarbox.sqlite"
     database = Database(f"sqlite:///{path}")
     migrate(database.engine)
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     database.dispose()
     return path
 

@@ -159,7 +159,7 @@ class Delivery:
             now = self._clock()
             if not outbox.has_due(session, now) or relay.is_blocked(session, self._relay, now):
                 return 0
-        with self._database.transaction(write=True) as session:
+        with self._database.transaction(write=True, hasty=True) as session:
             now = self._clock()
             claimed = outbox.claim(session, liveness.worker, now, BATCH)
             parcels = self._guarded(session, claimed, now)
@@ -190,15 +190,12 @@ class Delivery:
         if not claimed:
             return []
         recipients = [email.recipient.lower() for email in claimed]
-        suppressed = dict(
-            session.execute(
-                select(SuppressedAddress.address, SuppressedAddress.reason).where(
-                    SuppressedAddress.address.in_(recipients)
-                )
+        rows = session.execute(
+            select(SuppressedAddress.address, SuppressedAddress.reason).where(
+                SuppressedAddress.address.in_(recipients)
             )
-            .tuples()
-            .all()
         )
+        suppressed = {row.address: row.reason for row in rows}
         parcels = []
         for email in claimed:
             kind = self._kinds.get(email.kind)
@@ -243,12 +240,12 @@ class Delivery:
                     in_hand = set().union(
                         *(connection.in_hand for connection in list(self._connections))
                     )
-                    with self._database.transaction(write=True) as session:
+                    with self._database.transaction(write=True, hasty=True) as session:
                         outbox.renew(session, liveness.worker, self._clock(), in_hand)
                     renewed = time.monotonic()
                 until = time.monotonic() + KEEP_SECONDS
                 while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
-                    if liveness.watch(left):
+                    if liveness.watch(left, self._stopping):
                         self._wakeup.now()
             except Exception as error:
                 log.error("the keeper cannot use the database: %s", type(error).__name__)
@@ -262,7 +259,7 @@ class Delivery:
         for worker, first_ends in holders:
             if worker == liveness.worker and first_ends >= now:
                 continue
-            with self._database.transaction(write=True) as session:
+            with self._database.transaction(write=True, hasty=True) as session:
                 dead = liveness.is_dead(session, worker)
                 if not dead and first_ends >= now:
                     continue

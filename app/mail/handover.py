@@ -112,7 +112,7 @@ class Handover:
         if not self._may_send():
             return False
         try:
-            with self._database.transaction(write=True) as session:
+            with self._database.transaction(write=True, hasty=True) as session:
                 self._write_pending(session)
                 begun = outbox.begin_sending(session, email, self._worker, self._clock())
         except (SQLAlchemyError, DatabaseBusy) as error:
@@ -141,7 +141,7 @@ class Handover:
         """
         while True:
             try:
-                with self._database.transaction(write=True) as session:
+                with self._database.transaction(write=True, hasty=True) as session:
                     write(session)
             except (SQLAlchemyError, DatabaseBusy) as error:
                 if self._stopping.wait(DATABASE_RETRY_SECONDS):

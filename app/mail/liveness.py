@@ -8,6 +8,7 @@ A worker that cannot hold a lock has a name without one, and only its leases tel
 import fcntl
 import logging
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,7 @@ class Liveness(Protocol):
     def is_held(self) -> bool:
         """Whether the proof stands; without it no final dot may go out."""
 
-    def watch(self, seconds: float) -> bool:
+    def watch(self, seconds: float, stopping: threading.Event) -> bool:
         """Wait up to ``seconds`` for a call from another process. True when there was one. Takes
         the lock again when it was lost.
         """
@@ -74,9 +75,10 @@ class FileLock:
     def is_held(self) -> bool:
         return not self._file.closed
 
-    def watch(self, seconds: float) -> bool:
+    def watch(self, seconds: float, stopping: threading.Event) -> bool:
         # SQLite has no NOTIFY. Within the process Wakeup calls; what other processes write is found
         # by polling.
+        stopping.wait(seconds)
         return False
 
     def is_dead(self, session: Session, worker: str) -> bool:
@@ -116,7 +118,7 @@ class AdvisoryLock:
             connection is not None and not connection.closed
         )
 
-    def watch(self, seconds: float) -> bool:
+    def watch(self, seconds: float, stopping: threading.Event) -> bool:
         if self._connection is None:
             self._open()
         assert self._connection is not None

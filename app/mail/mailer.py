@@ -148,8 +148,7 @@ class Mailer:
         )
 
     def send(self, sender: str, recipient: str, message: bytes) -> Verdict:
-        """Hand over one message. Raises ``RelayUnavailable`` when no connection can be made ready.
-        """
+        """Hand over one message. Raises ``RelayUnavailable`` when no connection can be made ready."""
         self.connect()
         return self.offer(Envelope(sender, recipient, len(message))) or self.transmit(message)
 
@@ -408,8 +407,7 @@ class _Connection(smtplib.SMTP):
         self.send_all(data.encode() if isinstance(data, str) else data, self.timeout)
 
     def send_all(self, data: bytes, seconds: float) -> None:
-        """Send ``data`` within ``seconds``. After an error ``sent`` tells how much of it had left.
-        """
+        """Send ``data`` within ``seconds``. After an error ``sent`` tells how much of it had left."""
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("the connection is closed")
         deadline = time.monotonic() + seconds
