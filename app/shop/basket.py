@@ -1,0 +1,101 @@
+"""The basket: what a visitor has gathered, priced anew at every look.
+
+The visitor's cookie holds product slugs and quantities. Prices come from the products of the
+moment, so a basket is compared with what the customer saw (`fingerprint`) before it becomes an
+order.
+"""
+
+import hashlib
+from dataclasses import astuple, dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.shop import money
+from app.shop.models import Product
+from app.web.translation import _
+from app.web.visitor import Visitor
+
+MOST_OF_ONE = 99
+"""The largest quantity of one product."""
+
+NO_LONGER_SOLD = _("This is no longer sold. Remove it to go on.")
+OTHER_CURRENCY = _("This is sold in another currency. Remove it, and order it by itself.")
+
+
+@dataclass(frozen=True, slots=True)
+class BasketLine:
+    """One product of a basket: the price in minor units with VAT, the rate in basis points."""
+
+    slug: str
+    name: str
+    quantity: int
+    unit_price: int
+    vat_rate: int
+    problem: str | None = None
+    """Why it cannot be ordered, for the customer."""
+
+    @property
+    def total(self) -> int:
+        """The line's amount in minor units."""
+        return self.quantity * self.unit_price
+
+
+@dataclass(frozen=True, slots=True)
+class PricedBasket:
+    """A basket at the prices of the moment."""
+
+    id: str
+    currency: str
+    lines: tuple[BasketLine, ...]
+
+    @property
+    def can_be_ordered(self) -> bool:
+        """Whether there is something in it and nothing stands in the way."""
+        return bool(self.lines) and not any(line.problem for line in self.lines)
+
+    @property
+    def sums(self) -> money.Totals:
+        """Net, VAT per rate and total of what can be ordered."""
+        return money.totals(
+            money.Line(line.quantity, line.unit_price, line.vat_rate)
+            for line in self.lines
+            if not line.problem
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for all that the customer sees: another name, quantity, price, currency or rate
+        gives another one.
+        """
+        seen = (self.id, self.currency, *(astuple(line) for line in self.lines))
+        return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
+
+
+def priced(session: Session, visitor: Visitor) -> PricedBasket:
+    """The visitor's basket at the prices of the moment. All of an order is in one currency, that
+    of the first product.
+    """
+    found = session.scalars(select(Product).where(Product.slug.in_(visitor.basket)))
+    products = {product.slug: product for product in found}
+    in_order = [products[slug] for slug in visitor.basket if slug in products]
+    currency = next((product.currency for product in in_order if product.is_available), "")
+    return PricedBasket(
+        id=visitor.basket_id,
+        currency=currency,
+        lines=tuple(
+            _line(slug, products.get(slug), quantity, currency)
+            for slug, quantity in visitor.basket.items()
+        ),
+    )
+
+
+def _line(slug: str, product: Product | None, quantity: int, currency: str) -> BasketLine:
+    if product is None:
+        return BasketLine(slug, slug, quantity, 0, 0, NO_LONGER_SOLD)
+    problem = None
+    if not product.is_available:
+        problem = NO_LONGER_SOLD
+    elif product.currency != currency:
+        problem = OTHER_CURRENCY
+    return BasketLine(slug, product.name, quantity, product.price, product.vat_rate, problem)

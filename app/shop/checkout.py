@@ -1,0 +1,100 @@
+"""From a basket to an order: once, at the prices that the customer saw, with everything that its
+documents will say.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.database import insert_for
+from app.settings import Site
+from app.shop.basket import PricedBasket
+from app.shop.models import Order, OrderLine, OrderState, OrderTax, Seller
+from app.shop.numbers import new_order_number
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who buys, where it goes, and how that person reads."""
+
+    account_id: int
+    name: str
+    address: str
+    email: str
+    locale: str
+    body_format: str
+
+
+def placed_order(session: Session, basket_id: str) -> Order | None:
+    """The order that the basket has become, if it has."""
+    return session.scalars(select(Order).where(Order.basket_id == basket_id)).one_or_none()
+
+
+def last_order(session: Session, account_id: int) -> Order | None:
+    """The customer's latest order: its name and address are a good guess for the next one."""
+    return session.scalars(
+        select(Order)
+        .where(Order.account_id == account_id)
+        .order_by(Order.created_at.desc(), Order.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def place_order(
+    session: Session, basket: PricedBasket, buyer: Buyer, seller: Seller, site: Site, now: datetime
+) -> Order:
+    """Write the order of ``basket``; what it says are snapshots (D2).
+
+    However many requests bring the same basket, together or one after another, one of them writes
+    the order and all get it (D1).
+    """
+    sums = basket.sums
+    order: Order | None = session.scalars(
+        insert_for(session, Order)
+        .values(
+            number=new_order_number(),
+            basket_id=basket.id,
+            account_id=buyer.account_id,
+            state=OrderState.OPEN,
+            created_at=now,
+            seller_name=site.name,
+            seller_address=seller.address,
+            seller_vat_id=seller.vat_id,
+            seller_support_email=site.support_email,
+            seller_statement_name=seller.statement_name,
+            buyer_name=buyer.name,
+            buyer_address=buyer.address,
+            buyer_email=buyer.email,
+            locale=buyer.locale,
+            body_format=buyer.body_format,
+            currency=basket.currency,
+            net=sums.net,
+            vat=sums.vat,
+            total=sums.total,
+        )
+        .on_conflict_do_nothing(index_elements=["basket_id"])
+        .returning(Order)
+    ).one_or_none()
+    if order is None:
+        return session.scalars(select(Order).where(Order.basket_id == basket.id)).one()
+    session.add_all(
+        OrderLine(
+            order_id=order.id,
+            position=position,
+            slug=line.slug,
+            name=line.name,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            vat_rate=line.vat_rate,
+            total=line.total,
+        )
+        for position, line in enumerate(basket.lines)
+    )
+    session.add_all(
+        OrderTax(order_id=order.id, rate=tax.rate, net=tax.net, vat=tax.vat, gross=tax.gross)
+        for tax in sums.taxes
+    )
+    session.flush()
+    return order

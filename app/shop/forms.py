@@ -1,0 +1,103 @@
+"""The shop's forms: how many of a product, and who buys."""
+
+import re
+import unicodedata
+from typing import Any
+
+from pyramid.request import Request
+from wtforms import Field, HiddenField, IntegerField, StringField, TextAreaField
+from wtforms.validators import DataRequired, Length, ValidationError
+
+from app.mail.addresses import BadAddress, check_text
+from app.shop.basket import MOST_OF_ONE
+from app.web.forms import Form
+from app.web.translation import _
+
+
+class QuantityField(IntegerField):
+    """A whole number from 1 to `MOST_OF_ONE`, in plain digits."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read what was typed; raises ``ValueError`` with what to do."""
+        typed = valuelist[0].strip() if valuelist else ""
+        if not re.fullmatch(r"[0-9]{1,9}", typed) or not 1 <= int(typed) <= MOST_OF_ONE:
+            raise ValueError(
+                _("Enter a whole number from 1 to ${most}.", mapping={"most": MOST_OF_ONE})
+            )
+        self.data = int(typed)
+
+
+class QuantityForm(Form):
+    """How many of a product lie in the basket. There may be several on a page, so the field's id
+    holds the slug.
+    """
+
+    product = HiddenField()
+    quantity = QuantityField(
+        _("Quantity"), render_kw={"inputmode": "numeric", "autocomplete": "off", "size": 3}
+    )
+
+    @classmethod
+    def showing(cls, request: Request, slug: str, quantity: int) -> "QuantityForm":
+        """The form as it stands on a page, whatever the request has posted."""
+        form = cls(request)
+        form.process(data={"product": slug, "quantity": quantity})
+        # What was typed for one product is not to be shown for another.
+        form.quantity.raw_data = None
+        return form
+
+    def process(self, *arguments: Any, **named: Any) -> None:
+        """Fill the fields; WTForms calls it from the constructor too."""
+        super().process(*arguments, **named)
+        slug = re.sub(r"[^a-z0-9-]", "", self.product.data or "")
+        self.product.id, self.quantity.id = f"product-{slug}", f"quantity-{slug}"
+
+
+def _tidy_line(text: str | None) -> str:
+    return " ".join(unicodedata.normalize("NFC", text or "").split())
+
+
+def _tidy_lines(text: str | None) -> str:
+    """Every line tidy, and no empty ones."""
+    lines = (_tidy_line(line) for line in (text or "").splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def _printable(form: Form, field: Field) -> None:
+    # The name goes into the receipt's To header, so what may not stand in a header is turned away
+    # here, where it can be mended.
+    for line in field.data.splitlines():
+        try:
+            check_text(line, field.name)
+        except BadAddress as error:
+            raise ValidationError(_("Leave out control characters and “=?”.")) from error
+
+
+class CheckoutForm(Form):
+    """Who buys, as a receipt has to say it. The hidden fields name the basket and what the
+    customer saw of it.
+    """
+
+    basket = HiddenField()
+    seen = HiddenField()
+    name = StringField(
+        _("Full name"),
+        [
+            DataRequired(_("Enter your name, as the receipt shall show it.")),
+            Length(max=100, message=_("Enter a name of at most 100 characters.")),
+            _printable,
+        ],
+        filters=[_tidy_line],
+        render_kw={"autocomplete": "name"},
+    )
+    address = TextAreaField(
+        _("Postal address"),
+        [
+            DataRequired(_("Enter your postal address.")),
+            Length(max=400, message=_("Enter an address of at most 400 characters.")),
+            _printable,
+        ],
+        description=_("As on an envelope: street, postcode and town, country."),
+        filters=[_tidy_lines],
+        render_kw={"autocomplete": "street-address", "rows": 4},
+    )

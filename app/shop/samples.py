@@ -1,0 +1,113 @@
+"""A small sample catalogue, so that a new shop has something to sell. All of it is invented."""
+
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.shop.models import Product, Seller
+
+STANDARD, REDUCED = 1900, 700
+"""VAT rates in basis points: goods, and books."""
+
+
+class Sample(NamedTuple):
+    """A product of the sample catalogue; the price is in cents and includes VAT."""
+
+    slug: str
+    name: str
+    price: int
+    vat_rate: int
+    description: str
+
+
+CATALOGUE = (
+    Sample(
+        "letter-paper",
+        "Letter paper, 50 sheets",
+        1200,
+        STANDARD,
+        "Cream paper with a soft tooth, heavy enough for both sides. Ink stays where you put it.",
+    ),
+    Sample(
+        "envelopes",
+        "Lined envelopes, 25",
+        980,
+        STANDARD,
+        "Each holds one sheet folded twice. The lining shows a map of a town that does not exist.",
+    ),
+    Sample(
+        "postcards",
+        "Twelve postcards of doors",
+        750,
+        STANDARD,
+        "A dozen front doors, drawn in one line each. Somebody you know lives behind one of them.",
+    ),
+    Sample(
+        "sealing-wax",
+        "Sealing wax and a fox seal",
+        1850,
+        STANDARD,
+        "Three sticks of red wax and a brass seal. The fox looks to the left, as foxes do.",
+    ),
+    Sample(
+        "blue-black-ink",
+        "Blue-black ink, 30 ml",
+        1425,
+        STANDARD,
+        "Goes on blue, dries black, and stays for longer than you will need the letter.",
+    ),
+    Sample(
+        "desk-postbox",
+        "A postbox for the desk",
+        3900,
+        STANDARD,
+        "Folded from one sheet of red steel. Keeps a week of letters that wait for an answer.",
+    ),
+    Sample(
+        "letters-to-nobody",
+        "Letters to Nobody",
+        1600,
+        REDUCED,
+        "Forty letters that were written, stamped and never sent. A book, 160 pages, sewn.",
+    ),
+    Sample(
+        "slow-post-almanac",
+        "The Slow Post Almanac",
+        995,
+        REDUCED,
+        "A year of reasons to write to somebody, one for each week. A booklet with room for notes.",
+    ),
+)
+
+
+def add_sample_catalogue(session: Session) -> int:
+    """Add the catalogue and an invented seller where there is no product yet; return how many
+    products were added.
+    """
+    if session.scalar(select(Product.id).limit(1)) is not None:
+        return 0
+    session.add_all(
+        Product(
+            slug=sample.slug,
+            name=sample.name,
+            description=sample.description,
+            price=sample.price,
+            currency="EUR",
+            vat_rate=sample.vat_rate,
+            picture=f"{sample.slug}.svg",
+            position=position,
+        )
+        for position, sample in enumerate(CATALOGUE)
+    )
+    if session.get(Seller, 1) is None:
+        session.add(
+            Seller(
+                id=1,
+                address="Sample Street 1\n12345 Sampleton",
+                vat_id="XX123456789",
+                statement_name="PILLARBOX SAMPLE",
+            )
+        )
+    session.flush()
+    return len(CATALOGUE)

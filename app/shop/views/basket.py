@@ -1,0 +1,89 @@
+"""The basket's page. Putting something in and changing how many there are is one act: to set a
+quantity.
+
+So a form that is sent twice leaves the same basket as one that is sent once.
+"""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.renderers import render_to_response
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.view import view_config
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.database import short_transaction
+from app.shop.basket import priced
+from app.shop.forms import QuantityForm
+from app.shop.models import Product
+from app.shop.views.catalogue import product_page
+from app.web.translation import _
+from app.web.visitor import MOST_BASKET_LINES
+
+Page = dict[str, Any]
+
+
+@view_config(route_name="basket", request_method="GET", renderer="shop/basket.jinja2")
+def basket(request: Request) -> Page:
+    """What lies in the basket."""
+    return _basket_page(request, request.dbsession)
+
+
+@view_config(route_name="basket", request_method="POST", request_param="action=remove")
+def remove(request: Request) -> HTTPSeeOther:
+    """Take a product out, whether it is still sold or not."""
+    _set_quantity(request, request.POST.get("product", ""), 0)
+    return HTTPSeeOther(request.route_path("basket"))
+
+
+@view_config(route_name="basket", request_method="POST")
+def set_quantity(request: Request) -> Response:
+    """Let so many of a product lie in the basket."""
+    form = QuantityForm(request)
+    # Only the cookie is written, so the database's write lock is left to others.
+    with short_transaction(request.registry, write=False) as session:
+        product = session.scalars(
+            select(Product).where(Product.slug == form.product.data, Product.is_available)
+        ).one_or_none()
+        if product is None:
+            form.form_errors = [_("This product is no longer sold. The basket is as it was.")]
+            request.response.status_int = 422
+        elif form.validate() and not _set_quantity(request, product.slug, form.quantity.data or 0):
+            full = _(
+                "The basket is full: it holds ${most} different products. Order these first.",
+                mapping={"most": MOST_BASKET_LINES},
+            )
+            form.refuse(form.quantity, full)
+        if not form.errors:
+            return HTTPSeeOther(request.route_path("basket"))
+        if product is None or product.slug in request.visitor.basket:
+            return _render(request, "shop/basket.jinja2", _basket_page(request, session, form))
+    page = product_page(request, product, form) | {"form": form}
+    return _render(request, "shop/product.jinja2", page)
+
+
+def _set_quantity(request: Request, slug: str, quantity: int) -> bool:
+    # A basket with another content is another basket: an order that the old one has become stays
+    # as it is.
+    request.visitor.basket_id = ""
+    return bool(request.visitor.set_quantity(slug, quantity))
+
+
+def _basket_page(request: Request, session: Session, refused: QuantityForm | None = None) -> Page:
+    basket = priced(session, request.visitor)
+    forms = {
+        line.slug: QuantityForm.showing(request, line.slug, line.quantity) for line in basket.lines
+    }
+    if refused is None:
+        return {"basket": basket, "quantity_forms": forms}
+    return {
+        "basket": basket,
+        "quantity_forms": forms | {refused.product.data: refused},
+        "form": refused,
+    }
+
+
+def _render(request: Request, template: str, page: Page) -> Response:
+    return render_to_response(template, page, request=request, response=request.response)

@@ -1,0 +1,55 @@
+"""What there is to buy."""
+
+from functools import partial
+from typing import Any
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.request import Request
+from pyramid.view import view_config
+from sqlalchemy import select
+
+from app.shop.forms import QuantityForm
+from app.shop.models import Product
+
+Page = dict[str, Any]
+
+
+@view_config(route_name="home", request_method="GET", renderer="shop/catalogue.jinja2")
+def catalogue(request: Request) -> Page:
+    """Every product that can be bought."""
+    products = request.dbsession.scalars(
+        select(Product).where(Product.is_available).order_by(Product.position, Product.id)
+    )
+    return {"products": products.all(), "picture": partial(picture, request)}
+
+
+@view_config(route_name="product", request_method="GET", renderer="shop/product.jinja2")
+def product(request: Request) -> Page:
+    """One product, and a form that puts it into the basket."""
+    found = request.dbsession.scalars(
+        select(Product).where(Product.slug == request.matchdict["slug"])
+    ).one_or_none()
+    if found is None:
+        raise HTTPNotFound()
+    quantity = request.visitor.basket.get(found.slug, 1)
+    return product_page(request, found, QuantityForm.showing(request, found.slug, quantity))
+
+
+def product_page(request: Request, product: Product, form: QuantityForm) -> Page:
+    """What the page of ``product`` shows, with ``form`` on it."""
+    return {
+        "product": product,
+        "picture": partial(picture, request),
+        "in_basket": request.visitor.basket.get(product.slug, 0),
+        "quantity_form": form,
+    }
+
+
+def picture(request: Request, product: Product) -> str | None:
+    """Where the product's drawing is served, if there is one. A missing file costs no more."""
+    try:
+        return (
+            request.static_path(f"app:static/shop/{product.picture}") if product.picture else None
+        )
+    except FileNotFoundError:
+        return None

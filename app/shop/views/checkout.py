@@ -1,0 +1,130 @@
+"""The checkout: the customer sees the whole order, says who buys, and goes on to pay."""
+
+import logging
+import secrets
+from typing import Any
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.renderers import render_to_response
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from app import formats
+from app.accounts.models import Account
+from app.accounts.sessions import SIGNED_IN
+from app.database import short_transaction
+from app.shop.basket import PricedBasket, priced
+from app.shop.checkout import Buyer, last_order, place_order, placed_order
+from app.shop.forms import CheckoutForm
+from app.shop.models import Seller
+from app.shop.payments import current_payment
+from app.shop.views.payment import go_and_pay
+from app.web.translation import _
+
+log = logging.getLogger(__name__)
+
+Page = dict[str, Any]
+TEMPLATE = "shop/checkout.jinja2"
+
+
+@view_config(route_name="checkout", request_method="GET", permission=SIGNED_IN, renderer=TEMPLATE)
+def checkout(request: Request) -> Page | Response:
+    """The order before it is one."""
+    if _is_closed(request):
+        return _closed(request)
+    session, visitor = request.dbsession, request.visitor
+    if visitor.basket_id and placed_order(session, visitor.basket_id):
+        # Who comes back from paying wants to change something, or to buy the same again: either is
+        # another order.
+        visitor.basket_id = secrets.token_urlsafe(16)
+    basket = priced(session, visitor)
+    if not basket.can_be_ordered:
+        return HTTPSeeOther(request.route_path("basket"))
+    last = last_order(session, request.account.id)
+    form = CheckoutForm(
+        request,
+        basket=basket.id,
+        seen=basket.fingerprint,
+        name=last.buyer_name if last else "",
+        address=last.buyer_address if last else "",
+    )
+    return {"basket": basket, "form": form}
+
+
+@view_config(route_name="checkout", request_method="POST", permission=SIGNED_IN, renderer=TEMPLATE)
+def order_and_pay(request: Request) -> Page | Response:
+    """Place the order, once for each basket, and go on to pay it."""
+    if _is_closed(request):
+        return _closed(request)
+    form = CheckoutForm(request)
+    # The order is committed before the provider is asked, so this is a transaction of its own.
+    with short_transaction(request.registry, write=True) as session:
+        order = placed_order(session, form.basket.data) if form.basket.data else None
+        if order is None:
+            basket = priced(session, request.visitor)
+            if not basket.can_be_ordered:
+                return HTTPSeeOther(request.route_path("basket"))
+            if not form.validate() or not _has_seen(form, basket):
+                return {"basket": basket, "form": form}
+            order = place_order(
+                session,
+                basket,
+                _buyer(request.account, form),
+                session.get_one(Seller, 1),
+                request.registry.pillarbox.site,
+                request.now,
+            )
+        if order.account_id != request.account.id:
+            return HTTPSeeOther(request.route_path("checkout"))
+        provider = request.registry.payment_provider
+        payment = current_payment(session, order, provider.name, request.now)
+    return go_and_pay(request, order, payment)
+
+
+def _buyer(account: Account, form: CheckoutForm) -> Buyer:
+    return Buyer(
+        account_id=account.id,
+        name=form.name.data or "",
+        address=form.address.data or "",
+        email=account.address,
+        locale=account.locale,
+        body_format=account.body_format,
+    )
+
+
+def _has_seen(form: CheckoutForm, basket: PricedBasket) -> bool:
+    """Whether the customer saw the basket as it is. If not, the page says so and shows it anew."""
+    if form.seen.data == basket.fingerprint:
+        return True
+    total = formats.money(basket.sums.total, basket.currency, form.request.locale_name)
+    form.form_errors = [
+        _(
+            "Your basket or a price has changed since you saw this page, and nothing was ordered."
+            " The total is now ${total}. Check it, then order again.",
+            mapping={"total": total},
+        )
+    ]
+    form.basket.data, form.seen.data = basket.id, basket.fingerprint
+    form.request.response.status_int = 422
+    return False
+
+
+def _is_closed(request: Request) -> bool:
+    """Whether there is nobody to take the money, or nobody whom a receipt could name as the
+    seller.
+    """
+    if request.registry.payment_provider is None:
+        return True
+    with short_transaction(request.registry, write=False) as session:
+        if session.get(Seller, 1) is not None:
+            return False
+    log.error("the checkout is closed: shop_seller has no row, and a receipt names the seller")
+    return True
+
+
+def _closed(request: Request) -> Response:
+    request.response.status_int = 503
+    return render_to_response(
+        "shop/checkout_closed.jinja2", {}, request=request, response=request.response
+    )

@@ -1,0 +1,88 @@
+"""A customer's orders. The page of one order is also where the payment provider sends its customer
+back to.
+"""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.view import view_config
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from app.accounts.sessions import SIGNED_IN
+from app.database import short_transaction
+from app.shop.models import Order, PaymentState
+from app.shop.numbers import read_order_number
+from app.shop.payments import current_payment
+from app.shop.views.payment import go_and_pay, settle_pending
+
+Page = dict[str, Any]
+
+
+@view_config(
+    route_name="orders",
+    request_method="GET",
+    permission=SIGNED_IN,
+    renderer="shop/orders.jinja2",
+)
+def orders(request: Request) -> Page:
+    """All of the customer's orders, the latest first."""
+    found = request.dbsession.scalars(
+        select(Order)
+        .where(Order.account_id == request.account.id)
+        .order_by(Order.created_at.desc(), Order.id.desc())
+    )
+    return {"orders": found.all()}
+
+
+@view_config(
+    route_name="order", request_method="GET", permission=SIGNED_IN, renderer="shop/order.jinja2"
+)
+def order(request: Request) -> Page:
+    """One order. If it waits for a payment, the provider is asked first (D3)."""
+    number = _number(request)
+    settle_pending(request, number)
+    found = _own_order(request, request.dbsession, number)
+    if found.is_paid and request.visitor.basket_id == found.basket_id:
+        request.visitor.empty_basket()
+    paid = [payment for payment in found.payments if payment.state == PaymentState.PAID]
+    return {"order": found, "payment": (paid or found.payments)[-1]}
+
+
+@view_config(route_name="order", request_method="POST", permission=SIGNED_IN)
+def pay_order(request: Request) -> Response:
+    """Go and pay an order that is not paid yet."""
+    number = _number(request)
+    provider = request.registry.payment_provider
+    with short_transaction(request.registry, write=True) as session:
+        found = _own_order(request, session, number)
+        if found.is_paid or provider is None:
+            return HTTPSeeOther(request.route_path("order", number=number))
+        payment = current_payment(session, found, provider.name, request.now)
+    return go_and_pay(request, found, payment)
+
+
+def _number(request: Request) -> str:
+    number = read_order_number(request.matchdict["number"])
+    if number is None:
+        raise HTTPNotFound()
+    return number
+
+
+def _own_order(request: Request, session: Session, number: str) -> Order:
+    """The customer's own order; anybody else's is not there (D11)."""
+    found = session.scalars(
+        select(Order)
+        .where(Order.number == number, Order.account_id == request.account.id)
+        .options(
+            selectinload(Order.lines),
+            selectinload(Order.taxes),
+            selectinload(Order.payments),
+            selectinload(Order.receipt),
+        )
+    ).one_or_none()
+    if found is None:
+        raise HTTPNotFound()
+    return found

@@ -1,0 +1,78 @@
+"""The way to the payment provider and back."""
+
+import logging
+from functools import partial
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.request import Request
+from sqlalchemy import select, update
+
+from app.database import short_transaction
+from app.shop.emails import send_purchase_receipt
+from app.shop.models import Order, Payment, PaymentState
+from app.shop.payments import Charge, Outcome, PaymentProvider, ProviderError, settle
+from app.web.translation import _
+
+log = logging.getLogger(__name__)
+
+
+def go_and_pay(request: Request, order: Order, payment: Payment) -> HTTPSeeOther:
+    """Send the customer to the provider's page for ``payment``, or to the order when there is
+    nothing to pay any more.
+
+    Called outside of any transaction, since the provider is asked.
+    """
+    order_page = HTTPSeeOther(request.route_path("order", number=order.number))
+    if order.is_paid or payment.state != PaymentState.PENDING:
+        return order_page
+    provider: PaymentProvider = request.registry.payment_provider
+    charge = Charge(payment.id, order.number, payment.amount, payment.currency)
+    try:
+        started = provider.start(request, charge)
+    except ProviderError as error:
+        log.warning("payment %s could not be started: %s", payment.id, error)
+        message = _(
+            "The payment could not be started, and nothing was charged. Try again in a minute."
+        )
+        request.visitor.tell(request.localizer.translate(message))
+        return order_page
+    with short_transaction(request.registry, write=True) as session:
+        session.execute(
+            update(Payment).where(Payment.id == payment.id).values(reference=started.reference)
+        )
+    return HTTPSeeOther(started.url)
+
+
+def settle_pending(request: Request, number: str) -> None:
+    """Ask the provider about the customer's order that waits for a payment, and settle it. Called
+    outside of any transaction.
+    """
+    provider: PaymentProvider | None = request.registry.payment_provider
+    if provider is None:
+        return
+    with short_transaction(request.registry, write=False) as session:
+        payment = session.scalars(
+            select(Payment)
+            .join(Order)
+            .where(
+                Order.number == number,
+                Order.account_id == request.account.id,
+                Payment.state == PaymentState.PENDING,
+                Payment.provider == provider.name,
+                Payment.reference.is_not(None),
+            )
+            .order_by(Payment.attempt.desc())
+            .limit(1)
+        ).one_or_none()
+    if payment is None or payment.reference is None:
+        return
+    try:
+        verdict = provider.fetch(payment.reference)
+    except ProviderError as error:
+        log.warning("payment %s could not be looked up: %s", payment.id, error)
+        return
+    if verdict.outcome is Outcome.PENDING:
+        return
+    with short_transaction(request.registry, write=True) as session:
+        announce = partial(send_purchase_receipt, request, session)
+        settle(session, payment.id, verdict, now=request.now, announce=announce)

@@ -1,0 +1,64 @@
+"""The test provider's page. A real provider has its own, on its own site."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound, HTTPSeeOther
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.view import view_config
+from sqlalchemy import select
+
+from app.accounts.sessions import SIGNED_IN
+from app.database import short_transaction
+from app.shop.models import Order, Payment
+from app.shop.payments import Outcome, Verdict
+from app.shop.test_provider import TestProvider
+
+DECISIONS = {"pay": Outcome.PAID, "decline": Outcome.FAILED}
+
+
+@view_config(
+    route_name="test_payment",
+    request_method="GET",
+    permission=SIGNED_IN,
+    renderer="shop/test_payment.jinja2",
+)
+def test_payment(request: Request) -> dict[str, Any] | Response:
+    """What is to be paid, and the two things that can become of it."""
+    verdict = _fetch(request)
+    if verdict.outcome is not Outcome.PENDING:
+        return _back(request, verdict)
+    return {"charge": verdict}
+
+
+@view_config(route_name="test_payment", request_method="POST", permission=SIGNED_IN)
+def decide(request: Request) -> Response:
+    """Pay or decline, and go back to the shop, which asks what became of it."""
+    verdict = _fetch(request)
+    outcome = DECISIONS.get(request.POST.get("decision", ""))
+    if outcome is None:
+        raise HTTPBadRequest()
+    request.registry.payment_provider.decide(request.matchdict["payment"], outcome)
+    return _back(request, verdict)
+
+
+def _fetch(request: Request) -> Verdict:
+    """The payment as the provider knows it; anybody else's is not there."""
+    with short_transaction(request.registry, write=False) as session:
+        reference = session.scalars(
+            select(Payment.reference)
+            .join(Order)
+            .where(
+                Payment.id == request.matchdict["payment"],
+                Payment.provider == TestProvider.name,
+                Order.account_id == request.account.id,
+            )
+        ).one_or_none()
+    if reference is None:
+        raise HTTPNotFound()
+    provider: TestProvider = request.registry.payment_provider
+    return provider.fetch(reference)
+
+
+def _back(request: Request, verdict: Verdict) -> HTTPSeeOther:
+    return HTTPSeeOther(request.route_path("order", number=verdict.order_number))

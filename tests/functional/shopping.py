@@ -1,0 +1,69 @@
+"""What tests of the shop share: a stocked shop, a signed-in customer, and the way to the till."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from webtest import TestApp, TestResponse
+
+from app.accounts.models import Account
+from app.accounts.passwords import hash_password
+from app.database import Database
+from app.shop.models import Order
+from app.shop.samples import add_sample_catalogue
+
+PASSWORD = "correct horse battery staple"
+PASSWORD_HASH = hash_password(PASSWORD)
+ANNA = "anna@example.org"
+BUYER = {"name": "Anna Ödegård", "address": "Storgatan 1\n111 22 Stockholm\nSweden"}
+
+
+def stock(database: Database) -> None:
+    """Fill the shop with the sample catalogue."""
+    with database.transaction(write=True) as session:
+        add_sample_catalogue(session)
+
+
+def sign_in(browser: TestApp, database: Database, address: str = ANNA) -> None:
+    """Give the address an account, and sign the browser in to it."""
+    with database.transaction(write=True) as session:
+        session.add(
+            Account(
+                address=address,
+                address_key=address,
+                password_hash=PASSWORD_HASH,
+                locale="en",
+                created_at=datetime(2026, 1, 1, tzinfo=UTC),
+            )
+        )
+    form = browser.get("/sign-in").forms[0]
+    form["email"], form["password"] = address, PASSWORD
+    form.submit(status=303)
+
+
+def put_into_basket(browser: TestApp, slug: str, quantity: int | str = 1) -> TestResponse:
+    """Fill in and send the form of a product page."""
+    form = browser.get(f"/products/{slug}").forms[0]
+    form["quantity"] = str(quantity)
+    return form.submit(expect_errors=True)
+
+
+def order(browser: TestApp, **buyer: str) -> TestResponse:
+    """Fill in and send the checkout's form."""
+    form = browser.get("/checkout").forms[0]
+    for name, value in (BUYER | buyer).items():
+        form[name] = value
+    return form.submit(expect_errors=True)
+
+
+def buy(browser: TestApp, *slugs: str) -> TestResponse:
+    """Everything from the product page to the page of the paid order."""
+    for slug in slugs or ("letter-paper",):
+        put_into_basket(browser, slug)
+    payment_page = order(browser).follow()
+    return payment_page.forms[0].submit().follow()
+
+
+def orders_in(database: Database) -> list[Order]:
+    """Every order, the first one first."""
+    with database.transaction(write=False) as session:
+        return list(session.scalars(select(Order).order_by(Order.id)))
