@@ -1,4 +1,4 @@
-// Two small comforts; every page works without them.
+// A button beside each password that shows it. Every page works without it.
 for (const input of document.querySelectorAll("input[data-show]")) {
   const button = document.createElement("button");
   button.type = "button";
@@ -14,5 +14,3 @@ for (const input of document.querySelectorAll("input[data-show]")) {
   // A shown password is hidden before it is sent, so that browsers do not remember it as a text.
   input.form.addEventListener("submit", () => { input.type = "password"; });
 }
-
-document.querySelector(".error-summary")?.focus();

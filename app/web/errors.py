@@ -36,6 +36,10 @@ WORDS = {
         _("Page not found"),
         _("Nothing is at this address. If you typed it, check it for mistakes."),
     ),
+    410: Words(
+        _("This is gone"),
+        _("It was here once and is not kept any longer."),
+    ),
     413: Words(
         _("That was too much at once"),
         _("What you sent is larger than anything this shop needs. Send less."),
