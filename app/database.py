@@ -16,7 +16,17 @@ import zope.sqlalchemy
 from pyramid.config import Configurator
 from pyramid.registry import Registry
 from pyramid.request import Request
-from sqlalchemy import DateTime, Dialect, Engine, Integer, MetaData, create_engine, event, make_url
+from sqlalchemy import (
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -68,10 +78,11 @@ class Base(DeclarativeBase):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "id" in cls.__table__.c and isinstance(cls.__table__.c.id.type, Integer):
+        table = cls.__table__
+        if isinstance(table, Table) and "id" in table.c and isinstance(table.c.id.type, Integer):
             # SQLite gives the number of a deleted last row out again otherwise, and business keys
             # are made of these numbers.
-            cls.__table__.dialect_options["sqlite"]["autoincrement"] = True
+            table.dialect_options["sqlite"]["autoincrement"] = True
 
 
 class DatabaseBusy(TransientError):
@@ -154,7 +165,7 @@ class _SQLiteRules:
 
     def _connect(self, dbapi_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         # The driver must not open transactions by itself: _begin does, in the mode that is needed.
-        dbapi_connection.isolation_level = None  # type: ignore[attr-defined]
+        dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA foreign_keys = ON")

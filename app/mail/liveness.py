@@ -108,6 +108,7 @@ class AdvisoryLock:
     def __init__(self, engine: Engine) -> None:
         self._conninfo = _connection_arguments(engine)
         self._connection: psycopg.Connection[Any] | None = None
+        self._backend = 0
         self._number = _random_number()
         self.worker = f"{LOCKED}{self._number}"
         self._open()
@@ -119,15 +120,16 @@ class AdvisoryLock:
         )
 
     def watch(self, seconds: float, stopping: threading.Event) -> bool:
-        if self._connection is None:
-            self._open()
-        assert self._connection is not None
         try:
-            for _ in self._connection.notifies(timeout=seconds, stop_after=1):
+            connection = self._connection or self._open()
+            if self.worker.startswith(LOCKED) and _backend(connection) != self._backend:
+                self._do_without_lock()
+            for _ in connection.notifies(timeout=seconds, stop_after=1):
                 return True
         except psycopg.OperationalError as error:
             log.warning("the worker's own database connection was lost: %s", type(error).__name__)
             self._drop()
+            stopping.wait(seconds)
         return False
 
     def is_dead(self, session: Session, worker: str) -> bool:
@@ -139,23 +141,23 @@ class AdvisoryLock:
     def close(self) -> None:
         self._drop()
 
-    def _open(self) -> None:
+    def _open(self) -> "psycopg.Connection[Any]":
         connection = psycopg.connect(**self._conninfo, autocommit=True)
-        with _dropped_on_error(connection):
-            if _backend(connection) != _backend(connection) or _backend(connection) != _backend(
-                connection
-            ):
-                # A pooler hands every transaction another connection, so a lock would stay behind
-                # on a stranger's.
-                self.worker = f"{LEASED}{self._number}"
-                log.warning(
-                    "a pooler stands before PostgreSQL: %s relies on leases and the poll only",
-                    self.worker,
-                )
-            else:
+        with _closed_on_error(connection):
+            self._backend = _backend(connection)
+            if self.worker.startswith(LOCKED):
                 connection.execute("SELECT pg_advisory_lock(%s)", (self._number,))
-                connection.execute(f"LISTEN {CHANNEL}")
+            connection.execute(f"LISTEN {CHANNEL}")
         self._connection = connection
+        return connection
+
+    def _do_without_lock(self) -> None:
+        """A pooler gives every transaction another backend, so the lock stayed on a stranger's."""
+        self.worker = f"{LEASED}{self._number}"
+        log.warning(
+            "a pooler stands before PostgreSQL: worker %s relies on leases and the poll only",
+            self.worker,
+        )
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -164,7 +166,7 @@ class AdvisoryLock:
 
 
 @contextmanager
-def _dropped_on_error(connection: "psycopg.Connection[Any]") -> Iterator[None]:
+def _closed_on_error(connection: "psycopg.Connection[Any]") -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -173,9 +175,8 @@ def _dropped_on_error(connection: "psycopg.Connection[Any]") -> Iterator[None]:
 
 
 def _backend(connection: "psycopg.Connection[Any]") -> int:
-    row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    assert row is not None
-    return int(row[0])
+    [(pid,)] = connection.execute("SELECT pg_backend_pid()").fetchall()
+    return int(pid)
 
 
 def _connection_arguments(engine: Engine) -> dict[str, Any]:

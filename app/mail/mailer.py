@@ -12,6 +12,7 @@ import smtplib
 import socket
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -148,7 +149,7 @@ class Mailer:
         )
 
     def send(self, sender: str, recipient: str, message: bytes) -> Verdict:
-        """Hand over one message. Raises ``RelayUnavailable`` when no connection can be made ready."""
+        """Hand over one message. Raises ``RelayUnavailable`` when no connection can be made."""
         self.connect()
         return self.offer(Envelope(sender, recipient, len(message))) or self.transmit(message)
 
@@ -167,7 +168,8 @@ class Mailer:
 
     def connect(self) -> None:
         """Make a connection ready, or check the kept one. Raises ``RelayUnavailable``."""
-        if self._smtp is not None and (self._offered is not None or self._is_alive()):
+        kept = self._smtp
+        if kept is not None and (self._offered is not None or self._is_alive(kept)):
             return
         self.close()
         phase = Phase.CONNECT
@@ -196,13 +198,12 @@ class Mailer:
         self._handed_over = 0
         self._used_at = time.monotonic()
 
-    def _is_alive(self) -> bool:
+    def _is_alive(self, smtp: "_Connection") -> bool:
         """A connection that idled is asked with a NOOP before it is trusted."""
         if time.monotonic() - self._used_at < _TRUSTED_SECONDS:
             return True
-        assert self._smtp is not None
         try:
-            code, _ = self._smtp.docmd("NOOP")
+            code, _ = smtp.docmd("NOOP")
         except (OSError, smtplib.SMTPException):
             return False
         self._used_at = time.monotonic()
@@ -254,10 +255,9 @@ class Mailer:
     def quit(self) -> None:
         """Say goodbye and close."""
         if self._smtp is not None:
-            try:
+            # Nothing hangs on the goodbye: every message has its verdict.
+            with suppress(OSError, smtplib.SMTPException):
                 self._smtp.docmd("QUIT")
-            except (OSError, smtplib.SMTPException):
-                pass  # Nothing hangs on the goodbye: every message has its verdict.
         self.close()
 
     # --- One message ----------------------------------------------------------
@@ -407,7 +407,7 @@ class _Connection(smtplib.SMTP):
         self.send_all(data.encode() if isinstance(data, str) else data, self.timeout)
 
     def send_all(self, data: bytes, seconds: float) -> None:
-        """Send ``data`` within ``seconds``. After an error ``sent`` tells how much of it had left."""
+        """Send ``data`` within ``seconds``; after an error ``sent`` tells how much of it left."""
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("the connection is closed")
         deadline = time.monotonic() + seconds
@@ -451,10 +451,9 @@ class _Connection(smtplib.SMTP):
     def abort(self) -> None:
         sock = self.sock
         if sock is not None:
-            try:
+            # An error says that it is gone already.
+            with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # It is gone already.
 
     def _line(self, deadline: float) -> bytes:
         if self.sock is None:

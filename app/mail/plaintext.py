@@ -229,7 +229,7 @@ class _Table:
         amounts = [min(width, WIDTH // 2) for width in amounts]
         longest = max(_columns(row[0][0]) for row in rows)
         right = sum(width + 2 for width in amounts[1:])
-        first = max(min(longest, WIDTH - right), 12)
+        first = min(longest, max(WIDTH - right, 12))
         lines: list[str] = []
         if self._caption:
             lines += [" ".join("".join(self._caption).split()), ""]

@@ -114,7 +114,7 @@ class EmailService:
         row = self.session.scalars(select(OutboxEmail).where(OutboxEmail.key == key)).one()
         if (row.kind, row.recipient) != (message.kind.name, _storable(message.to.address)):
             raise KeyTaken(
-                f"the key {key!r} belongs to email {row.id}, of another kind or to another recipient"
+                f"the key {key!r} belongs to email {row.id}, of another kind or recipient"
             )
         return row
 
