@@ -7,6 +7,7 @@ marks are put back.
 """
 
 import re
+from dataclasses import dataclass
 from html import escape
 from html.parser import HTMLParser
 from unicodedata import category, east_asian_width
@@ -26,7 +27,9 @@ _TABLE, _URL, _LABEL, _LABEL_END, _NBSP, _END = (
     "\ue004",
     "\ue005",
 )
-_MARKS = re.compile("[\ue000-\ue005]")
+# People's words hold none of them, and none of the characters that turn the direction of all that
+# follows.
+_FOREIGN = re.compile("[\ue000-\ue005\u202a-\u202e\u2066-\u2069]")
 _LINK = re.compile(f"{_LABEL}([^{_LABEL_END}]*){_LABEL_END}{_URL}(\\d+){_END}")
 _BULLET = re.compile(r"\s*(- |\d+\. )")
 _BLOCKS = frozenset(
@@ -43,7 +46,7 @@ def plain_text(html: str) -> str:
     """
     prepared = _Preparation()
     prepared.feed(
-        _MARKS.sub("", html).replace("&nbsp;", _NBSP).replace("\N{NO-BREAK SPACE}", _NBSP)
+        _FOREIGN.sub("", html).replace("&nbsp;", _NBSP).replace("\N{NO-BREAK SPACE}", _NBSP)
     )
     prepared.close()
     converter = _Converter(bodywidth=0)
@@ -181,78 +184,96 @@ def _is_hidden(tag: str, attributes: dict[str, str | None]) -> bool:
     )
 
 
+@dataclass
+class _Cell:
+    words: list[str]
+    span: int
+    is_right: bool
+    """Amounts end at the right of their column, as ``align="right"`` says in the HTML."""
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+
 class _Table:
-    """A data table as aligned text: the first column reads from the left and wraps, the others end
-    at the right.
-    """
+    """A data table as aligned text. Where it is too wide, its widest column of words wraps."""
 
     def __init__(self) -> None:
-        self._caption: list[str] | None = None
-        self._rows: list[list[tuple[list[str], int]]] = []
-        """Per row its cells: what is written into them, and how many columns they span."""
-        self._cell: list[str] = []
+        self._caption: list[str] = []
+        self._rows: list[list[_Cell]] = []
+        self._words: list[str] = []
         self._headed = False
 
     def open(self, tag: str, attributes: dict[str, str | None]) -> None:
         if tag == "caption":
-            self._caption = self._cell = []
+            self._words = self._caption
         elif tag == "tr":
             self._rows.append([])
         else:
-            if not self._rows:
-                self._rows.append([])
             if tag == "th" and attributes.get("scope") == "col":
                 self._headed = True
-            self._cell = []
-            self._rows[-1].append((self._cell, int(attributes.get("colspan") or 1)))
+            span = int(attributes.get("colspan") or 1)
+            cell = _Cell([], span, attributes.get("align") == "right")
+            self._words = cell.words
+            self._rows = self._rows or [[]]
+            self._rows[-1].append(cell)
 
     def write(self, data: str) -> None:
-        self._cell.append(data)
+        self._words.append(data)
 
     def text(self) -> str:
-        rows = [
-            [(" ".join("".join(cell).split()), span) for cell, span in row]
-            for row in self._rows
-            if row
-        ]
+        rows = [row for row in self._rows if row]
         if not rows:
             return ""
-        columns = max(sum(span for _, span in row) for row in rows)
-        amounts = [0] * columns
-        """The width of every column but the first."""
-        for row in rows:
-            position = 0
-            for text, span in row:
-                if position > 0 and span == 1:
-                    amounts[position] = max(amounts[position], _columns(text))
-                position += span
-        amounts = [min(width, WIDTH // 2) for width in amounts]
-        longest = max(_columns(row[0][0]) for row in rows)
-        right = sum(width + 2 for width in amounts[1:])
-        first = min(longest, max(WIDTH - right, 12))
-        lines: list[str] = []
-        if self._caption:
-            lines += [" ".join("".join(self._caption).split()), ""]
+        widths = self._widths(rows)
+        lines = [" ".join("".join(self._caption).split()), ""] if self._caption else []
         for index, row in enumerate(rows):
-            lines += _table_row(row, first, amounts)
+            lines += _row_lines(row, widths)
             if index == 0 and self._headed:
-                lines.append("-" * (first + right))
+                lines.append("-" * (sum(widths) + _GAP * (len(widths) - 1)))
         return "\n".join(lines)
 
+    def _widths(self, rows: list[list[_Cell]]) -> list[int]:
+        widths = [0] * max(sum(cell.span for cell in row) for row in rows)
+        wraps = [True] * len(widths)
+        for row in rows:
+            position = 0
+            for cell in row:
+                if cell.span == 1:
+                    widths[position] = max(widths[position], _columns(cell.text))
+                    wraps[position] &= not cell.is_right
+                position += cell.span
+        room = WIDTH - _GAP * (len(widths) - 1)
+        if sum(widths) > room:
+            widest = max(range(len(widths)), key=lambda n: (wraps[n], widths[n]))
+            widths[widest] = max(room - (sum(widths) - widths[widest]), _NARROWEST)
+        return widths
 
-def _table_row(row: list[tuple[str, int]], first: int, amounts: list[int]) -> list[str]:
-    label, span = row[0]
-    width = first + sum(amount + 2 for amount in amounts[1:span])
-    lines = _wrapped(label, width) or [""]
-    tail = ""
-    position = span
-    for text, cell_span in row[1:]:
-        cell = sum(amounts[position : position + cell_span]) + 2 * cell_span
-        tail += " " * (cell - _columns(text)) + text
-        position += cell_span
-    # The amounts stand beside the last line of a wrapped label.
-    lines[-1] = (lines[-1] + " " * (width - _columns(lines[-1])) + tail).rstrip()
-    return lines
+
+_GAP = 2
+_NARROWEST = 12
+
+
+def _row_lines(row: list[_Cell], widths: list[int]) -> list[str]:
+    blocks: list[tuple[_Cell, int, list[str]]] = []
+    position = 0
+    for cell in row:
+        width = sum(widths[position : position + cell.span]) + _GAP * (cell.span - 1)
+        blocks.append((cell, width, _wrapped(cell.text, width) or [""]))
+        position += cell.span
+    height = max(len(lines) for _, _, lines in blocks)
+    rendered = []
+    for number in range(height):
+        line = ""
+        for cell, width, lines in blocks:
+            # An amount stands beside the last line of the words it belongs to.
+            index = number - (height - len(lines)) if cell.is_right else number
+            text = lines[index] if 0 <= index < len(lines) else ""
+            pad = " " * (width - _columns(text))
+            line += (pad + text if cell.is_right else text + pad) + " " * _GAP
+        rendered.append(line.rstrip())
+    return rendered
 
 
 def _laid_out(block: str, prepared: _Preparation) -> str:

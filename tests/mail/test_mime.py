@@ -1,4 +1,6 @@
-"""Bytes on the wire: what the serialiser writes, the standard library reads back as the same message."""
+"""Bytes on the wire: what the serialiser writes, the standard library reads back as the same
+message.
+"""
 
 import re
 from datetime import UTC, datetime

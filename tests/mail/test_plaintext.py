@@ -17,7 +17,8 @@ def test_paragraphs_are_wrapped_and_kept_apart() -> None:
 
 
 def test_a_link_alone_puts_its_address_on_a_line_of_its_own() -> None:
-    html = '<table role="presentation"><tr><td><a href="https://x.example/a?b=1&amp;c=2">Reset it</a></td></tr></table>'
+    link = '<a href="https://x.example/a?b=1&amp;c=2">Reset it</a>'
+    html = f'<table role="presentation"><tr><td>{link}</td></tr></table>'
     assert plain_text(html) == "Reset it:\nhttps://x.example/a?b=1&c=2\n"
 
 
@@ -34,11 +35,12 @@ def test_a_mail_address_is_not_said_twice() -> None:
 
 
 def test_a_data_table_becomes_aligned_columns() -> None:
-    html = """<table><caption>Your order</caption>
-    <thead><tr><th scope="col">Item</th><th scope="col">Qty</th><th scope="col">Amount</th></tr></thead>
-    <tbody><tr><td>Soap 350 ml</td><td>2</td><td>€24.00</td></tr>
-    <tr><td>Ink</td><td>10</td><td>€1,003.00</td></tr></tbody>
-    <tfoot><tr><th scope="row" colspan="2">Total</th><td>€1,027.00</td></tr></tfoot></table>"""
+    right = 'align="right"'
+    html = f"""<table><caption>Your order</caption>
+    <tr><th scope="col">Item</th><th scope="col" {right}>Qty</th><th {right}>Amount</th></tr>
+    <tr><td>Soap 350 ml</td><td {right}>2</td><td {right}>€24.00</td></tr>
+    <tr><td>Ink</td><td {right}>10</td><td {right}>€1,003.00</td></tr>
+    <tr><th scope="row" colspan="2">Total</th><td {right}>€1,027.00</td></tr></table>"""
     assert plain_text(html) == (
         "Your order\n"
         "\n"
@@ -52,10 +54,19 @@ def test_a_data_table_becomes_aligned_columns() -> None:
 
 def test_a_long_name_in_a_table_wraps_and_its_amount_stands_beside_its_last_line() -> None:
     name = "A very long name of a product that goes on and on and on, and then some more words"
-    html = f"<table><tr><td>{name}</td><td>€24.00</td></tr></table>"
+    html = f'<table><tr><td>{name}</td><td align="right">€24.00</td></tr></table>'
     lines = plain_text(html).splitlines()
     assert len(lines) == 2
     assert lines[1].endswith("€24.00")
+    assert max(map(len, lines)) <= WIDTH
+
+
+def test_facts_keep_their_values_beside_their_labels() -> None:
+    value = "12 St James's Square, London, and a good many further words of an address"
+    html = f'<table><tr><th scope="row">Buyer</th><td>{value}</td></tr></table>'
+    lines = plain_text(html).splitlines()
+    assert lines[0].startswith("Buyer  12 St James's Square")
+    assert lines[1].startswith("       ")
     assert max(map(len, lines)) <= WIDTH
 
 
