@@ -11,8 +11,10 @@ log = logging.getLogger(__name__)
 
 
 def includeme(config: Configurator) -> None:
-    """Open the shop. ``registry.payment_provider`` takes the money; without one the checkout is
-    closed and says so.
+    """Open the shop.
+
+    ``registry.payment_provider`` takes the money; where it is None, the checkout is closed and
+    says so.
     """
     config.include("app.web")
     config.include("app.mail")

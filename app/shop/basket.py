@@ -65,16 +65,15 @@ class PricedBasket:
 
     @property
     def fingerprint(self) -> str:
-        """Stands for all that the customer sees: another name, quantity, price, currency or rate
-        gives another one.
-        """
+        """Stands for all that the customer sees: names, quantities, prices, currency, rates."""
         seen = (self.id, self.currency, *(astuple(line) for line in self.lines))
         return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
 
 
 def priced(session: Session, visitor: Visitor) -> PricedBasket:
-    """The visitor's basket at the prices of the moment. All of an order is in one currency, that
-    of the first product.
+    """The visitor's basket at the prices of the moment.
+
+    All of an order is in one currency, that of the first product that is still sold.
     """
     found = session.scalars(select(Product).where(Product.slug.in_(visitor.basket)))
     products = {product.slug: product for product in found}

@@ -1,6 +1,4 @@
-"""From a basket to an order: once, at the prices that the customer saw, with everything that its
-documents will say.
-"""
+"""From a basket to an order: once, with everything that its documents will say."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -65,18 +65,14 @@ class PurchaseReceipt:
     statement_name: str
     is_test: bool
     structured_data: Mapping[str, Any] = field(init=False)
-    """The order as schema.org describes one, for mail programs that show purchases (STANDARDS
-    A14).
-    """
+    """The order as schema.org describes one, for mail programs that show purchases (A14)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "structured_data", _structured_data(self))
 
 
 def purchase_receipt(request: Request, order: Order, payment: Payment, receipt: Receipt) -> Message:
-    """The receipt of a paid order, in the language and format that its buyer had chosen when
-    ordering.
-    """
+    """The receipt of a paid order, in the language and format its buyer had when ordering."""
     context = PurchaseReceipt(
         order_number=order.number,
         receipt_number=receipt.number,
@@ -117,9 +113,7 @@ def purchase_receipt(request: Request, order: Order, payment: Payment, receipt: 
 def send_purchase_receipt(
     request: Request, session: Session, order: Order, payment: Payment, receipt: Receipt
 ) -> None:
-    """Queue the receipt in the transaction of ``session``, which is the one that settled the
-    payment.
-    """
+    """Queue the receipt in the transaction of ``session``: the one that settles the payment."""
     message = purchase_receipt(request, order, payment, receipt)
     service = replace(request.email_service, session=session)
     service.send_message(message, key=f"purchase_receipt:{order.id}")

@@ -7,6 +7,7 @@ from typing import Any
 from pyramid.request import Request
 from wtforms import Field, HiddenField, IntegerField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, ValidationError
+from wtforms.widgets import TextInput
 
 from app.mail.addresses import BadAddress, check_text
 from app.shop.basket import MOST_OF_ONE
@@ -16,6 +17,9 @@ from app.web.translation import _
 
 class QuantityField(IntegerField):
     """A whole number from 1 to `MOST_OF_ONE`, in plain digits."""
+
+    # A number input shows nothing of what was typed wrongly.
+    widget = TextInput()
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Read what was typed; raises ``ValueError`` with what to do."""
@@ -28,13 +32,11 @@ class QuantityField(IntegerField):
 
 
 class QuantityForm(Form):
-    """How many of a product lie in the basket. There may be several on a page, so the field's id
-    holds the slug.
-    """
+    """How many of a product lie in the basket. A page may have several, so ids hold the slug."""
 
     product = HiddenField()
     quantity = QuantityField(
-        _("Quantity"), render_kw={"inputmode": "numeric", "autocomplete": "off", "size": 3}
+        _("Quantity"), render_kw={"inputmode": "numeric", "autocomplete": "off"}
     )
 
     @classmethod
@@ -49,7 +51,7 @@ class QuantityForm(Form):
     def process(self, *arguments: Any, **named: Any) -> None:
         """Fill the fields; WTForms calls it from the constructor too."""
         super().process(*arguments, **named)
-        slug = re.sub(r"[^a-z0-9-]", "", self.product.data or "")
+        slug = re.sub(r"[^\w-]", "-", self.product.data or "")
         self.product.id, self.quantity.id = f"product-{slug}", f"quantity-{slug}"
 
 
@@ -74,8 +76,9 @@ def _printable(form: Form, field: Field) -> None:
 
 
 class CheckoutForm(Form):
-    """Who buys, as a receipt has to say it. The hidden fields name the basket and what the
-    customer saw of it.
+    """Who buys, as a receipt has to say it.
+
+    The hidden fields name the basket and stand for what the customer saw of it.
     """
 
     basket = HiddenField()

@@ -8,11 +8,16 @@ for 19%.
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.accounts.models import Account
 from app.database import Base
+
+Amount = Annotated[int, mapped_column(BigInteger)]
+"""Whole minor units. A full basket of dear things can be more than 32 bits hold."""
 
 
 class OrderState(StrEnum):
@@ -33,9 +38,7 @@ class PaymentState(StrEnum):
 
 
 class Seller(Base):
-    """Who sells, beside the site's name and support address: the one row that every receipt is
-    written from.
-    """
+    """Who sells, beside the site's name and support address. Every receipt needs this row."""
 
     __tablename__ = "shop_seller"
 
@@ -58,7 +61,7 @@ class Product(Base):
     slug: Mapped[str] = mapped_column(String(64), unique=True)
     name: Mapped[str] = mapped_column(String(120))
     description: Mapped[str] = mapped_column(Text)
-    price: Mapped[int]
+    price: Mapped[Amount]
     currency: Mapped[str] = mapped_column(String(3))
     vat_rate: Mapped[int]
     picture: Mapped[str | None] = mapped_column(String(64))
@@ -74,8 +77,9 @@ class Product(Base):
 
 
 class Order(Base):
-    """What a customer ordered, complete in itself. ``basket_id`` is what makes two POSTs of a
-    basket one order (D1).
+    """What a customer ordered, complete in itself.
+
+    ``basket_id`` is what makes two POSTs of a basket one order (D1).
     """
 
     __tablename__ = "shop_order"
@@ -84,7 +88,7 @@ class Order(Base):
     number: Mapped[str] = mapped_column(String(14), unique=True)
     basket_id: Mapped[str] = mapped_column(String(32), unique=True)
     account_id: Mapped[int | None] = mapped_column(
-        ForeignKey("account.id", ondelete="SET NULL"), index=True
+        ForeignKey(Account.id, ondelete="SET NULL"), index=True
     )
     state: Mapped[str] = mapped_column(String(16), default=OrderState.OPEN)
     created_at: Mapped[datetime]
@@ -103,9 +107,9 @@ class Order(Base):
     body_format: Mapped[str] = mapped_column(String(8))
 
     currency: Mapped[str] = mapped_column(String(3))
-    net: Mapped[int]
-    vat: Mapped[int]
-    total: Mapped[int]
+    net: Mapped[Amount]
+    vat: Mapped[Amount]
+    total: Mapped[Amount]
 
     lines: Mapped[list["OrderLine"]] = relationship(order_by="OrderLine.position")
     taxes: Mapped[list["OrderTax"]] = relationship(order_by="OrderTax.rate")
@@ -130,9 +134,9 @@ class OrderLine(Base):
     slug: Mapped[str] = mapped_column(String(64))
     name: Mapped[str] = mapped_column(String(120))
     quantity: Mapped[int]
-    unit_price: Mapped[int]
+    unit_price: Mapped[Amount]
     vat_rate: Mapped[int]
-    total: Mapped[int]
+    total: Mapped[Amount]
 
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity"),
@@ -147,9 +151,9 @@ class OrderTax(Base):
 
     order_id: Mapped[int] = mapped_column(ForeignKey("shop_order.id"), primary_key=True)
     rate: Mapped[int] = mapped_column(primary_key=True)
-    net: Mapped[int]
-    vat: Mapped[int]
-    gross: Mapped[int]
+    net: Mapped[Amount]
+    vat: Mapped[Amount]
+    gross: Mapped[Amount]
 
     __table_args__ = (CheckConstraint("gross = net + vat", name="gross"),)
 
@@ -166,7 +170,7 @@ class Payment(Base):
     provider: Mapped[str] = mapped_column(String(16))
     reference: Mapped[str | None] = mapped_column(String(255))
     """What the provider calls it, once the provider knows it."""
-    amount: Mapped[int]
+    amount: Mapped[Amount]
     currency: Mapped[str] = mapped_column(String(3))
     state: Mapped[str] = mapped_column(String(16), default=PaymentState.PENDING)
     held_because: Mapped[str | None] = mapped_column(Text)
@@ -209,9 +213,7 @@ class Receipt(Base):
 
 
 class ReceiptCounter(Base):
-    """The last receipt number given out in a year; moved in the same transaction that writes the
-    receipt.
-    """
+    """The last receipt number of a year, moved by the transaction that writes the receipt."""
 
     __tablename__ = "shop_receipt_counter"
 

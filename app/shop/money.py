@@ -1,5 +1,4 @@
-"""Sums and VAT, in whole minor units (cents). Prices include VAT; nothing here knows a currency or
-a locale.
+"""Sums and VAT, in whole minor units (cents). Prices include VAT.
 
 VAT is taken out of the gross sum once per rate on the whole document, rounded half up, so that
 lines, taxes and total agree to the cent (STANDARDS D6). Rounding line by line would not: three
@@ -16,9 +15,7 @@ WHOLE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a document's line adds to its sums: ``unit_price`` in minor units with VAT,
-    ``vat_rate`` in basis points.
-    """
+    """A document's line: ``unit_price`` in minor units with VAT, ``vat_rate`` in basis points."""
 
     quantity: int
     unit_price: int

@@ -1,5 +1,4 @@
-"""Order numbers: random, safe to read out and to type, and checked before the database is asked
-(STANDARDS D7).
+"""Order numbers: random, safe to read out and to type, with a check character (STANDARDS D7).
 
 An order number is eleven random characters of Crockford's base32 (55 bits, so nobody guesses one)
 and a check character: the number's remainder by 37, which catches every single wrong character and

@@ -1,5 +1,4 @@
-"""Payments: what the shop asks of a payment provider, and the one place where a payment's fate is
-written.
+"""Payments: what the shop asks of a provider, and the one place where a payment is settled.
 
 A provider is asked over the network, so it is never asked inside a database transaction. What it
 answered, a `Verdict`, is then settled inside one.
@@ -34,9 +33,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a provider is asked to take: ``amount`` in minor units of ``currency``, for one order,
-    once per ``payment_id``.
-    """
+    """What a provider is asked to take: ``amount`` in minor units, once per ``payment_id``."""
 
     payment_id: str
     order_number: str
@@ -54,9 +51,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the provider says about a payment: the outcome, for which order and how much, and of
-    the card no more than this.
-    """
+    """What the provider says about a payment, and of its card no more than this (D9)."""
 
     outcome: Outcome
     order_number: str
@@ -67,9 +62,7 @@ class Verdict:
 
 
 class ProviderError(Exception):
-    """The provider could not be asked, or did not answer in a way we understand. The payment is as
-    it was.
-    """
+    """The provider could not be asked, or its answer not understood. The payment is as it was."""
 
 
 class PaymentProvider(Protocol):
@@ -80,7 +73,8 @@ class PaymentProvider(Protocol):
     """No money moves, and every page, email and document says so (D12)."""
 
     def start(self, request: Request, charge: Charge) -> Started:
-        """Tell the provider about a payment. The same ``charge`` again gives the same answer.
+        """Tell the provider about a payment; the same one again gives the same answer.
+
         Raises `ProviderError`.
         """
 
@@ -89,10 +83,10 @@ class PaymentProvider(Protocol):
 
 
 def current_payment(session: Session, order: Order, provider: str, now: datetime) -> Payment:
-    """The payment by which ``order`` is to be paid now: the latest one, or a new one where that
-    leads nowhere.
+    """The payment by which ``order`` is to be paid now.
 
-    Called by two requests at once it gives both the same payment (D1).
+    It is the latest one, or a new one where that leads nowhere. Called by two requests at once it
+    gives both the same payment (D1).
     """
     latest_payment = (
         select(Payment)

@@ -1,6 +1,4 @@
-"""Receipts: the document that a paid order gets, with a number that leaves no gap within its year
-(STANDARDS D7).
-"""
+"""Receipts: what a paid order gets, numbered without a gap within a year (STANDARDS D7)."""
 
 from datetime import datetime
 

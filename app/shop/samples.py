@@ -82,8 +82,9 @@ CATALOGUE = (
 
 
 def add_sample_catalogue(session: Session) -> int:
-    """Add the catalogue and an invented seller where there is no product yet; return how many
-    products were added.
+    """Add the catalogue and an invented seller where there is no product yet.
+
+    Returns how many products were added.
     """
     if session.scalar(select(Product.id).limit(1)) is not None:
         return 0

@@ -11,6 +11,7 @@ from sqlalchemy import String, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, insert_for, short_transaction
+from app.shop.models import Amount
 from app.shop.payments import Charge, Outcome, ProviderError, Started, Verdict
 
 
@@ -21,7 +22,7 @@ class HostedPayment(Base):
 
     reference: Mapped[str] = mapped_column(String(64), primary_key=True)
     order_number: Mapped[str] = mapped_column(String(14))
-    amount: Mapped[int]
+    amount: Mapped[Amount]
     currency: Mapped[str] = mapped_column(String(3))
     outcome: Mapped[str] = mapped_column(String(16), default=Outcome.PENDING)
 

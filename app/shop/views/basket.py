@@ -1,7 +1,7 @@
-"""The basket's page. Putting something in and changing how many there are is one act: to set a
-quantity.
+"""The basket's page.
 
-So a form that is sent twice leaves the same basket as one that is sent once.
+Putting something in and changing how many there are is one act: to set a quantity. So a form that
+is sent twice leaves the same basket as one that is sent once.
 """
 
 from typing import Any

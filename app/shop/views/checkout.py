@@ -111,9 +111,7 @@ def _has_seen(form: CheckoutForm, basket: PricedBasket) -> bool:
 
 
 def _is_closed(request: Request) -> bool:
-    """Whether there is nobody to take the money, or nobody whom a receipt could name as the
-    seller.
-    """
+    """Whether nobody would take the money, or nobody could be named as the seller."""
     if request.registry.payment_provider is None:
         return True
     with short_transaction(request.registry, write=False) as session:

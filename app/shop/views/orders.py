@@ -1,5 +1,6 @@
-"""A customer's orders. The page of one order is also where the payment provider sends its customer
-back to.
+"""A customer's orders.
+
+The page of one order is also where the payment provider sends its customer back to.
 """
 
 from typing import Any

@@ -17,8 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def go_and_pay(request: Request, order: Order, payment: Payment) -> HTTPSeeOther:
-    """Send the customer to the provider's page for ``payment``, or to the order when there is
-    nothing to pay any more.
+    """Send the customer to the provider's page for ``payment``, or back if nothing is to be paid.
 
     Called outside of any transaction, since the provider is asked.
     """
@@ -44,8 +43,9 @@ def go_and_pay(request: Request, order: Order, payment: Payment) -> HTTPSeeOther
 
 
 def settle_pending(request: Request, number: str) -> None:
-    """Ask the provider about the customer's order that waits for a payment, and settle it. Called
-    outside of any transaction.
+    """Ask the provider about the payment that the customer's order waits for, and settle it.
+
+    Called outside of any transaction, since the provider is asked.
     """
     provider: PaymentProvider | None = request.registry.payment_provider
     if provider is None:
