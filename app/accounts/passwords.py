@@ -94,7 +94,10 @@ def _words(context: Iterable[str]) -> Iterable[str]:
     for text in context:
         folded = text.casefold()
         yield folded
-        yield from "".join(c if c.isalnum() else " " for c in folded).split()
+        # "anna.smith@example.org" also as "anna.smith", "annasmith", "anna" and "smith".
+        for part in folded.split("@"):
+            words = "".join(c if c.isalnum() else " " for c in part).split()
+            yield from [part, "".join(words), *words]
 
 
 _nobodys_hash = _hasher.hash(os.urandom(16).hex())

@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from app.accounts.models import Account, SignInSession
 from app.database import short_transaction
-from app.web.cookies import cookie_name, set_cookie
+from app.web.cookies import read_cookie, set_cookie
 from app.web.headers import keep_private
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def end_all_sessions(request: Request, account_id: int) -> None:
 
 
 def _session(request: Request) -> SignInSession | None:
-    if not (secret := _secret(request)):
+    if not (secret := read_cookie(request, COOKIE)):
         return None
     with short_transaction(request.registry, write=False) as session:
         found = session.scalar(
@@ -141,15 +141,10 @@ def _has_expired(now: datetime) -> ColumnElement[bool]:
 
 
 def _delete_row(request: Request) -> None:
-    if secret := _secret(request):
+    if secret := read_cookie(request, COOKIE):
         request.dbsession.execute(
             delete(SignInSession).where(SignInSession.digest == _digest(secret))
         )
-
-
-def _secret(request: Request) -> str:
-    value: str = request.cookies.get(cookie_name(request, COOKIE), "")
-    return value
 
 
 def _send_cookie(request: Request, secret: str) -> None:

@@ -14,6 +14,16 @@ def cookie_name(request: Request, name: str) -> str:
     return f"__Host-{name}" if _is_secure(request) else name
 
 
+def read_cookie(request: Request, name: str) -> str:
+    """The cookie's value; empty when there is none or when the cookies cannot be decoded."""
+    try:
+        value: str = request.cookies.get(cookie_name(request, name), "")
+    except UnicodeDecodeError:
+        # The request gets its 400 page, and even that page asks who is there.
+        return ""
+    return value
+
+
 def set_cookie(
     request: Request, response: Response, name: str, value: str, max_age: timedelta
 ) -> None:

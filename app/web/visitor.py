@@ -15,7 +15,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
-from app.web.cookies import cookie_name, set_cookie
+from app.web.cookies import read_cookie, set_cookie
 from app.web.signing import derived_key, sign, unsign
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def _visitor(request: Request) -> Visitor:
 
 def _read(request: Request, key: bytes) -> Visitor:
     try:
-        content = unsign(key, request.cookies.get(cookie_name(request, COOKIE), ""))
+        content = unsign(key, read_cookie(request, COOKIE))
         return Visitor.from_json(content) if content else Visitor()
     except (ValueError, TypeError, AttributeError):
         return Visitor()
