@@ -2,6 +2,7 @@
 that tests move.
 """
 
+import itertools
 import re
 import shutil
 import time
@@ -19,6 +20,7 @@ from app import configure
 from app.database import Database
 from app.mail.outbox import OutboxEmail
 from app.migrations import migrate
+from tests.postgresql import PostgreSQL
 
 
 class Clock:
@@ -84,12 +86,47 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server, with a migrated database named ``migrated`` that tests copy."""
+    with PostgreSQL() as server:
+        server.create("migrated")
+        database = Database(server.url("migrated"))
+        migrate(database.engine)
+        database.dispose()
+        yield server
+
+
 @pytest.fixture
-def database_url(tmp_path: Path, migrated_sqlite: Path) -> str:
-    """A database of the test's own, migrated and empty."""
+def sqlite_url(tmp_path: Path, migrated_sqlite: Path) -> str:
+    """A SQLite database of the test's own, migrated and empty."""
     path = tmp_path / "pillarbox.sqlite"
     shutil.copy(migrated_sqlite, path)
     return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgresql_url(postgresql: PostgreSQL) -> Iterator[str]:
+    """A database of the test's own on PostgreSQL, migrated and empty."""
+    name = f"test_{next(_numbers)}"
+    postgresql.create(name, template="migrated")
+    yield postgresql.url(name)
+    postgresql.drop(name)
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database of the test's own, migrated and empty: each test runs once on either."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+"""For a test that is about one of the two databases."""
 
 
 @pytest.fixture
@@ -114,8 +151,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def make_app(clock: Clock) -> Iterator[Callable[[dict[str, str]], Router]]:
-    """Makes applications from settings; their databases are closed after the test."""
+def make_app(clock: Clock, database_url: str) -> Iterator[Callable[[dict[str, str]], Router]]:
+    """Makes applications from settings; their connections are closed before the database goes."""
     routers: list[Router] = []
 
     def make(values: dict[str, Any]) -> Router:

