@@ -9,6 +9,7 @@ from pyramid.httpexceptions import HTTPError, HTTPException
 from pyramid.request import Request
 from pyramid_retry import is_error_retryable
 
+from app.web.tracebacks import traceback_of
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def failure(error: Exception, request: Request) -> Page:
         raise error
     route = request.matched_route.name if request.matched_route else None
     # The path stays out of the log: it may hold a token.
-    log.error("%s of route %s failed", request.method, route, exc_info=error)
+    log.error("%s of route %s failed\n%s", request.method, route, traceback_of(error))
     request.response.status_int = 500
     return {}
 
