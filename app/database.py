@@ -129,10 +129,13 @@ class Database:
 
 
 def _engine_options(url: str) -> dict[str, Any]:
+    # Bodies, addresses and digests of tokens are parameters, and no error may quote them.
+    options: dict[str, Any] = {"hide_parameters": True}
     if make_url(url).get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}}
+        arguments = {"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}
+        return options | {"connect_args": arguments}
     # A connection that died with its server is noticed before it is used, not by the customer.
-    return {"pool_pre_ping": True}
+    return options | {"pool_pre_ping": True}
 
 
 def _mark_transient_errors(context: ExceptionContext) -> None:

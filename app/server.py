@@ -15,16 +15,23 @@ from pyramid.router import Router
 from waitress.server import create_server
 
 from app.mail.delivery import Delivery
+from app.readiness import NotReady, require_ours
 
 
 def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     """Serve ``app`` until SIGTERM or SIGINT; the .ini's ``[server:main]`` calls it.
 
     Takes waitress's settings. ``PORT`` in the environment wins over ``port``. Ends the process with
-    code 1 when the port is taken.
+    code 1 when the port is taken, or the database is not ready or another site's.
     """
+    try:
+        require_ours(app.registry)
+    except NotReady as problem:
+        raise SystemExit(f"Pillarbox cannot start.\n{problem}") from None
     settings.setdefault("host", "127.0.0.1")
     settings.setdefault("ident", "")
+    # The application answers 413 from 1 MB on; waitress need not collect much more than that first.
+    settings.setdefault("max_request_body_size", 2 * 1024 * 1024)
     settings["port"] = port = os.environ.get("PORT") or settings.get("port", "6543")
     try:
         server = create_server(app, **settings)
@@ -32,7 +39,8 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
         if error.errno != errno.EADDRINUSE:
             raise
         raise SystemExit(
-            f"Port {port} is taken. Stop the program that uses it, or choose another: PORT=8080 ./run"
+            f"Port {port} is taken. Stop the program that uses it,"
+            " or choose another: PORT=8080 ./run"
         ) from None
     except ValueError as error:
         raise SystemExit(f"[server:main]: {error}") from None

@@ -41,7 +41,7 @@ class Composer:
     def __init__(self, site: Site, loader: BaseLoader) -> None:
         self._templates = _environment(site, loader)
         self._inliner = css_inline.CSSInliner(
-            load_remote_stylesheets=False, keep_at_rules=True, keep_style_tags=False
+            load_remote_stylesheets=False, keep_at_rules=True, minify_css=True
         )
 
     def compose(
@@ -105,6 +105,7 @@ def _environment(site: Site, loader: BaseLoader) -> Environment:
     )
     environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     environment.globals["site"] = site
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters.update(
         money=_localized(formats.money),
         percent=_localized(formats.percent),

@@ -6,6 +6,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email import message_from_bytes
+from email.policy import default as modern_policy
 
 from pyramid.router import Router
 from webtest import TestApp, TestResponse
@@ -13,6 +15,8 @@ from webtest import TestApp, TestResponse
 from app.database import utc_clock
 from app.mail.delivery import Delivery
 from tests.conftest import Mailbox, eventually
+from tests.functional.journey import ADDRESS, EMAILS, walk
+from tests.functional.shopping import stock
 from tests.relay import Relay
 
 
@@ -70,3 +74,29 @@ def test_a_hung_relay_holds_no_request(
         assert answered.wait(20)
         assert {email.state for email in Mailbox(app.registry.database).all()} == {"queued"}
         worker.stop(seconds=0.1)
+
+
+def test_a_relay_gets_every_email_of_a_customers_journey(app: Router, relay: Relay) -> None:
+    app.registry.clock = utc_clock
+    stock(app.registry.database)
+    worker = Delivery.from_registry(app.registry)
+    worker.start()
+    kinds = []
+
+    def read(kind: str) -> str:
+        kinds.append(kind)
+        message = message_from_bytes(relay.wait_for(len(kinds))[-1].message, policy=modern_policy)
+        assert message["To"] == ADDRESS
+        return str(message.get_body(("plain",)).get_content())
+
+    walk(TestApp(app, extra_environ={"HTTP_HOST": "localhost"}), read)
+    worker.stop()
+    assert kinds == EMAILS
+    rows = Mailbox(app.registry.database).all()
+    assert [(row.kind, row.state) for row in rows] == [(kind, "sent") for kind in EMAILS]
+    assert [row.kind for row in rows if row.has_body] == [
+        "welcome",
+        "password_changed",
+        "purchase_receipt",
+        "account_exists",
+    ]

@@ -1,7 +1,9 @@
 """STANDARDS A1 to A6 for every kind and sample, read from the bytes that the relay would get."""
 
+import itertools
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -169,6 +171,16 @@ def test_the_text_has_every_link_and_no_markup_left(email: OutboxEmail, words: s
         assert len(line) <= 76 or "://" in line
     for leftover in ("**", "](", "&amp;", "&#", "\\."):
         assert leftover not in text or leftover in words
+
+
+def test_a_receipt_of_a_hundred_lines_is_not_cut_off_by_gmail(app: Router) -> None:
+    receipt = KINDS["purchase_receipt"]
+    long = receipt.samples["long"]
+    hundred = replace(long, lines=tuple(itertools.islice(itertools.cycle(long.lines), 100)))
+    message = app.registry.email_composer.compose(
+        receipt, hundred, to=Recipient("ada@example.org"), about="order:1"
+    )
+    assert len((message.html or "").encode()) < 60_000
 
 
 @pytest.mark.parametrize(
