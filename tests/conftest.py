@@ -3,7 +3,6 @@ that tests move.
 """
 
 import itertools
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -13,14 +12,14 @@ from typing import Any
 
 import pytest
 from pyramid.router import Router
-from sqlalchemy import select
 from webtest import TestApp
 
 from app import configure
 from app.database import Database
-from app.mail.outbox import OutboxEmail
 from app.migrations import migrate
 from tests.postgresql import PostgreSQL
+
+pytest_plugins = ["app.mail.testing"]
 
 
 class Clock:
@@ -37,43 +36,11 @@ class Clock:
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until ``holds()``, which another thread or process brings about; fail after ``seconds``."""
+    """Wait until ``holds()``, which another thread or process sees to; fail after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds} seconds"
         time.sleep(0.01)
-
-
-class Mailbox:
-    """What the outbox holds, as a person who reads all mail would see it."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def all(self, *, to: str | None = None, kind: str | None = None) -> list[OutboxEmail]:
-        """The emails, oldest first, of one recipient or kind where they are given."""
-        with self._database.transaction(write=False) as session:
-            emails = session.scalars(select(OutboxEmail).order_by(OutboxEmail.id)).all()
-        return [
-            email
-            for email in emails
-            if to in (None, email.recipient) and kind in (None, email.kind)
-        ]
-
-    def latest(self, *, to: str | None = None, kind: str | None = None) -> OutboxEmail:
-        """The newest of them; fails when there is none."""
-        emails = self.all(to=to, kind=kind)
-        assert emails, f"no email of kind {kind} to {to}"
-        return emails[-1]
-
-    @staticmethod
-    def link(email: OutboxEmail) -> str:
-        """The path of the first link with a token in an email's text."""
-        match = re.search(
-            r"https?://[^/\s]+(/(?:confirm|reset-password)/[^\s>]+)", email.text_body or ""
-        )
-        assert match, "the email has no link with a token"
-        return match[1]
 
 
 @pytest.fixture(scope="session")
@@ -185,9 +152,3 @@ def database(app: Router) -> Database:
 def browser(app: Router) -> TestApp:
     """A browser without JavaScript."""
     return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "REMOTE_ADDR": "127.0.0.1"})
-
-
-@pytest.fixture
-def mailbox(database: Database) -> Mailbox:
-    """All mail of the application."""
-    return Mailbox(database)

@@ -14,7 +14,8 @@ from webtest import TestApp, TestResponse
 
 from app.database import utc_clock
 from app.mail.delivery import Delivery
-from tests.conftest import Mailbox, eventually
+from app.mail.testing import Mailbox
+from tests.conftest import eventually
 from tests.functional.journey import ADDRESS, EMAILS, walk
 from tests.functional.shopping import stock
 from tests.relay import Relay

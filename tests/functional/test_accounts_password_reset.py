@@ -9,7 +9,8 @@ from webtest import TestApp, TestResponse
 
 from app.accounts.models import Token
 from app.database import Database
-from tests.conftest import Clock, Mailbox
+from app.mail.testing import Mailbox
+from tests.conftest import Clock
 from tests.functional.accounts import (
     ANNA,
     ANOTHER_PASSWORD,

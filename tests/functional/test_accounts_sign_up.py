@@ -10,7 +10,8 @@ from webtest import TestApp
 
 from app.accounts.models import Account, PendingSignUp, Token
 from app.database import Database
-from tests.conftest import Clock, Mailbox
+from app.mail.testing import Mailbox
+from tests.conftest import Clock
 from tests.functional.accounts import (
     ANNA,
     ANOTHER_PASSWORD,

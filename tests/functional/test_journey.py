@@ -5,7 +5,7 @@ import re
 from webtest import TestApp
 
 from app.database import Database
-from tests.conftest import Mailbox
+from app.mail.testing import Mailbox
 from tests.functional.journey import ADDRESS, EMAILS, walk
 from tests.functional.shopping import stock
 

@@ -14,7 +14,8 @@ from webtest import TestApp
 from app import configure
 from app.database import DatabaseBusy
 from app.mail import Message, Recipient
-from tests.conftest import Clock, Mailbox
+from app.mail.testing import Mailbox
+from tests.conftest import Clock
 from tests.delivery.conftest import kind
 
 NOTE = kind()

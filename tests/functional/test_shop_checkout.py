@@ -11,8 +11,8 @@ from sqlalchemy import delete, func, select, update
 from webtest import TestApp
 
 from app.database import Database
+from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, Product, Receipt, Seller
-from tests.conftest import Mailbox
 from tests.functional.shopping import BUYER, buy, order, orders_in, put_into_basket, sign_in, stock
 
 

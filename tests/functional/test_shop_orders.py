@@ -12,11 +12,12 @@ from webtest import TestApp
 from app.accounts.models import Account
 from app.database import Database
 from app.mail.outbox import OutboxEmail
+from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, Receipt
 from app.shop.numbers import new_order_number
 from app.shop.payments import Charge, Outcome, ProviderError, Started, Verdict, settle
 from app.shop.test_provider import HostedPayment
-from tests.conftest import Clock, Mailbox
+from tests.conftest import Clock
 from tests.functional.shopping import ANNA, buy, order, orders_in, put_into_basket, sign_in, stock
 
 
