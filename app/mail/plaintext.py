@@ -8,6 +8,7 @@ marks are put back.
 
 import re
 from dataclasses import dataclass
+from functools import cache, cached_property
 from html import escape
 from html.parser import HTMLParser
 from unicodedata import category, east_asian_width
@@ -191,7 +192,7 @@ class _Cell:
     is_right: bool
     """Amounts end at the right of their column, as ``align="right"`` says in the HTML."""
 
-    @property
+    @cached_property
     def text(self) -> str:
         return " ".join("".join(self.words).split())
 
@@ -308,6 +309,8 @@ def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
     """``text`` in lines of at most ``width`` columns. Only an address may be longer; other endless
     words are cut.
     """
+    if _columns(text) <= width and not text.startswith(" "):
+        return [text] if text else []
     lines: list[str] = []
     line, used = "", 0
     for word in text.split(" "):
@@ -344,11 +347,11 @@ def _columns(text: str) -> int:
     """
     if text.isascii():
         return len(text)
-    return sum(
-        0
-        if category(character) in ("Mn", "Me", "Cf")
-        else 2
-        if east_asian_width(character) in "WF"
-        else 1
-        for character in text
-    )
+    return sum(map(_columns_of, text))
+
+
+@cache
+def _columns_of(character: str) -> int:
+    if category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if east_asian_width(character) in "WF" else 1
