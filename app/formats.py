@@ -4,6 +4,7 @@ displays; it never computes.
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from math import ceil
 from typing import Literal
 
@@ -13,6 +14,7 @@ from babel.numbers import format_currency, format_percent, get_currency_precisio
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
+@lru_cache(maxsize=10_000)  # Prices repeat, and Babel takes longer than all else on a page.
 def money(minor: int, currency: str, locale: str) -> str:
     """An amount in minor units, such as 2400 EUR cents: ``€24.00`` in English, ``24,00 €`` in
     German. It never breaks.
@@ -21,6 +23,7 @@ def money(minor: int, currency: str, locale: str) -> str:
     return format_currency(amount, currency, locale=locale).replace(" ", NO_BREAK_SPACE)
 
 
+@lru_cache(maxsize=1000)
 def percent(basis_points: int, locale: str) -> str:
     """A rate in hundredths of a percent: 1900 is ``19%``, 770 is ``7.7%``."""
     return format_percent(
