@@ -1,6 +1,5 @@
 """Pillarbox: a web shop whose emails arrive."""
 
-from pathlib import Path
 from typing import Any
 
 from pyramid.config import Configurator
@@ -25,6 +24,7 @@ def configure(global_config: dict[str, str], settings: dict[str, Any]) -> Config
         config.include("app.settings")
         config.include("app.database")
         config.include("app.web")
+        config.include("app.health")
         config.include("app.mail")
         config.include("app.accounts")
         config.include("app.shop")

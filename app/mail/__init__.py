@@ -1,20 +1,23 @@
 """The email service. It knows no account and no product; ``config.include("app.mail")`` serves any
 Pyramid application.
 
-It gives the application ``config.add_email_kind(kind)``, ``request.compose(kind, context, to=...,
-about=...)`` and ``request.email_service.send_message(message, key=...)``.
+It gives the application ``config.add_email_kind(kind)``, ``config.add_email_templates(folder)``,
+``request.compose(kind, context, to=..., about=...)`` and
+``request.email_service.send_message(message, key=...)``.
 """
 
 from typing import Any
 
 from jinja2 import FileSystemLoader
 from pyramid.config import Configurator
+from pyramid.path import AssetResolver
 from pyramid.request import Request
 
 from app.mail.compose import Composer
 from app.mail.kinds import InDoubt, Kind, Kinds, Priority, RateLimit
 from app.mail.message import Attachment, BodyFormat, Message, Recipient
 from app.mail.service import EmailService, KeyTaken
+from app.mail.test_message import TEST_MESSAGE
 from app.mail.wakeup import Wakeup
 from app.templates_folder import templates_folder
 
@@ -41,16 +44,24 @@ def includeme(config: Configurator) -> None:
     registry = config.registry
     registry.email_kinds = Kinds()
     registry.email_wakeup = Wakeup()
-    registry.email_composer = Composer(
-        registry.pillarbox.site, FileSystemLoader(templates_folder())
-    )
+    # An application's own folders come first, so that it can replace the layout too.
+    registry.email_templates = FileSystemLoader(templates_folder())
+    registry.email_composer = Composer(registry.pillarbox.site, registry.email_templates)
     config.add_directive("add_email_kind", _add_email_kind)
+    config.add_directive("add_email_templates", _add_email_templates)
+    config.add_email_kind(TEST_MESSAGE)
     config.add_request_method(_compose, "compose")
     config.add_request_method(_email_service, "email_service", reify=True)
 
 
 def _add_email_kind(config: Configurator, kind: Kind) -> None:
     config.registry.email_kinds.add(kind)
+
+
+def _add_email_templates(config: Configurator, folder: str) -> None:
+    """``folder`` is an asset such as ``parcels:templates``; in it stands ``email/<kind>.jinja2``."""
+    path = AssetResolver(config.package).resolve(folder).abspath()
+    config.registry.email_templates.searchpath.insert(0, path)
 
 
 def _compose(request: Request, kind: Kind, context: Any, **details: Any) -> Message:

@@ -67,10 +67,17 @@ def mailbox(name: str, address: str) -> str:
     return f"{name} <{address}>" if name else address
 
 
+def key_of(address: str) -> str:
+    """One spelling for all that differ in case only: they are one mailbox nearly everywhere, and a
+    limit must not be passed by writing one address in many ways. Cut where no address goes on.
+    """
+    return address.lower()[:_LONGEST]
+
+
 def matches(address: str, patterns: tuple[str, ...]) -> bool:
     """Whether ``address`` is one of ``patterns``: whole addresses, or ``*@domain`` for all of a
     domain. Case is ignored.
     """
-    address = address.lower()
+    address = key_of(address)
     domain = "*@" + address.rpartition("@")[2]
     return any(pattern.lower() in (address, domain) for pattern in patterns)

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from app.database import Database, DatabaseBusy
 from app.mail import addresses, outbox, relay
 from app.mail.handover import Handover, Parcel
+from app.mail.housekeeping import Housekeeping
 from app.mail.kinds import InDoubt, Kind, Kinds
 from app.mail.liveness import Liveness, liveness_for
 from app.mail.mailer import Envelope, Mailer, Outcome, Phase
@@ -62,7 +63,8 @@ class Delivery:
         self._clock = clock
         self._wakeup = wakeup
         self._new_mailer = new_mailer or (lambda: Mailer.from_settings(settings))
-        self._relay = f"{settings.smtp_server}:{settings.smtp_port}"
+        self._relay = relay.name_of(settings)
+        self._housekeeping = Housekeeping(database, settings, kinds, clock)
         self._liveness: Liveness | None = None
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -110,13 +112,15 @@ class Delivery:
             self._liveness.close()
             self._liveness = None
 
-    def run_once(self) -> int:
-        """Deliver everything that is due now. Returns how many emails were taken from the queue."""
+    def run_once(self, only: int | None = None) -> int:
+        """Deliver everything that is due now, or ``only`` the email of that id. Returns how many
+        emails were taken from the queue.
+        """
         self._take_over(self._alive())
         connection = _Connection(self._new_mailer)
         taken = 0
         try:
-            while count := self._deliver_batch(connection):
+            while count := self._deliver_batch(connection, only):
                 taken += count
         finally:
             connection.quit()
@@ -152,7 +156,7 @@ class Delivery:
         connection.quit()
         self._connections.discard(connection)
 
-    def _deliver_batch(self, connection: "_Connection") -> int:
+    def _deliver_batch(self, connection: "_Connection", only: int | None = None) -> int:
         """Claim a batch and hand it over. Returns how many emails were claimed."""
         liveness = self._alive()
         with self._database.transaction(write=False) as session:
@@ -161,7 +165,7 @@ class Delivery:
                 return 0
         with self._database.transaction(write=True, hasty=True) as session:
             now = self._clock()
-            claimed = outbox.claim(session, liveness.worker, now, BATCH)
+            claimed = outbox.claim(session, liveness.worker, now, BATCH, only)
             parcels = self._guarded(session, claimed, now)
             ids = {parcel.email.id for parcel in parcels}
             if parcels and not relay.may_try(session, self._relay, now):
@@ -189,17 +193,12 @@ class Delivery:
         """The emails that may go out, ready to. The others end here, each with its reason."""
         if not claimed:
             return []
-        recipients = [email.recipient.lower() for email in claimed]
-        rows = session.execute(
-            select(SuppressedAddress.address, SuppressedAddress.reason).where(
-                SuppressedAddress.address.in_(recipients)
-            )
-        )
-        suppressed = {row.address: row.reason for row in rows}
+        suppressed = self._suppressed(session, claimed)
+        superseded = self._superseded(session, claimed)
         parcels = []
         for email in claimed:
             kind = self._kinds.get(email.kind)
-            verdict = self._guard(email, suppressed, now)
+            verdict = self._guard(email, suppressed, superseded, now)
             if kind is None:
                 verdict = State.FAILED, f"there is no kind of email named {email.kind!r} any more"
             elif verdict is None:
@@ -214,16 +213,35 @@ class Delivery:
             log.warning("email %d (%s) is %s", email.id, email.kind, state)
         return parcels
 
+    def _suppressed(self, session: Session, claimed: list[OutboxEmail]) -> dict[str, str]:
+        rows = session.execute(
+            select(SuppressedAddress.address, SuppressedAddress.reason).where(
+                SuppressedAddress.address.in_([email.recipient_key for email in claimed])
+            )
+        )
+        return dict(rows.all())
+
+    def _superseded(self, session: Session, claimed: list[OutboxEmail]) -> dict[int, int]:
+        kinds = {email.id: self._kinds.get(email.kind) for email in claimed}
+        ids = [number for number, kind in kinds.items() if kind is not None and kind.supersedes]
+        return outbox.superseded(session, ids) if ids else {}
+
     def _guard(
-        self, email: OutboxEmail, suppressed: dict[str, str], now: datetime
+        self,
+        email: OutboxEmail,
+        suppressed: dict[str, str],
+        superseded: dict[int, int],
+        now: datetime,
     ) -> tuple[State, str] | None:
         settings = self._settings
         if settings.debug and not addresses.matches(email.recipient, settings.debug_recipients):
             return State.CAPTURED, "email.debug is on"
         if email.expires_at <= now:
-            return State.EXPIRED, "its time to live ended before it could go out"
-        if email.recipient.lower() in suppressed:
-            return State.SUPPRESSED, suppressed[email.recipient.lower()]
+            return State.EXPIRED, outbox.TOO_LATE
+        if email.recipient_key in suppressed:
+            return State.SUPPRESSED, suppressed[email.recipient_key]
+        if email.id in superseded:
+            return State.SUPERSEDED, outbox.newer_reason(superseded[email.id])
         if not email.has_body:
             return State.FAILED, "its bodies were erased"
         return None
@@ -243,6 +261,7 @@ class Delivery:
                     with self._database.transaction(write=True, hasty=True) as session:
                         outbox.renew(session, liveness.worker, self._clock(), in_hand)
                     renewed = time.monotonic()
+                self._housekeeping.do_what_is_due()
                 until = time.monotonic() + KEEP_SECONDS
                 while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
                     if liveness.watch(left, self._stopping):

@@ -2,20 +2,28 @@
 
 ::
 
-queued ──body goes out──► sending ──2xx──► sent ──(report)──► bounced ▲ ├─ 4xx, or lost before the
-final dot ──► queued (next_attempt_at) │ ├─ 5xx ──► failed │ └─ lost, or process killed, after that
-──► unknown └── in doubt: resend ◄─────────────────────────────────────────────── unknown (hold:
-waits for staff) never sent, each with a reason: captured · suppressed · throttled · expired ·
-superseded · cancelled
+    queued ──body goes out──► sending ──2xx──► sent ──(report)──► bounced
+      ▲                          ├─ 4xx, or lost before the dot ──► queued (next_attempt_at)
+      │                          ├─ 5xx ──► failed
+      │                          └─ lost, or process killed, after it ──► unknown
+      ├── in doubt: resend ◄─────────────────────────────────────────────── unknown (hold)
+      └── a person: resend, release ◄── whatever the relay did not accept
+
+    never sent, each with a reason:
+    captured · suppressed · throttled · expired · superseded · cancelled
 
 Every move is one conditional UPDATE that names the state it leaves, so two workers, or a worker
-and a person, can never both make it. A move returns whether it happened.
+and a person, can never both make it. A move returns whether it happened, a move of many how many it
+moved. Where a move erases bodies, the attachments go with them.
 """
 
+import re
+import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from sqlalchemy import (
@@ -25,15 +33,19 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    and_,
+    case,
+    delete,
     func,
     or_,
     select,
     update,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.database import Base
+from app.mail import addresses
 
 
 class State(StrEnum):
@@ -53,6 +65,25 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+UNDER_WAY = (State.QUEUED, State.SENDING, State.UNKNOWN)
+"""What may still go out, so that its bodies are needed."""
+NOT_ACCEPTED = (
+    State.FAILED,
+    State.UNKNOWN,
+    State.CAPTURED,
+    State.SUPPRESSED,
+    State.THROTTLED,
+    State.EXPIRED,
+    State.SUPERSEDED,
+    State.CANCELLED,
+)
+"""Where an email rests that no relay has accepted, as far as anybody knows."""
+
+
+def _key_of_recipient(context: Any) -> str:
+    return addresses.key_of(context.get_current_parameters()["recipient"])
+
+
 class OutboxEmail(Base):
     """One email, from the moment its transaction committed."""
 
@@ -69,6 +100,8 @@ class OutboxEmail(Base):
     envelope_sender: Mapped[str] = mapped_column(String(320))
     recipient_name: Mapped[str] = mapped_column(Text)
     recipient: Mapped[str] = mapped_column(Text)
+    recipient_key: Mapped[str] = mapped_column(String(320), default=_key_of_recipient)
+    """The recipient as limits and suppression know it: whatever the case, one mailbox."""
     reply_to: Mapped[str] = mapped_column(String(320))
     subject: Mapped[str] = mapped_column(Text)
     html_body: Mapped[str | None] = mapped_column(Text)
@@ -108,9 +141,15 @@ class OutboxEmail(Base):
             postgresql_where=leased_by.is_not(None),
             sqlite_where=leased_by.is_not(None),
         ),
-        Index("ix_outbox_email_recipient", "recipient", "kind", "created_at"),
+        Index("ix_outbox_email_recipient", "recipient_key", "kind", "created_at"),
         Index("ix_outbox_email_about", "about", "kind"),
-        Index("ix_outbox_email_created_at", "created_at"),
+        # Only what retention has not erased yet, so that old rows cost it nothing.
+        Index(
+            "ix_outbox_email_erasable",
+            "created_at",
+            postgresql_where=or_(html_body.is_not(None), text_body.is_not(None)),
+            sqlite_where=or_(html_body.is_not(None), text_body.is_not(None)),
+        ),
     )
 
     @property
@@ -158,6 +197,7 @@ class SuppressedAddress(Base):
     __tablename__ = "suppressed_address"
 
     address: Mapped[str] = mapped_column(String(320), primary_key=True)
+    """As ``addresses.key_of`` gives it."""
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
 
@@ -205,11 +245,15 @@ def has_due(session: Session, now: datetime) -> bool:
     return session.scalar(select(OutboxEmail.id).where(*_due(now)).limit(1)) is not None
 
 
-def claim(session: Session, worker: str, now: datetime, limit: int) -> list[OutboxEmail]:
-    """Lease up to ``limit`` due emails to ``worker``, most urgent first. They stay ``queued``."""
+def claim(
+    session: Session, worker: str, now: datetime, limit: int, only: int | None = None
+) -> list[OutboxEmail]:
+    """Lease up to ``limit`` due emails to ``worker``, most urgent first, or ``only`` that one. They
+    stay ``queued``.
+    """
     due = (
         select(OutboxEmail.id)
-        .where(*_due(now))
+        .where(*_due(now), *([] if only is None else [OutboxEmail.id == only]))
         .order_by(OutboxEmail.priority, OutboxEmail.next_attempt_at, OutboxEmail.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -228,8 +272,12 @@ def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
         OutboxEmail.state == "queued",
         OutboxEmail.next_attempt_at <= now,
-        or_(OutboxEmail.leased_until.is_(None), OutboxEmail.leased_until < now),
+        _unleased(now),
     )
+
+
+def _unleased(now: datetime) -> ColumnElement[bool]:
+    return or_(OutboxEmail.leased_until.is_(None), OutboxEmail.leased_until < now)
 
 
 def renew(session: Session, worker: str, now: datetime, email_ids: Collection[int]) -> None:
@@ -269,6 +317,7 @@ def begin_sending(session: Session, email: OutboxEmail, worker: str, now: dateti
         State.QUEUED,
         OutboxEmail.leased_by == worker,
         OutboxEmail.leased_until > now,
+        OutboxEmail.expires_at > now,
         state=State.SENDING,
     )
 
@@ -295,7 +344,7 @@ def accepted(
         state=State.SENT,
         reason=None,
         sent_at=now,
-        **_erased(erase),
+        erase=erase,
     )
 
 
@@ -317,7 +366,7 @@ def refused(
         attempt,
         state=State.FAILED,
         reason=attempt.reply,
-        **_erased(erase),
+        erase=erase,
     )
 
 
@@ -334,7 +383,8 @@ def deferred(
     """4xx to this email, or lost before the final dot: ``queued`` for a later time, or ``failed``
     after the last one.
 
-    ``jitter`` between 0 and 1 spreads the retries over a tenth of the wait.
+    ``jitter`` between 0 and 1 spreads the retries over a tenth of the wait. No wait reaches beyond
+    the time to live: what ends then is expired at once.
     """
     if email.attempts >= len(RETRY_DELAYS):
         reason = f"refused for 48 hours, last: {attempt.reply}"
@@ -347,7 +397,7 @@ def deferred(
             state=State.FAILED,
             reason=reason,
             attempts=email.attempts + 1,
-            **_erased(erase),
+            erase=erase,
         )
     delay = RETRY_DELAYS[email.attempts]
     return _settle(
@@ -359,7 +409,7 @@ def deferred(
         state=State.QUEUED,
         reason=attempt.reply,
         attempts=email.attempts + 1,
-        next_attempt_at=now + delay * (1 + jitter / 10),
+        next_attempt_at=min(now + delay * (1 + jitter / 10), email.expires_at),
     )
 
 
@@ -388,6 +438,9 @@ def in_doubt(
     return _settle(session, email, worker, now, attempt, state=State.UNKNOWN, reason=attempt.reply)
 
 
+# --- Never sent ---------------------------------------------------------------
+
+
 def never_sent(
     session: Session, email: OutboxEmail, state: State, reason: str, *, erase: bool
 ) -> bool:
@@ -403,27 +456,186 @@ def never_sent(
         next_attempt_at=None,
         leased_by=None,
         leased_until=None,
-        **_erased(erase),
+        erase=erase,
     )
 
 
-def supersede(session: Session, newer: OutboxEmail, *, erase: bool) -> None:
-    """Mark every older queued email of the same kind about the same thing as ``superseded`` by
-    ``newer``.
+def supersede(session: Session, newer: OutboxEmail, *, erase: bool) -> int:
+    """Every older queued email of the same kind about the same thing: ``superseded`` by ``newer``.
+    What is being sent just now is found by ``superseded``.
     """
-    _update(
+    return _end_all(
         session,
         OutboxEmail.kind == newer.kind,
         OutboxEmail.about == newer.about,
-        OutboxEmail.id != newer.id,
+        OutboxEmail.id < newer.id,
         OutboxEmail.state == "queued",
         state=State.SUPERSEDED,
-        reason=f"email {newer.id} about the same thing is newer",
-        next_attempt_at=None,
-        leased_by=None,
-        leased_until=None,
-        **_erased(erase),
+        reason=newer_reason(newer.id),
+        keep=() if erase else (newer.kind,),
     )
+
+
+def newer_reason(newer: int) -> str:
+    """The reason of what the email of that id superseded."""
+    return f"email {newer} about the same thing is newer"
+
+
+def superseded(session: Session, email_ids: Collection[int]) -> dict[int, int]:
+    """Those of ``email_ids`` that have a newer email of their kind about the same thing which went
+    out or will, with the newest one's id: an older one that came back to the queue after it, or two
+    that were written at the same time.
+    """
+    newer = aliased(OutboxEmail)
+    rows = session.execute(
+        select(OutboxEmail.id, func.max(newer.id))
+        .join(
+            newer,
+            and_(
+                newer.about == OutboxEmail.about,
+                newer.kind == OutboxEmail.kind,
+                newer.id > OutboxEmail.id,
+                newer.state.in_([*UNDER_WAY, State.SENT, State.BOUNCED, State.CAPTURED]),
+            ),
+        )
+        .where(OutboxEmail.id.in_(email_ids))
+        .group_by(OutboxEmail.id)
+    )
+    return dict(rows.all())
+
+
+def expire(session: Session, now: datetime, *, keep: Collection[str], limit: int) -> int:
+    """Up to ``limit`` queued emails whose time to live ended: ``expired``. A relay that rests keeps
+    them from the guard that would find them otherwise. Bodies of the kinds ``keep`` stay.
+    """
+    return _end_all(
+        session,
+        OutboxEmail.state == "queued",
+        OutboxEmail.expires_at <= now,
+        _unleased(now),
+        state=State.EXPIRED,
+        reason=TOO_LATE,
+        keep=keep,
+        limit=limit,
+    )
+
+
+def cancel_all(session: Session, reason: str, *, keep: Collection[str], limit: int) -> int:
+    """Up to ``limit`` emails that may still go out: ``cancelled``. For a database whose workers are
+    gone, so what one was sending counts too. Bodies of the kinds ``keep`` stay.
+    """
+    return _end_all(
+        session,
+        OutboxEmail.state.in_(UNDER_WAY),
+        state=State.CANCELLED,
+        reason=reason,
+        keep=keep,
+        limit=limit,
+    )
+
+
+TOO_LATE = "its time to live ended before it could go out"
+"""The reason of what is expired."""
+
+
+# --- A person's decisions, and time -------------------------------------------
+
+
+def requeue(session: Session, email: OutboxEmail, now: datetime, expires_at: datetime) -> bool:
+    """An email that was not accepted goes back to ``queued``: the same Message-ID, every retry
+    before it.
+    """
+    return _move(
+        session,
+        email,
+        OutboxEmail.state == email.state,
+        OutboxEmail.state.in_(NOT_ACCEPTED),
+        _HAS_BODY,
+        state=State.QUEUED,
+        reason=None,
+        attempts=0,
+        next_attempt_at=now,
+        expires_at=expires_at,
+    )
+
+
+def copy(session: Session, email: OutboxEmail, now: datetime, expires_at: datetime) -> OutboxEmail:
+    """A new queued email like one that was sent: its key is ``<key>#2`` (``#3`` ...), and it has a
+    Message-ID of its own.
+    """
+    again = OutboxEmail(
+        **{name: getattr(email, name) for name in _COPIED},
+        key=_next_key(session, email.key),
+        message_id=new_message_id(email.message_id.rpartition("@")[2].rstrip(">")),
+        state=State.QUEUED,
+        attempts=0,
+        next_attempt_at=now,
+        expires_at=expires_at,
+        created_at=now,
+        attachments=[
+            EmailAttachment(
+                position=attachment.position,
+                filename=attachment.filename,
+                content_type=attachment.content_type,
+                content=attachment.content,
+            )
+            for attachment in email.attachments
+        ],
+    )
+    session.add(again)
+    session.flush()
+    return again
+
+
+def erase_old(session: Session, before: datetime, limit: int) -> int:
+    """Erase the bodies of up to ``limit`` emails that were written before then and are not under
+    way any more.
+    """
+    old = (
+        select(OutboxEmail.id)
+        .where(OutboxEmail.created_at < before, OutboxEmail.state.not_in(UNDER_WAY), _HAS_BODY)
+        .limit(limit)
+    )
+    erased = session.scalars(
+        update(OutboxEmail)
+        .where(OutboxEmail.id.in_(old), OutboxEmail.state.not_in(UNDER_WAY))
+        .values(**_NO_BODIES)
+        .returning(OutboxEmail.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    _delete_attachments(session, erased)
+    return len(erased)
+
+
+def new_message_id(domain: str) -> str:
+    """A Message-ID that nothing else has, in angle brackets (RFC 5322 3.6.4)."""
+    return f"<{secrets.token_hex(16)}@{domain}>"
+
+
+_COPIED = (
+    "kind",
+    "about",
+    "priority",
+    "locale",
+    "sender",
+    "envelope_sender",
+    "recipient_name",
+    "recipient",
+    "reply_to",
+    "subject",
+    "html_body",
+    "text_body",
+)
+
+
+def _next_key(session: Session, key: str) -> str:
+    first = re.sub(r"#[0-9]+$", "", key)
+    taken = set(
+        session.scalars(
+            select(OutboxEmail.key).where(OutboxEmail.key.startswith(f"{first}#", autoescape=True))
+        )
+    )
+    return next(name for number in count(2) if (name := f"{first}#{number}") not in taken)
 
 
 # --- Workers that died --------------------------------------------------------
@@ -469,6 +681,8 @@ def _settle(
     worker: str,
     now: datetime,
     attempt: Attempt,
+    *,
+    erase: bool = False,
     **values: Any,
 ) -> bool:
     """End this worker's hold on an email, and record the attempt. An envelope can be refused before
@@ -481,6 +695,7 @@ def _settle(
         OutboxEmail.leased_by == worker,
         leased_by=None,
         leased_until=None,
+        erase=erase,
         **values,
     )
     if moved:
@@ -504,11 +719,47 @@ def _move(
     email: OutboxEmail,
     leaves: ColumnElement[bool] | State,
     *conditions: ColumnElement[bool],
+    erase: bool = False,
     **values: Any,
 ) -> bool:
     if isinstance(leaves, State):
         leaves = OutboxEmail.state == leaves
-    return _update(session, OutboxEmail.id == email.id, leaves, *conditions, **values) == 1
+    if erase:
+        values |= _NO_BODIES
+    moved = _update(session, OutboxEmail.id == email.id, leaves, *conditions, **values) == 1
+    if moved and erase and email.attachments:
+        _delete_attachments(session, [email.id])
+    return moved
+
+
+def _end_all(
+    session: Session,
+    *conditions: ColumnElement[bool],
+    state: State,
+    reason: str,
+    keep: Collection[str],
+    limit: int | None = None,
+) -> int:
+    """``never_sent`` for many; the bodies of the kinds ``keep`` stay."""
+    kept = OutboxEmail.kind.in_(keep)
+    ended = session.execute(
+        update(OutboxEmail)
+        .where(OutboxEmail.id.in_(select(OutboxEmail.id).where(*conditions).limit(limit)))
+        .where(*conditions)
+        .values(
+            state=state,
+            reason=reason,
+            next_attempt_at=None,
+            leased_by=None,
+            leased_until=None,
+            html_body=case((kept, OutboxEmail.html_body), else_=None),
+            text_body=case((kept, OutboxEmail.text_body), else_=None),
+        )
+        .returning(OutboxEmail.id, OutboxEmail.kind)
+        .execution_options(synchronize_session=False)
+    ).all()
+    _delete_attachments(session, [row.id for row in ended if row.kind not in keep])
+    return len(ended)
 
 
 def _update(session: Session, *conditions: ColumnElement[bool], **values: Any) -> int:
@@ -521,5 +772,14 @@ def _update(session: Session, *conditions: ColumnElement[bool], **values: Any) -
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 
-def _erased(erase: bool) -> dict[str, None]:
-    return {"html_body": None, "text_body": None} if erase else {}
+def _delete_attachments(session: Session, email_ids: Collection[int]) -> None:
+    if email_ids:
+        session.execute(
+            delete(EmailAttachment)
+            .where(EmailAttachment.email_id.in_(email_ids))
+            .execution_options(synchronize_session=False)
+        )
+
+
+_NO_BODIES: dict[str, None] = {"html_body": None, "text_body": None}
+_HAS_BODY = or_(OutboxEmail.html_body.is_not(None), OutboxEmail.text_body.is_not(None))

@@ -6,12 +6,14 @@ when it has passed, the one worker whose update comes first probes, and the othe
 until the probe has spoken.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, Text, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, insert_for
+from app.settings import Email
 
 FIRST_REST = timedelta(seconds=1)
 LONGEST_REST = timedelta(seconds=60)
@@ -31,6 +33,19 @@ class Relay(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     failures: Mapped[int] = mapped_column(default=0)
     """Failures in a row; each doubles the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Until when nobody tries the relay, and why."""
+
+    until: datetime
+    reason: str
+
+
+def name_of(settings: Email) -> str:
+    """The name of the settings' relay."""
+    return f"{settings.smtp_server}:{settings.smtp_port}"
 
 
 def may_try(session: Session, name: str, now: datetime) -> bool:
@@ -79,5 +94,14 @@ def unblock(session: Session, name: str) -> bool:
 
 def is_blocked(session: Session, name: str, now: datetime) -> bool:
     """Whether the relay is having a rest."""
-    until = session.scalar(select(Relay.blocked_until).where(Relay.name == name))
-    return until is not None and until > now
+    return rest(session, name, now) is not None
+
+
+def rest(session: Session, name: str, now: datetime) -> Rest | None:
+    """The rest that the relay is having, if it is."""
+    row = session.execute(
+        select(Relay.blocked_until, Relay.reason).where(
+            Relay.name == name, Relay.blocked_until > now
+        )
+    ).first()
+    return None if row is None else Rest(row.blocked_until, row.reason or "")

@@ -1,7 +1,6 @@
 """EmailService: the one door through which a message becomes an email on its way."""
 
 import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,9 +75,11 @@ class EmailService:
     def _insert(self, message: Message, key: str, now: datetime) -> OutboxEmail | None:
         kind = message.kind
         state, reason, sender = self._verdict(message, now)
-        # Bodies that will never be sent and carry a secret are not even stored; captured ones are,
-        # for the mailbox.
-        stored = state in (State.QUEUED, State.CAPTURED) or not kind.carries_secret
+        # Bodies that will never be sent are not even stored when they carry a secret or cannot be
+        # written as a message; captured ones are, for the mailbox.
+        stored = state in (State.QUEUED, State.CAPTURED) or not (
+            kind.carries_secret or state == State.FAILED
+        )
         domain = self.settings.sender.address.rpartition("@")[2]
         values: dict[str, Any] = {
             "key": key,
@@ -92,9 +93,9 @@ class EmailService:
             "recipient": _storable(message.to.address),
             "reply_to": self.site.support_email,
             "subject": _storable(message.subject),
-            "html_body": _storable(message.html) if stored and message.html is not None else None,
-            "text_body": _storable(message.text) if stored and message.text is not None else None,
-            "message_id": f"<{secrets.token_hex(16)}@{domain}>",
+            "html_body": message.html if stored else None,
+            "text_body": message.text if stored else None,
+            "message_id": outbox.new_message_id(domain),
             "state": state,
             "reason": reason,
             "next_attempt_at": now if state == State.QUEUED else None,
@@ -133,7 +134,7 @@ class EmailService:
                 f"over the limit of {limit.count} in {limit.period}",
                 from_header,
             )
-        suppressed = self.session.get(SuppressedAddress, message.to.address.lower())
+        suppressed = self.session.get(SuppressedAddress, addresses.key_of(message.to.address))
         if suppressed is not None:
             return State.SUPPRESSED, suppressed.reason, from_header
         if self.settings.debug and not addresses.matches(
@@ -150,7 +151,7 @@ class EmailService:
             select(func.count())
             .select_from(OutboxEmail)
             .where(
-                OutboxEmail.recipient == address,
+                OutboxEmail.recipient_key == addresses.key_of(address),
                 OutboxEmail.kind == kind.name,
                 OutboxEmail.created_at > now - kind.limit.period,
                 OutboxEmail.state != State.THROTTLED,
@@ -159,21 +160,38 @@ class EmailService:
         return (written or 0) >= kind.limit.count
 
 
+LARGEST = 10_000_000
+"""Octets of bodies and attachments together. Most relays take no more than about this, and nothing
+that one act sends to one person comes near it.
+"""
+
+
 def _problem_of(message: Message) -> str | None:
+    """Why the message cannot be written as an email, in words that name no address."""
     try:
         addresses.mailbox(message.to.name, message.to.address)
         addresses.check_text(message.subject, "the subject")
-        for body in (message.html, message.text):
-            if body is not None and "\x00" in body:
-                raise addresses.BadAddress("the body contains a NUL character")
-            (body or "").encode()
-    except (addresses.BadAddress, UnicodeEncodeError) as error:
-        return (
-            str(error)
-            if isinstance(error, addresses.BadAddress)
-            else "the body contains a lone surrogate"
-        )
+        size = sum(_size(body) for body in (message.html, message.text) if body is not None)
+        for attachment in message.attachments:
+            addresses.check_text(attachment.filename, "the name of an attachment")
+            addresses.check_text(attachment.content_type, "the type of an attachment")
+            size += len(attachment.content)
+    except addresses.BadAddress as error:
+        return str(error)
+    if size > LARGEST:
+        return f"the email has {size} octets, and the most is {LARGEST}"
     return None
+
+
+def _size(body: str) -> int:
+    if "\x00" in body:
+        raise addresses.BadAddress("the body contains a NUL character")
+    try:
+        return len(body.encode())
+    except UnicodeEncodeError as error:
+        raise addresses.BadAddress(
+            "the body contains half a character (a lone surrogate)"
+        ) from error
 
 
 def _storable(value: str) -> str:

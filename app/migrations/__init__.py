@@ -1,18 +1,25 @@
 """The database's history, by Alembic, and the two things that are done with it: migrate, and ask
 whether that is needed.
+
+Importing Alembic takes a good part of a start, so only what migrates does it.
 """
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, String, column, inspect, select, table
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_HERE = Path(__file__).parent
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the database to ``revision``, upwards or (with ``base`` or an older one) downwards."""
+    from alembic import command
+
     path = engine.url.database
     if engine.dialect.name == "sqlite" and path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -24,15 +31,27 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 
 def is_current(engine: Engine) -> bool:
-    """Whether the database is at this code's newest revision."""
-    newest = ScriptDirectory.from_config(_config(engine)).get_current_head()
+    """Whether the database is at this code's newest revision. Raises SQLAlchemy's errors when it
+    cannot be reached.
+    """
+    version = select(table("alembic_version", column("version_num", String())))
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == newest
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        return [*connection.scalars(version)] == [newest_revision()]
 
 
-def _config(engine: Engine) -> Config:
+@cache
+def newest_revision() -> str:
+    """The revision of the last file in ``versions``, whose names begin with theirs."""
+    return max(file.name for file in (_HERE / "versions").glob("[0-9]*.py")).partition("_")[0]
+
+
+def _config(engine: Engine) -> "Config":
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     # The engine and not its URL: a URL would pass through a file format that trips over "%".
     config.attributes["engine"] = engine
     return config

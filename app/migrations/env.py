@@ -2,16 +2,19 @@
 over.
 """
 
+from typing import Any, Literal
+
 from alembic import context
 
 import app.accounts.models
 import app.mail.outbox
 import app.mail.relay
+import app.readiness
 import app.shop.models  # noqa: F401 (the models register themselves with Base)
 from app.database import Base, UTCDateTime
 
 
-def render_item(kind: str, item: object, autogen_context: object) -> str | bool:
+def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:
     """Migrations spell our types in SQLAlchemy's own, since ours may change and a migration must
     not.
     """

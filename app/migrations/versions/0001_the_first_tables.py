@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("envelope_sender", sa.String(length=320), nullable=False),
         sa.Column("recipient_name", sa.Text(), nullable=False),
         sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("recipient_key", sa.String(length=320), nullable=False),
         sa.Column("reply_to", sa.String(length=320), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("html_body", sa.Text(), nullable=True),
@@ -57,7 +58,6 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_outbox_email_about", "outbox_email", ["about", "kind"], unique=False)
-    op.create_index("ix_outbox_email_created_at", "outbox_email", ["created_at"], unique=False)
     op.create_index(
         "ix_outbox_email_due",
         "outbox_email",
@@ -65,6 +65,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'queued'"),
         sqlite_where=sa.text("state = 'queued'"),
+    )
+    op.create_index(
+        "ix_outbox_email_erasable",
+        "outbox_email",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("html_body IS NOT NULL OR text_body IS NOT NULL"),
+        sqlite_where=sa.text("html_body IS NOT NULL OR text_body IS NOT NULL"),
     )
     op.create_index(
         "ix_outbox_email_leased",
@@ -77,7 +85,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_outbox_email_recipient",
         "outbox_email",
-        ["recipient", "kind", "created_at"],
+        ["recipient_key", "kind", "created_at"],
         unique=False,
     )
     op.create_table(
@@ -131,6 +139,15 @@ def upgrade() -> None:
         sa.Column("statement_name", sa.String(length=22), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_shop_seller_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shop_seller")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "site",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_site_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_site")),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -372,6 +389,7 @@ def downgrade() -> None:
     op.drop_table("account_session")
     op.drop_table("test_payment")
     op.drop_table("suppressed_address")
+    op.drop_table("site")
     op.drop_table("shop_seller")
     op.drop_table("shop_receipt_counter")
     op.drop_table("shop_product")
@@ -385,12 +403,17 @@ def downgrade() -> None:
         sqlite_where=sa.text("leased_by IS NOT NULL"),
     )
     op.drop_index(
+        "ix_outbox_email_erasable",
+        table_name="outbox_email",
+        postgresql_where=sa.text("html_body IS NOT NULL OR text_body IS NOT NULL"),
+        sqlite_where=sa.text("html_body IS NOT NULL OR text_body IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_outbox_email_due",
         table_name="outbox_email",
         postgresql_where=sa.text("state = 'queued'"),
         sqlite_where=sa.text("state = 'queued'"),
     )
-    op.drop_index("ix_outbox_email_created_at", table_name="outbox_email")
     op.drop_index("ix_outbox_email_about", table_name="outbox_email")
     op.drop_table("outbox_email")
     op.drop_table("account")

@@ -1,0 +1,75 @@
+"""Emails as lines for a terminal. Whatever people wrote is printed without control characters."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from app.mail.outbox import EmailAttempt, OutboxEmail
+
+LABEL_WIDTH = 12
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str | datetime]]) -> Iterator[str]:
+    """Rows under their headers, in columns that are as wide as they need to be."""
+    lines = [headers, *([_cell(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+
+
+def details(
+    email: OutboxEmail, attempts: Sequence[EmailAttempt], *, is_secret: bool, with_body: bool
+) -> Iterator[str]:
+    """All there is to know about an email, but for a body that carries a secret."""
+    recipient = email.recipient
+    if email.recipient_name:
+        recipient = f"{email.recipient_name} <{recipient}>"
+    facts: list[tuple[str, str | datetime | None]] = [
+        ("kind", email.kind),
+        ("state", email.state),
+        ("reason", email.reason),
+        ("to", recipient),
+        ("from", email.sender),
+        ("subject", email.subject),
+        ("about", email.about),
+        ("key", email.key),
+        ("message-id", email.message_id),
+        ("locale", email.locale),
+        ("written", email.created_at),
+        ("sent", email.sent_at),
+        ("next try", email.next_attempt_at),
+        ("expires", email.expires_at),
+        ("worker", email.leased_by),
+        ("request", email.request_id),
+        ("body", _body_in_words(email, is_secret)),
+        *(
+            ("attachment", f"{attachment.filename} ({len(attachment.content)} octets)")
+            for attachment in email.attachments
+        ),
+    ]
+    yield f"Email {email.id}"
+    for label, value in facts:
+        if value:
+            yield f"  {label.ljust(LABEL_WIDTH)}{_cell(value)}"
+    for attempt in attempts:
+        words = f"{attempt.outcome} at {attempt.phase} after {attempt.duration_ms} ms"
+        yield f"  {_cell(attempt.at)}  {words}: {_cell(attempt.reply)}"
+    if with_body and email.has_body and not is_secret:
+        yield ""
+        for line in (email.text_body or email.html_body or "").splitlines():
+            yield _cell(line)
+
+
+def _body_in_words(email: OutboxEmail, is_secret: bool) -> str:
+    if not email.has_body:
+        return "erased, or never composed"
+    if is_secret:
+        return "carries a secret and is not printed"
+    formats = [("HTML", email.html_body), ("text", email.text_body)]
+    return " and ".join(name for name, body in formats if body is not None)
+
+
+def _cell(value: str | datetime) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)

@@ -1,0 +1,156 @@
+"""``pillarbox emails``: the delivery log for the terminal, and what a person may do about an
+email.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from pyramid.registry import Registry
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.commands.email_words import details, table
+from app.commands.opening import INI, opened
+from app.mail import addresses, interventions
+from app.mail.housekeeping import Housekeeping
+from app.mail.interventions import Refused
+from app.mail.outbox import EmailAttempt, OutboxEmail, State
+from app.readiness import require_tables
+
+ID = click.IntRange(1, 2**31 - 1)
+"""What PostgreSQL takes as an id."""
+
+
+@click.group()
+@click.argument("ini", type=INI)
+@click.pass_context
+def emails(context: click.Context, ini: Path) -> None:
+    """Look at the emails of the outbox, and send, hold back or erase them."""
+    context.obj = ini
+
+
+@emails.command("list")
+@click.option("--state", type=click.Choice([state.value for state in State]), help="Only these.")
+@click.option("--kind", help="Only this kind, such as password_reset.")
+@click.option("--to", help="Only to this address.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.pass_obj
+def list_(ini: Path, state: str | None, kind: str | None, to: str | None, limit: int) -> None:
+    """List emails, the newest first."""
+    newest = select(OutboxEmail).order_by(OutboxEmail.id.desc()).limit(limit)
+    if state is not None:
+        newest = newest.where(OutboxEmail.state == state)
+    if kind is not None:
+        newest = newest.where(OutboxEmail.kind == kind)
+    if to is not None:
+        newest = newest.where(OutboxEmail.recipient_key == addresses.key_of(to))
+    with _looking(ini) as (_, session):
+        rows = [
+            (str(email.id), email.created_at, email.kind, email.state, email.recipient)
+            for email in session.scalars(newest)
+        ]
+    if not rows:
+        click.echo("There are no such emails.")
+        return
+    for line in table(("ID", "WRITTEN (UTC)", "KIND", "STATE", "TO"), rows):
+        click.echo(line)
+
+
+@emails.command()
+@click.argument("id", type=ID)
+@click.option("--body", "with_body", is_flag=True, help="Print its text too.")
+@click.pass_obj
+def show(ini: Path, id: int, with_body: bool) -> None:
+    """Show one email and what the relay said about it. A body with a secret is never printed."""
+    with _looking(ini) as (registry, session):
+        email = _email(session, id)
+        attempts = session.scalars(
+            select(EmailAttempt).where(EmailAttempt.email_id == id).order_by(EmailAttempt.id)
+        ).all()
+        kind = registry.email_kinds.get(email.kind)
+        is_secret = kind is None or kind.carries_secret
+        for line in details(email, attempts, is_secret=is_secret, with_body=with_body):
+            click.echo(line)
+
+
+@emails.command()
+@click.argument("id", type=ID)
+@click.pass_obj
+def resend(ini: Path, id: int) -> None:
+    """Send an email again. One that was sent becomes a new email."""
+    with _decision(ini) as (registry, session):
+        email = _email(session, id)
+        kind = registry.email_kinds.get(email.kind)
+        queued = interventions.resend(session, email, kind, registry.clock())
+        registry.email_wakeup.after_commit(session)
+    click.echo(
+        f"Email {id} ({email.kind}) is queued{'' if queued is email else f' as {queued.id}'}."
+    )
+
+
+@emails.command()
+@click.argument("id", type=ID)
+@click.pass_obj
+def release(ini: Path, id: int) -> None:
+    """Send an email that is held, since nobody knows whether the relay took it."""
+    with _decision(ini) as (registry, session):
+        email = _email(session, id)
+        interventions.release(
+            session, email, registry.email_kinds.get(email.kind), registry.clock()
+        )
+        registry.email_wakeup.after_commit(session)
+    click.echo(f"Email {id} ({email.kind}) is queued.")
+
+
+@emails.command()
+@click.argument("id", type=ID)
+@click.pass_obj
+def cancel(ini: Path, id: int) -> None:
+    """Stop an email that is queued or held."""
+    with _decision(ini) as (registry, session):
+        email = _email(session, id)
+        kind = registry.email_kinds.get(email.kind)
+        interventions.cancel(session, email, kind, by="by pillarbox emails")
+    click.echo(f"Email {id} ({email.kind}) is cancelled.")
+
+
+@emails.command()
+@click.pass_obj
+def purge(ini: Path) -> None:
+    """Erase the bodies of emails older than email.retention_days, but for what is under way."""
+    with opened(ini) as registry:
+        settings = registry.pillarbox.email
+        keeping = Housekeeping(registry.database, settings, registry.email_kinds, registry.clock)
+        erased = keeping.purge()
+    bodies = "The bodies of 1 email" if erased == 1 else f"The bodies of {erased} emails"
+    click.echo(f"{bodies} older than {settings.retention_days} days were erased.")
+
+
+@contextmanager
+def _looking(ini: Path) -> Iterator[tuple[Registry, Session]]:
+    """A reading transaction, on whatever site's database."""
+    with (
+        opened(ini, require=require_tables) as registry,
+        registry.database.transaction(write=False) as session,
+    ):
+        yield registry, session
+
+
+@contextmanager
+def _decision(ini: Path) -> Iterator[tuple[Registry, Session]]:
+    """A writing transaction for what a person has decided."""
+    with opened(ini) as registry:
+        try:
+            with registry.database.transaction(write=True) as session:
+                yield registry, session
+        except Refused as refusal:
+            raise click.ClickException(str(refusal)) from None
+
+
+def _email(session: Session, id: int) -> OutboxEmail:
+    email = session.get(OutboxEmail, id)
+    if email is None:
+        raise click.ClickException(f"There is no email {id}.")
+    return email
