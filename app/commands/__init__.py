@@ -2,11 +2,7 @@
 
 import click
 
-from app.commands.adopt import adopt
-from app.commands.deliver import deliver
-from app.commands.emails import emails
-from app.commands.send_test import send_test
-from app.commands.serve import migrate, serve
+from app.commands import adopt, deliver, emails, preview, send_test, serve
 
 
 @click.group()
@@ -15,5 +11,13 @@ def main() -> None:
     """Run and look after a Pillarbox shop."""
 
 
-for command in (serve, deliver, emails, send_test, migrate, adopt):
+for command in (
+    serve.serve,
+    deliver.deliver,
+    emails.emails,
+    preview.preview,
+    send_test.send_test,
+    serve.migrate,
+    adopt.adopt,
+):
     main.add_command(command)

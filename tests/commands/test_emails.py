@@ -1,0 +1,196 @@
+"""``pillarbox emails``: the delivery log in the terminal."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.accounts.emails import PASSWORD_RESET, WELCOME
+from app.database import utc_clock
+from app.mail.outbox import EmailAttempt, State
+from app.mail.test_message import TEST_MESSAGE
+from tests.commands.conftest import Pillarbox, write_ini
+from tests.delivery.conftest import Outbox
+from tests.mail.conftest import RECEIPT, attachments, put
+
+WRITING = [("resend", 1), ("release", 1), ("cancel", 1), ("purge",)]
+
+
+def test_the_list_is_a_table_with_the_newest_first(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    outbox.write(1, of=PASSWORD_RESET, address="ada@example.org")
+    outbox.write(2, of=WELCOME, address="bob@example.org")
+    lines = pillarbox("emails", ini, "list").output.splitlines()
+    assert [line.split()[0] for line in lines] == ["ID", "2", "1"]
+    columns = {(line.index("ada@" if "ada" in line else "bob@")) for line in lines[1:]}
+    assert columns == {lines[0].index("TO")}
+    assert "password_reset  queued" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ((), ["3", "2", "1"]),
+        (("--state", "sent"), ["1"]),
+        (("--kind", "welcome"), ["3", "2"]),
+        (("--to", "ADA@example.org"), ["2", "1"]),
+        (("--kind", "welcome", "--to", "ada@example.org"), ["2"]),
+        (("--limit", "1"), ["3"]),
+        (("--kind", "unheard_of"), []),
+    ],
+)
+def test_the_list_is_filtered(
+    pillarbox: Pillarbox,
+    ini: Path,
+    outbox: Outbox,
+    filters: tuple[str, ...],
+    expected: list[str],
+) -> None:
+    put(outbox, outbox.write(1, of=PASSWORD_RESET, address="Ada@example.org"), State.SENT)
+    outbox.write(2, of=WELCOME, address="ada@example.org")
+    outbox.write(3, of=WELCOME, address="bob@example.org")
+    lines = pillarbox("emails", ini, "list", *filters).output.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == expected
+    assert expected or lines == ["There are no such emails."]
+
+
+def test_an_email_is_shown_with_its_attempts_in_the_relays_words(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    email = outbox.write(1, of=WELCOME, attachments=(RECEIPT,), name="Ada")
+    with outbox.registry.database.transaction(write=True) as session:
+        for outcome, reply in (("deferred", "451 4.7.1 greylisted"), ("accepted", "250 taken")):
+            session.add(
+                EmailAttempt(
+                    email_id=email.id,
+                    at=utc_clock(),
+                    outcome=outcome,
+                    phase="rcpt",
+                    code=int(reply[:3]),
+                    reply=reply,
+                    duration_ms=35,
+                )
+            )
+    output = pillarbox("emails", ini, "show", email.id).output
+    for words in (
+        "welcome",
+        "queued",
+        "Ada <customer1@example.org>",
+        "Note 1 for you",
+        email.message_id,
+        "receipt.pdf (8 octets)",
+        "deferred at rcpt after 35 ms: 451 4.7.1 greylisted",
+        "accepted at rcpt after 35 ms: 250 taken",
+    ):
+        assert words in output
+    assert "Hello 1" not in output
+    assert "Hello 1" in pillarbox("emails", ini, "show", email.id, "--body").output
+
+
+def test_a_body_with_a_secret_is_never_shown(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    known = outbox.write(1, of=PASSWORD_RESET)
+    forgotten = put(outbox, outbox.write(2, of=WELCOME), State.QUEUED, kind="forgotten")
+    for email in (known, forgotten):
+        output = pillarbox("emails", ini, "show", email.id, "--body").output
+        assert "carries a secret and is not printed" in output
+        assert "Hello" not in output
+
+
+def test_control_characters_do_not_reach_the_terminal(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    email = outbox.write(1, of=WELCOME, name="Ada\x1b]0;owned\x07", text="\x1b[2Jgone")
+    assert "\x1b" not in pillarbox("emails", ini, "show", email.id, "--body").output
+
+
+def test_resending_queues_what_failed_and_copies_what_was_sent(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    failed = put(outbox, outbox.write(1, of=WELCOME), State.FAILED)
+    sent = put(outbox, outbox.write(2, of=WELCOME), State.SENT)
+    again = pillarbox("emails", ini, "resend", failed.id).stdout
+    assert again == f"Email {failed.id} (welcome) is queued.\n"
+    assert outbox.row(failed).state == "queued"
+    assert outbox.row(failed).message_id == failed.message_id
+    copied = pillarbox("emails", ini, "resend", sent.id).stdout
+    assert copied == f"Email {sent.id} (welcome) is queued as {sent.id + 1}.\n"
+    assert f"{sent.key}#2" in pillarbox("emails", ini, "show", sent.id + 1).output
+
+
+def test_an_erased_email_is_not_resent_and_the_command_says_what_to_do(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    erased = {"html_body": None, "text_body": None}
+    email = put(outbox, outbox.write(1, of=PASSWORD_RESET), State.SENT, **erased)
+    assert "request a new one" in pillarbox("emails", ini, "resend", email.id, code=1).output
+
+
+def test_cancelling_and_releasing(pillarbox: Pillarbox, ini: Path, outbox: Outbox) -> None:
+    email = outbox.write(1, of=TEST_MESSAGE)
+    pillarbox("emails", ini, "release", email.id, code=1)
+    put(outbox, email, State.UNKNOWN)
+    pillarbox("emails", ini, "release", email.id)
+    assert outbox.row(email).state == "queued"
+    pillarbox("emails", ini, "cancel", email.id)
+    assert outbox.row(email).state == "cancelled"
+    assert "is cancelled" in pillarbox("emails", ini, "cancel", email.id, code=1).output
+
+
+def test_purging_says_how_many_bodies_it_erased(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    long_ago = utc_clock() - timedelta(days=31)
+    for number in range(3):
+        email = outbox.write(number, of=WELCOME, attachments=(RECEIPT,))
+        put(outbox, email, State.SENT, created_at=long_ago)
+    outbox.write(4, of=WELCOME)
+    output = pillarbox("emails", ini, "purge").stdout
+    assert output == "The bodies of 3 emails older than 30 days were erased.\n"
+    assert attachments(outbox) == 0
+    assert pillarbox("emails", ini, "purge").stdout.startswith("The bodies of 0 emails")
+
+
+@pytest.mark.parametrize("command", ["show", "resend", "release", "cancel"])
+def test_an_email_that_is_not_there_is_named(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, command: str
+) -> None:
+    assert "There is no email 7." in pillarbox("emails", ini, command, 7, code=1).output
+
+
+@pytest.mark.parametrize("command", WRITING, ids=lambda command: command[0])
+def test_what_writes_refuses_another_sites_database_and_looking_does_not(
+    pillarbox: Pillarbox,
+    tmp_path: Path,
+    sending_values: dict[str, str],
+    outbox: Outbox,
+    ini: Path,
+    command: tuple[object, ...],
+) -> None:
+    email = outbox.write(1, of=WELCOME)
+    pillarbox("adopt", ini)
+    elsewhere = write_ini(
+        tmp_path / "elsewhere.ini", sending_values | {"site.base_url": "http://other.example"}
+    )
+    output = pillarbox("emails", elsewhere, *command, code=1).output
+    assert "localhost" in output
+    assert "other.example" in output
+    assert outbox.row(email).state == "queued"
+    assert "welcome" in pillarbox("emails", elsewhere, "list").output
+    assert "welcome" in pillarbox("emails", elsewhere, "show", email.id).output
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", 1), *WRITING], ids=lambda c: c[0])
+def test_a_database_that_is_not_migrated_is_named(
+    pillarbox: Pillarbox,
+    ini: Path,
+    outbox: Outbox,
+    command: tuple[object, ...],
+    unmigrated: Callable[[], None],
+) -> None:
+    unmigrated()
+    output = pillarbox("emails", ini, *command, code=1).output
+    assert f"pillarbox migrate {ini}" in output
