@@ -17,6 +17,7 @@ for command in (
     emails.emails,
     preview.preview,
     send_test.send_test,
+    preview.preview,
     serve.migrate,
     adopt.adopt,
 ):

@@ -46,7 +46,12 @@ def includeme(config: Configurator) -> None:
     registry.email_wakeup = Wakeup()
     # An application's own folders come first, so that it can replace the layout too.
     registry.email_templates = FileSystemLoader(templates_folder())
-    registry.email_composer = Composer(registry.pillarbox.site, registry.email_templates)
+    settings = registry.pillarbox
+    registry.email_composer = Composer(
+        settings.site,
+        registry.email_templates,
+        reload=settings.email.debug and not settings.is_production,
+    )
     config.add_directive("add_email_kind", _add_email_kind)
     config.add_directive("add_email_templates", _add_email_templates)
     config.add_email_kind(TEST_MESSAGE)

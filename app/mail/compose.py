@@ -38,8 +38,11 @@ class Composer:
     raises = False
     """Raise what cannot be rendered instead of recording it: for tests."""
 
-    def __init__(self, site: Site, loader: BaseLoader) -> None:
-        self._templates = _environment(site, loader)
+    def __init__(self, site: Site, loader: BaseLoader, *, reload: bool = False) -> None:
+        """``reload`` sees templates that change while the application runs, at the price of a look
+        at each file for each email.
+        """
+        self._templates = _environment(site, loader, reload)
         self._inliner = css_inline.CSSInliner(
             load_remote_stylesheets=False, keep_at_rules=True, minify_css=True
         )
@@ -65,19 +68,31 @@ class Composer:
                 f"{kind.name} needs a {kind.context.__name__}, not {type(context).__name__}"
             )
         try:
-            page = self._render(kind, context, to)
-            subject = _between(page, "<title>", "</title>")
-            html = text = None
-            if to.body_format is not BodyFormat.TEXT:
-                html = self._inliner.inline(page)
-            if to.body_format is not BodyFormat.HTML:
-                text = plain_text(_between(page, CONTENT_BEGINS, CONTENT_ENDS))
+            return self.compose_strictly(kind, context, to=to, about=about, attachments=attachments)
         except Exception as error:
             if self.raises:
                 raise
             log.exception("email kind %s could not be composed", kind.name)
             problem = f"could not be composed: {type(error).__name__}"
             return Message(kind, to, about, "", None, None, (), problem)
+
+    def compose_strictly(
+        self,
+        kind: Kind,
+        context: Any,
+        *,
+        to: Recipient,
+        about: str,
+        attachments: tuple[Attachment, ...] = (),
+    ) -> Message:
+        """The same, but whatever is wrong with the template is raised: for previews."""
+        page = self._render(kind, context, to)
+        subject = _between(page, "<title>", "</title>")
+        html = text = None
+        if to.body_format is not BodyFormat.TEXT:
+            html = self._inliner.inline(page)
+        if to.body_format is not BodyFormat.HTML:
+            text = plain_text(_between(page, CONTENT_BEGINS, CONTENT_ENDS))
         return Message(
             kind=kind,
             to=to,
@@ -94,9 +109,10 @@ class Composer:
         return template.render(values, locale=to.locale)
 
 
-def _environment(site: Site, loader: BaseLoader) -> Environment:
+def _environment(site: Site, loader: BaseLoader, reload: bool) -> Environment:
     environment = Environment(
         loader=loader,
+        auto_reload=reload,
         autoescape=True,
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],

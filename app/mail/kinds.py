@@ -36,6 +36,10 @@ class RateLimit:
     period: timedelta
 
 
+REQUIRED_SAMPLES = ("short", "long")
+"""What every kind shows itself with, so that no email exists without previews and tests."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of email.
@@ -76,7 +80,14 @@ class Kinds:
         self._by_name: dict[str, Kind] = {}
 
     def add(self, kind: Kind) -> None:
-        """Register ``kind``; raises ``ValueError`` when its name is taken by another one."""
+        """Register ``kind``; raises ``ValueError`` when its name is taken by another one, or when
+        it lacks the samples that previews and tests show it with.
+        """
+        lacking = [name for name in REQUIRED_SAMPLES if name not in kind.samples]
+        if lacking:
+            raise ValueError(
+                f"the email kind {kind.name!r} needs a sample named {' and '.join(lacking)}"
+            )
         if self._by_name.setdefault(kind.name, kind) is not kind:
             raise ValueError(f"an email kind named {kind.name!r} exists already")
 

@@ -61,7 +61,7 @@ class Note:
 def kind(name: str = "note", **policies: Any) -> Kind:
     """A kind of email with the given policies."""
     defaults: dict[str, Any] = {
-        "samples": {"short": Note()},
+        "samples": {"short": Note(), "long": Note("Hello " * 100)},
         "time_to_live": timedelta(days=3),
         "priority": Priority.ACCOUNT,
         "limit": RateLimit(1000, timedelta(hours=1)),

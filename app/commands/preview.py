@@ -1,0 +1,48 @@
+"""``pillarbox preview``: emails as files, to open in a mail program or to compare."""
+
+from pathlib import Path
+
+import click
+
+from app.commands.opening import INI, load
+from app.mail.mime import message_bytes
+from app.mail.previews import compose_preview, previews_of
+
+
+@click.command()
+@click.argument("ini", type=INI)
+@click.argument("kind", required=False)
+@click.option("--all", "every", is_flag=True, help="Every kind there is.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder to write to.",
+)
+def preview(ini: Path, kind: str | None, every: bool, out: Path) -> None:
+    """Write every sample of KIND in every language as DIR/KIND.SAMPLE.LANGUAGE.eml.
+
+    The same templates give the same files, so two folders show what a change did.
+    """
+    registry = load(ini)[0].registry
+    names = [known.name for known in registry.email_kinds]
+    if every == (kind is not None):
+        raise click.UsageError("Name one kind, or say --all.")
+    if kind is not None and kind not in names:
+        raise click.ClickException(
+            f"There is no kind of email named {kind}. There are: {', '.join(names)}."
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        written = 0
+        for name in names if every else [kind]:
+            for sample in previews_of(registry.email_kinds.get(name)):
+                email = compose_preview(registry, sample)
+                (out / f"{sample.name}.eml").write_bytes(message_bytes(email))
+                written += 1
+    except OSError as error:
+        raise click.ClickException(f"{out} cannot be written to: {error.strerror}") from None
+    finally:
+        registry.database.dispose()
+    click.echo(f"Files written to {out}: {written}.")

@@ -1,0 +1,92 @@
+"""Previews: every sample of every kind as the email it would become.
+
+A preview is a row of the outbox that no session knows: nothing is stored, and whatever shows,
+checks or writes out an email takes it like any other. The same templates always give the same
+bytes.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pyramid.registry import Registry
+
+from app.mail import addresses
+from app.mail.kinds import Kind
+from app.mail.message import Recipient
+from app.mail.outbox import EmailAttachment, OutboxEmail
+
+LANGUAGES = ("en",)
+"""The languages that emails are written in."""
+WRITTEN_AT = datetime(2026, 11, 22, 17, 50, tzinfo=UTC)
+"""The Date of every preview."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One sample of a kind in one language."""
+
+    kind: Kind
+    sample: str
+    language: str
+
+    @property
+    def name(self) -> str:
+        """``purchase_receipt.short.en``, as files are called."""
+        return f"{self.kind.name}.{self.sample}.{self.language}"
+
+    @property
+    def context(self) -> Any:
+        """What the email says."""
+        return self.kind.samples[self.sample]
+
+    @property
+    def to(self) -> Recipient:
+        """A customer who does not exist."""
+        return Recipient("ada@example.org", "Ada Lovelace", self.language)
+
+
+def previews_of(kind: Kind) -> Iterator[Preview]:
+    """Every sample of ``kind`` in every language."""
+    for sample in kind.samples:
+        for language in LANGUAGES:
+            yield Preview(kind, sample, language)
+
+
+def compose_preview(registry: Registry, preview: Preview) -> OutboxEmail:
+    """The email of a preview. Raises whatever is wrong with its template."""
+    settings = registry.pillarbox
+    sender = settings.email.sender
+    message = registry.email_composer.compose_strictly(
+        preview.kind, preview.context, to=preview.to, about="preview"
+    )
+    domain = sender.address.rpartition("@")[2]
+    return OutboxEmail(
+        key=f"preview:{preview.name}",
+        kind=preview.kind.name,
+        about=message.about,
+        priority=int(preview.kind.priority),
+        locale=message.to.locale,
+        sender=addresses.mailbox(sender.name, sender.address),
+        envelope_sender=settings.email.return_path,
+        recipient_name=message.to.name,
+        recipient=message.to.address,
+        reply_to=settings.site.support_email,
+        subject=message.subject,
+        html_body=message.html,
+        text_body=message.text,
+        message_id=f"<{hashlib.sha256(preview.name.encode()).hexdigest()[:32]}@{domain}>",
+        created_at=WRITTEN_AT,
+        expires_at=WRITTEN_AT + preview.kind.time_to_live,
+        attachments=[
+            EmailAttachment(
+                position=position,
+                filename=attachment.filename,
+                content_type=attachment.content_type,
+                content=attachment.content,
+            )
+            for position, attachment in enumerate(message.attachments)
+        ],
+    )
