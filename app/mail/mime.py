@@ -158,13 +158,10 @@ def quoted_printable(text: str) -> bytes:
     """``text`` in quoted-printable (RFC 2045 6.7): CRLF at each line's end, no line over 76
     characters.
     """
-    lines = _LINE_END.sub("\r\n", text).encode("utf-8")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode("utf-8")
     encoded = binascii.b2a_qp(lines, istext=True)
     # Where the text has no line end to take after, binascii breaks its own lines with a bare LF.
     return encoded if CRLF in lines else encoded.replace(b"\n", CRLF)
-
-
-_LINE_END = re.compile("\r\n?|\n")
 
 
 def _attachment_part(attachment: EmailAttachment) -> bytes:

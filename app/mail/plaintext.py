@@ -9,8 +9,7 @@ marks are put back.
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
-from html import escape
-from html.parser import HTMLParser
+from html import escape, unescape
 from unicodedata import category, east_asian_width
 
 from html2text import HTML2Text
@@ -46,10 +45,7 @@ def plain_text(html: str) -> str:
     own. Addresses are never broken.
     """
     prepared = _Preparation()
-    prepared.feed(
-        _FOREIGN.sub("", html).replace("&nbsp;", _NBSP).replace("\N{NO-BREAK SPACE}", _NBSP)
-    )
-    prepared.close()
+    prepared.read(_FOREIGN.sub("", html))
     converter = _Converter(bodywidth=0)
     blocks = [
         _laid_out(block.strip(), prepared)
@@ -77,11 +73,10 @@ class _Converter(HTML2Text):
         super().handle_data(data, entity_char=True)
 
 
-class _Preparation(HTMLParser):
+class _Preparation:
     """Rewrites an email's HTML into the little that html2text needs to see."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.urls: list[str] = []
         self.tables: list[str] = []
         self._out: list[str] = []
@@ -97,8 +92,24 @@ class _Preparation(HTMLParser):
     def html(self) -> str:
         return "".join(self._out)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
+    def read(self, html: str) -> None:
+        """Take in the whole of ``html``.
+
+        It comes from our own templates, where markup is told by its shape. ``HTMLParser``, made for
+        whatever the world calls HTML, takes four times as long.
+        """
+        position = 0
+        for markup in _MARKUP.finditer(html):
+            self._data(html[position : markup.start()])
+            position = markup.end()
+            end, tag, attributes = markup.group("end", "tag", "attributes")
+            if end:
+                self._end_tag(tag.lower())
+            elif tag:
+                self._start_tag(tag.lower(), _attributes(attributes))
+        self._data(html[position:])
+
+    def _start_tag(self, tag: str, attributes: dict[str, str]) -> None:
         if self._hidden:
             if tag not in _VOID:
                 self._hidden += 1
@@ -118,14 +129,14 @@ class _Preparation(HTMLParser):
         elif tag == "br":
             self._text_break()
         elif tag == "img":
-            self._text(attributes.get("alt") or "")
+            self._text(attributes.get("alt", ""))
         elif self._table is None:
             if tag in _BLOCKS:
                 self._out.append("<p>")
             elif tag in ("ul", "ol", "li", "hr"):
                 self._out.append(f"<{tag}>")
 
-    def handle_endtag(self, tag: str) -> None:
+    def _end_tag(self, tag: str) -> None:
         if self._hidden:
             if tag not in _VOID:
                 self._hidden -= 1
@@ -143,9 +154,9 @@ class _Preparation(HTMLParser):
             elif tag in ("ul", "ol", "li"):
                 self._out.append(f"</{tag}>")
 
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self._text(data.replace("\N{NO-BREAK SPACE}", _NBSP))
+    def _data(self, data: str) -> None:
+        if data and not self._hidden:
+            self._text(unescape(data).replace("\N{NO-BREAK SPACE}", _NBSP))
 
     def _text(self, data: str) -> None:
         if self._href is not None:
@@ -172,13 +183,30 @@ class _Preparation(HTMLParser):
         self._text(f"{_LABEL}{label}{_LABEL_END}{_URL}{len(self.urls) - 1}{_END}")
 
 
+# A tag; or a comment, a declaration, a script or a style sheet, which hold nothing to read.
+_MARKUP = re.compile(
+    r"""<!--.*?-->|<![^>]*>|<(script|style)\b.*?</\1\s*>"""
+    r"""|<(?P<end>/?)(?P<tag>[a-z][a-z0-9]*)"""
+    r"""(?P<attributes>[^<>"']*(?:"[^"]*"[^<>"']*|'[^']*'[^<>"']*)*)>""",
+    re.DOTALL | re.IGNORECASE,
+)
+_ATTRIBUTE = re.compile(r"""([^\s=/"']+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+)))?""")
+
+
+def _attributes(written: str) -> dict[str, str]:
+    return {
+        name.lower(): unescape(double or single or bare)
+        for name, double, single, bare in _ATTRIBUTE.findall(written)
+    }
+
+
 _VOID = frozenset({"br", "hr", "img", "meta", "link", "input", "wbr", "col"})
 
 
-def _is_hidden(tag: str, attributes: dict[str, str | None]) -> bool:
-    style = (attributes.get("style") or "").replace(" ", "")
+def _is_hidden(tag: str, attributes: dict[str, str]) -> bool:
+    style = attributes.get("style", "").replace(" ", "")
     return (
-        tag in ("head", "style", "script", "title")
+        tag in ("head", "title")
         or "hidden" in attributes
         or attributes.get("aria-hidden") == "true"
         or "display:none" in style
@@ -206,7 +234,7 @@ class _Table:
         self._words: list[str] = []
         self._headed = False
 
-    def open(self, tag: str, attributes: dict[str, str | None]) -> None:
+    def open(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == "caption":
             self._words = self._caption
         elif tag == "tr":
@@ -314,8 +342,7 @@ def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
     lines: list[str] = []
     line, used = "", 0
     for word in text.split(" "):
-        for piece in _pieces(word, width - len(indent)):
-            columns = _columns(piece)
+        for piece, columns in _pieces(word, width - len(indent)):
             if line and used + 1 + columns > width:
                 lines.append(line)
                 line, used = indent + piece, len(indent) + columns
@@ -328,17 +355,19 @@ def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
     return lines
 
 
-def _pieces(word: str, width: int) -> list[str]:
-    if "://" in word or "@" in word or _columns(word) <= width:
-        return [word]
+def _pieces(word: str, width: int) -> list[tuple[str, int]]:
+    """``word``, or what it has to be cut into, and how many columns each piece takes."""
+    columns = _columns(word)
+    if columns <= width or "://" in word or "@" in word:
+        return [(word, columns)]
     pieces, piece, used = [], "", 0
     for character in word:
-        columns = _columns(character)
+        columns = _columns_of(character)
         if used + columns > width:
-            pieces.append(piece)
+            pieces.append((piece, used))
             piece, used = "", 0
         piece, used = piece + character, used + columns
-    return [*pieces, piece]
+    return [*pieces, (piece, used)]
 
 
 def _columns(text: str) -> int:
