@@ -8,7 +8,7 @@ from functools import lru_cache
 from math import ceil
 from typing import Literal
 
-from babel.dates import format_date, format_datetime, format_timedelta
+from babel.dates import format_date, format_time, format_timedelta, get_datetime_format
 from babel.numbers import format_currency, format_percent, get_currency_precision
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
@@ -38,7 +38,11 @@ def date(value: datetime, locale: str) -> str:
 
 def date_time(value: datetime, locale: str) -> str:
     """A day and time in words, in UTC: ``Nov 22, 2026, 5:49 PM UTC``."""
-    return f"{format_datetime(value, format='medium', locale=locale)} UTC"
+    day = format_date(value, "medium", locale)
+    time = format_time(value, "short", locale=locale)
+    # Babel's pattern has the time as {0}, the day as {1}, and plain words in quotes.
+    pattern = str(get_datetime_format("medium", locale)).replace("'", "")
+    return f"{pattern.format(time, day)} UTC"
 
 
 def duration(value: timedelta, locale: str) -> str:

@@ -10,6 +10,7 @@ from pyramid.config import Configurator
 def includeme(config: Configurator) -> None:
     """Set all of it up; requests get ``request.visitor`` and ``request.link``."""
     config.include("app.settings")
+    config.include("app.web.language")
     config.include("app.web.rendering")
     config.include("app.web.static_files")
     config.include("app.web.links")

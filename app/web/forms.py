@@ -9,12 +9,13 @@ A view reads like this; an invalid form answers 422 by itself::
         return {"form": form}
 """
 
+import gettext
+from gettext import NullTranslations
 from typing import Any, NamedTuple
 
 import wtforms
 from pyramid.request import Request
-
-from app.web.translation import DOMAIN, _
+from wtforms.i18n import messages_path
 
 
 class Problem(NamedTuple):
@@ -25,21 +26,6 @@ class Problem(NamedTuple):
     message: str
 
 
-class Translations:
-    """WTForms' own messages, through the request's language."""
-
-    def __init__(self, request: Request) -> None:
-        self.localizer = request.localizer
-
-    def gettext(self, message: str) -> str:
-        """``message`` in the reader's language."""
-        return str(self.localizer.translate(_(message)))
-
-    def ngettext(self, singular: str, plural: str, n: int) -> str:
-        """The form of the message that ``n`` asks for."""
-        return str(self.localizer.pluralize(singular, plural, n, domain=DOMAIN))
-
-
 class Form(wtforms.Form):
     """A form of the page; it is filled from a POST and empty otherwise.
 
@@ -47,8 +33,11 @@ class Form(wtforms.Form):
     """
 
     class Meta:
-        def get_translations(self, form: "Form") -> Translations:
-            return Translations(form.request)
+        def get_translations(self, form: "Form") -> NullTranslations:
+            # WTForms' own messages, from WTForms' own catalogues. Our forms bring their own words;
+            # these are for what no form of ours should meet.
+            folder, language = messages_path(), form.request.locale_name
+            return gettext.translation("wtforms", folder, [language], fallback=True)
 
     def __init__(self, request: Request, **initial: Any) -> None:
         """``initial`` are values by field name, for a form that nobody has sent yet."""

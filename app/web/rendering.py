@@ -8,14 +8,11 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from pyramid.config import Configurator
 from pyramid.events import BeforeRender
-from pyramid.request import Request
 
 from app import formats
+from app.languages import DOMAIN, direction
 from app.templates_folder import templates_folder
 from app.web.links import has_route
-from app.web.translation import DOMAIN
-
-DEFAULT_LANGUAGE = "en"
 
 
 @pass_context
@@ -60,12 +57,6 @@ def _locale(context: Context) -> str:
     return name
 
 
-def _language(request: Request) -> str:
-    # Pyramid's own choice reads the query and a cookie of its own: a link could change the reader's
-    # language, and a query that cannot be decoded could not be answered by an error page.
-    return DEFAULT_LANGUAGE
-
-
 def _add_globals(event: BeforeRender) -> None:
     request = event["request"]
     if request is not None:
@@ -83,6 +74,7 @@ def includeme(config: Configurator) -> None:
         "date_time": date_time,
         "duration": duration,
         "translate": translate,
+        "direction": direction,
     }
     config.add_settings(
         {
@@ -96,5 +88,4 @@ def includeme(config: Configurator) -> None:
         }
     )
     config.include("pyramid_jinja2")
-    config.set_locale_negotiator(_language)
     config.add_subscriber(_add_globals, BeforeRender)

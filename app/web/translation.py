@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from pyramid.i18n import TranslationStringFactory
 
-DOMAIN = "pillarbox"
+from app.languages import DOMAIN
 
 
 class Mark(Protocol):
