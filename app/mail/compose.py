@@ -119,7 +119,9 @@ def _environment(site: Site, loader: BaseLoader, reload: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    # What is translated is text and never HTML, so autoescape sees to it as to all other text.
+    # Jinja2's own callables take it for HTML, and most of the time that rendering takes.
+    environment.globals.update(_=_gettext, gettext=_gettext, ngettext=_ngettext)
     environment.globals["site"] = site
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters.update(
@@ -130,6 +132,14 @@ def _environment(site: Site, loader: BaseLoader, reload: bool) -> Environment:
         duration=_localized(formats.duration),
     )
     return environment
+
+
+def _gettext(text: str, **values: Any) -> str:
+    return text % values
+
+
+def _ngettext(singular: str, plural: str, count: int, **values: Any) -> str:
+    return (singular if count == 1 else plural) % {"num": count, **values}
 
 
 def _localized(function: Callable[..., str]) -> Callable[..., str]:
