@@ -99,6 +99,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pending_sign_up")),
         sqlite_autoincrement=True,
     )
+    op.create_index(
+        op.f("ix_pending_sign_up_created_at"), "pending_sign_up", ["created_at"], unique=False
+    )
     op.create_table(
         "relay",
         sa.Column("name", sa.String(length=320), nullable=False),
@@ -222,6 +225,9 @@ def upgrade() -> None:
         "account_token",
         ["pending_sign_up_id"],
         unique=False,
+    )
+    op.create_index(
+        op.f("ix_account_token_expires_at"), "account_token", ["expires_at"], unique=False
     )
     op.create_table(
         "email_attachment",
@@ -382,6 +388,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_email_attempt_email_id"), table_name="email_attempt")
     op.drop_table("email_attempt")
     op.drop_table("email_attachment")
+    op.drop_index(op.f("ix_account_token_expires_at"), table_name="account_token")
     op.drop_index(op.f("ix_account_token_pending_sign_up_id"), table_name="account_token")
     op.drop_index(op.f("ix_account_token_account_id"), table_name="account_token")
     op.drop_table("account_token")
@@ -394,6 +401,7 @@ def downgrade() -> None:
     op.drop_table("shop_receipt_counter")
     op.drop_table("shop_product")
     op.drop_table("relay")
+    op.drop_index(op.f("ix_pending_sign_up_created_at"), table_name="pending_sign_up")
     op.drop_table("pending_sign_up")
     op.drop_index("ix_outbox_email_recipient", table_name="outbox_email")
     op.drop_index(

@@ -1,0 +1,44 @@
+"""The database's history: it goes up and down on both databases, and ends where the models are."""
+
+from collections.abc import Iterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, select
+
+from app.database import Base, Database
+from app.mail.relay import Relay
+from app.migrations import is_current, migrate
+
+
+@pytest.fixture
+def migrated(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.dispose()
+
+
+def test_migrations_go_up_down_to_nothing_and_up_again(migrated: Database) -> None:
+    tables = set(inspect(migrated.engine).get_table_names())
+    assert set(Base.metadata.tables) < tables
+    migrate(migrated.engine, "base")
+    assert inspect(migrated.engine).get_table_names() == ["alembic_version"]
+    assert not is_current(migrated.engine)
+    migrate(migrated.engine)
+    assert is_current(migrated.engine)
+    assert set(inspect(migrated.engine).get_table_names()) == tables
+
+
+def test_migrating_twice_changes_nothing_and_keeps_what_is_there(migrated: Database) -> None:
+    with migrated.transaction(write=True) as session:
+        session.add(Relay(name="mail.example.org:587", failures=3))
+    migrate(migrated.engine)
+    with migrated.transaction(write=False) as session:
+        assert session.scalars(select(Relay.failures)).all() == [3]
+
+
+def test_the_migrations_end_where_the_models_are(migrated: Database) -> None:
+    with migrated.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
