@@ -67,7 +67,12 @@ setup(
     packages=[*find_packages(include=["app", "app.*"]), "app.templates"],
     package_dir={"app.templates": "templates"},
     package_data={
-        "app": ["static/**/*", "migrations/**/*.py", "migrations/**/*.mako"],
+        "app": [
+            "static/**/*",
+            "mail/lint/client_support.json",
+            "migrations/**/*.py",
+            "migrations/**/*.mako",
+        ],
         "app.templates": ["**/*"],
     },
     entry_points={

@@ -64,6 +64,8 @@ class Kind:
     """A newer email of this kind about the same thing makes a queued older one pointless."""
     confirms_address: bool = False
     """Goes to an address nobody has confirmed yet, so it carries no text that a stranger typed."""
+    reports_purchase: bool = False
+    """Tells of a purchase, so it carries the order as schema.org describes one."""
 
     def __post_init__(self) -> None:
         for name, sample in self.samples.items():

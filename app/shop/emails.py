@@ -232,5 +232,6 @@ PURCHASE_RECEIPT = Kind(
     # So high that only a fault of ours can reach it: nobody buys a hundred times a day, and a
     # receipt is owed.
     limit=RateLimit(count=100, period=timedelta(days=1)),
+    reports_purchase=True,
 )
 """Thanks for a purchase, and its receipt."""
