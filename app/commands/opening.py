@@ -38,7 +38,13 @@ def opened(ini: Path, require: Callable[[Registry], None] = require_ours) -> Ite
     Whatever writes asks that the database is this site's. What is not ready ends the process with
     code 1 and a line that says what to do.
     """
-    registry = load(ini)[0].registry
+    with checked(load(ini)[0].registry, require) as registry:
+        yield registry
+
+
+@contextmanager
+def checked(registry: Registry, require: Callable[[Registry], None]) -> Iterator[Registry]:
+    """``opened`` for an application that is loaded already."""
     try:
         require(registry)
         yield registry

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import click
+from pyramid.registry import Registry
 
-from app.commands.opening import INI, load, opened
+from app.commands.opening import INI, checked, load, opened
 from app.migrations import migrate as migrate_database
-from app.readiness import NotReady, require_no_other_owner, require_ours
+from app.readiness import NotReady, require_no_other_owner, require_ours, require_tables
 from app.shop.samples import add_sample_catalogue
 
 
@@ -15,20 +16,24 @@ from app.shop.samples import add_sample_catalogue
 def serve(ini: Path) -> None:
     """Migrate, add the sample catalogue where there is none, and serve: what ./run does."""
     application, loader = load(ini)
-    registry = application.registry
+    with checked(application.registry, _migrated_and_ours) as registry:
+        with registry.database.transaction(write=True) as session:
+            add_sample_catalogue(session)
+        base_url = registry.pillarbox.site.base_url
+        click.echo(f"Shop     {base_url}/")
+        if registry.pillarbox.email.debug:
+            click.echo(f"Mailbox  {base_url}/dev/mailbox")
+        loader.get_wsgi_server()(application)
+
+
+def _migrated_and_ours(registry: Registry) -> None:
+    # Another site's database is not even migrated.
+    require_no_other_owner(registry)
     try:
-        require_no_other_owner(registry)
+        require_tables(registry)
+    except NotReady:
         migrate_database(registry.database.engine)
-        require_ours(registry)
-    except NotReady as problem:
-        raise click.ClickException(str(problem)) from None
-    with registry.database.transaction(write=True) as session:
-        add_sample_catalogue(session)
-    base_url = registry.pillarbox.site.base_url
-    click.echo(f"Shop     {base_url}/")
-    if registry.pillarbox.email.debug:
-        click.echo(f"Mailbox  {base_url}/dev/mailbox")
-    loader.get_wsgi_server()(application)
+    require_ours(registry)
 
 
 @click.command()

@@ -1,0 +1,189 @@
+"""A database knows the site it belongs to: whoever starts on it for another site writes nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyramid.router import Router
+from sqlalchemy import select
+
+from app import server
+from app.database import Base, Database
+from app.mail.outbox import UNDER_WAY, OutboxEmail, State
+from app.mail.test_message import TEST_MESSAGE
+from app.readiness import NotReady, Owner, require_ours, site_of
+from tests.commands.conftest import Pillarbox, write_ini
+from tests.conftest import Clock
+from tests.delivery.conftest import Outbox, kind
+from tests.mail.conftest import RECEIPT, attachments, put
+from tests.relay import Relay
+
+HERE = {"site.base_url": "https://shop.example.org"}
+THERE = {"site.base_url": "https://copy.example.net:8443"}
+
+
+@pytest.fixture
+def here(tmp_path: Path, sending_values: dict[str, str]) -> Path:
+    return write_ini(tmp_path / "here.ini", sending_values | HERE)
+
+
+@pytest.fixture
+def there(tmp_path: Path, sending_values: dict[str, str]) -> Path:
+    return write_ini(tmp_path / "there.ini", sending_values | THERE)
+
+
+@pytest.fixture
+def owned(pillarbox: Pillarbox, here: Path, outbox: Outbox) -> Outbox:
+    """The outbox of a database that belongs to shop.example.org."""
+    pillarbox("adopt", here)
+    return outbox
+
+
+def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table."""
+    with database.reading.connect() as connection:
+        return {
+            name: [tuple(row) for row in connection.execute(select(table))]
+            for name, table in Base.metadata.tables.items()
+        }
+
+
+@pytest.mark.parametrize(
+    ("base_url", "site"),
+    [
+        ("https://shop.example.org", "shop.example.org"),
+        ("https://shop.example.org:8443", "shop.example.org"),
+        ("http://shop.example.org", "shop.example.org"),
+        ("http://localhost:6543", "localhost"),
+        ("http://127.0.0.1:8080", "localhost"),
+        ("http://127.3.2.1", "localhost"),
+        ("http://[::1]:6543", "localhost"),
+        ("http://shop.localhost", "localhost"),
+        ("http://192.0.2.7:80", "192.0.2.7"),
+        ("http://localhost.example.org", "localhost.example.org"),
+    ],
+)
+def test_a_site_is_a_host_and_this_machine_is_one_site(base_url: str, site: str) -> None:
+    assert site_of(base_url) == site
+
+
+def test_the_first_start_claims_and_the_next_ones_find_their_own(app: Router, clock: Clock) -> None:
+    require_ours(app.registry)
+    require_ours(app.registry)
+    with app.registry.database.transaction(write=False) as session:
+        owner = session.scalars(select(Owner)).one()
+    assert (owner.host, owner.since) == ("localhost", clock.now)
+
+
+def test_another_port_or_loopback_address_is_the_same_site(
+    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
+) -> None:
+    for base_url in ("http://localhost:6543", "http://127.0.0.1:8080", "http://[::1]"):
+        require_ours(make_app(settings_values | {"site.base_url": base_url}).registry)
+
+
+@pytest.mark.parametrize("command", ["serve", "deliver", "send-test"])
+def test_what_starts_for_another_site_writes_nothing_and_names_both_and_the_cure(
+    pillarbox: Pillarbox, there: Path, owned: Outbox, relay: Relay, command: str
+) -> None:
+    owned.write(1, of=TEST_MESSAGE)
+    database = owned.registry.database
+    before = content(database)
+    more = ["ada@example.org"] if command == "send-test" else []
+    output = pillarbox(command, there, *more, code=1).output
+    assert "belongs to shop.example.org" in output
+    assert "site.base_url is on copy.example.net" in output
+    assert f"pillarbox adopt {there}" in output
+    assert content(database) == before
+    assert relay.received == []
+
+
+def test_the_server_refuses_by_itself_however_it_is_started(
+    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str], owned: Outbox
+) -> None:
+    before = content(owned.registry.database)
+    app = make_app(settings_values | THERE)
+    with pytest.raises(SystemExit, match=r"belongs to shop\.example\.org"):
+        server.serve(app, {})
+    assert content(owned.registry.database) == before
+
+
+def test_a_server_on_a_database_without_tables_says_what_to_run(
+    app: Router, unmigrated: Callable[[], None]
+) -> None:
+    unmigrated()
+    with pytest.raises(SystemExit, match="pillarbox migrate"):
+        server.serve(app, {})
+
+
+@pytest.mark.parametrize("state", UNDER_WAY)
+def test_adopting_cancels_what_was_still_to_be_sent(
+    pillarbox: Pillarbox, there: Path, owned: Outbox, state: State
+) -> None:
+    waiting = put(owned, owned.write(1, of=TEST_MESSAGE, attachments=(RECEIPT,)), state)
+    secret = put(owned, owned.write(2, of=kind("secret", carries_secret=True)), state)
+    sent = put(owned, owned.write(3), State.SENT)
+    lines = pillarbox("adopt", there).stdout.splitlines()
+    assert lines == [
+        "The database belongs to copy.example.net now, and no longer to shop.example.org.",
+        "Emails cancelled: 2.",
+    ]
+    rows = [owned.row(email) for email in (waiting, secret)]
+    assert [row.state for row in rows] == ["cancelled", "cancelled"]
+    assert [row.reason for row in rows] == ["the database came from shop.example.org"] * 2
+    assert [row.has_body for row in rows] == [True, False]
+    assert attachments(owned) == 1
+    assert owned.row(sent).state == "sent"
+    pillarbox("emails", there, "purge")
+
+
+def test_a_shop_that_moved_keeps_its_queue(
+    pillarbox: Pillarbox, here: Path, there: Path, owned: Outbox
+) -> None:
+    email = owned.write(1)
+    pillarbox("adopt", there, "--keep-queued")
+    assert owned.row(email).state == "queued"
+    assert "belongs to copy.example.net" in pillarbox("deliver", here, code=1).output
+
+
+def test_adopting_ones_own_database_changes_nothing(
+    pillarbox: Pillarbox, here: Path, owned: Outbox
+) -> None:
+    email = owned.write(1)
+    assert pillarbox("adopt", here).stdout == "The database belongs to shop.example.org.\n"
+    assert owned.row(email).state == "queued"
+
+
+def test_more_than_a_batch_is_cancelled_whole(
+    pillarbox: Pillarbox, there: Path, owned: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.commands import adopt
+
+    monkeypatch.setattr(adopt, "BATCH", 2)
+    for number in range(5):
+        owned.write(number)
+    assert "Emails cancelled: 5." in pillarbox("adopt", there).stdout
+    with owned.registry.database.transaction(write=False) as session:
+        assert set(session.scalars(select(OutboxEmail.state))) == {"cancelled"}
+
+
+def test_two_first_starts_at_once_agree_on_one_owner(
+    make_app: Callable[[dict[str, str]], Router],
+    settings_values: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from app import readiness
+
+    first, second = make_app(settings_values | HERE), make_app(settings_values | THERE)
+    owner = readiness.owner
+    answers = iter([None])
+
+    def late(session: Any) -> str | None:
+        # The second one looked before the first had claimed.
+        return next(answers, owner(session))
+
+    require_ours(first.registry)
+    monkeypatch.setattr(readiness, "owner", late)
+    with pytest.raises(NotReady, match=r"belongs to shop\.example\.org"):
+        require_ours(second.registry)

@@ -1,0 +1,150 @@
+"""``pillarbox deliver``: a worker of its own, ended by signals."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.mail.delivery import Delivery
+from app.mail.test_message import TEST_MESSAGE
+from tests.commands.conftest import LOGGING, Pillarbox, write_ini
+from tests.conftest import eventually
+from tests.delivery.conftest import Outbox
+from tests.relay import Relay
+
+START = "delivery to 127.0.0.1"
+
+
+@pytest.fixture
+def logging_ini(tmp_path: Path, sending_values: dict[str, str]) -> Path:
+    values = sending_values | {"email.connections": "1"}
+    return write_ini(tmp_path / "worker.ini", values, LOGGING)
+
+
+@contextmanager
+def worker(ini: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """``pillarbox deliver`` in a process of its own, which has started to deliver."""
+    log = ini.with_suffix(".log")
+    command = [sys.executable, "-c", "from app.commands import main; main()", "deliver", str(ini)]
+    with log.open("ab") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream)
+    try:
+        eventually(lambda: process.poll() is not None or START in log.read_text())
+        assert process.poll() is None, log.read_text()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_it_delivers_until_sigterm_and_says_when_it_starts_and_stops(
+    logging_ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    emails = [outbox.write(number, of=TEST_MESSAGE) for number in range(3)]
+    with worker(logging_ini) as process:
+        relay.wait_for(3)
+        emails.append(outbox.write(9, of=TEST_MESSAGE))
+        relay.wait_for(4)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert {outbox.row(email).state for email in emails} == {"sent"}
+    log = logging_ini.with_suffix(".log").read_text()
+    assert f"{START}:{relay.port} starts" in log
+    assert "SIGTERM: what is under way finishes within 30 seconds" in log
+    assert "delivery has stopped" in log
+    assert "example.org" not in log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_what_is_under_way_finish_and_hands_the_rest_back(
+    logging_ini: Path, outbox: Outbox, relay: Relay, number: signal.Signals
+) -> None:
+    held = threading.Event()
+    relay.before_verdict = held.wait
+    emails = [outbox.write(number, of=TEST_MESSAGE) for number in range(5)]
+    with worker(logging_ini) as process:
+        assert relay.body_arrived.wait(20)
+        process.send_signal(number)
+        log = logging_ini.with_suffix(".log")
+        eventually(lambda: "under way finishes" in log.read_text())
+        held.set()
+        assert process.wait(20) == 0
+    rows = [outbox.row(email) for email in emails]
+    assert [row.state for row in rows] == ["sent", *["queued"] * 4]
+    assert {row.leased_by for row in rows} == {None}
+    assert len(relay.received) == 1
+
+
+def test_a_second_signal_stops_at_once_and_what_waited_is_in_doubt_for_the_next_worker(
+    logging_ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    held = threading.Event()
+    relay.before_verdict = held.wait
+    first, second = (outbox.write(number, of=TEST_MESSAGE) for number in (1, 2))
+    with worker(logging_ini) as process:
+        assert relay.body_arrived.wait(20)
+        process.send_signal(signal.SIGTERM)
+        log = logging_ini.with_suffix(".log")
+        eventually(lambda: "under way finishes" in log.read_text())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(3) == 128 + signal.SIGTERM
+    assert "delivery stops now" in log.read_text()
+    held.set()
+    rescuer = Delivery.from_registry(outbox.registry)
+    rescuer.run_once()
+    rescuer.stop()
+    assert outbox.row(first).state == "unknown"
+    assert outbox.row(second).state == "sent"
+
+
+def test_a_worker_beside_the_servers_thread_doubles_nothing(
+    logging_ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    emails = [outbox.write(number, of=TEST_MESSAGE) for number in range(60)]
+    in_process = Delivery.from_registry(outbox.registry)
+    with worker(logging_ini) as process:
+        in_process.start()
+        relay.wait_for(60)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    in_process.stop()
+    assert {outbox.row(email).state for email in emails} == {"sent"}
+    recipients = sorted(received.recipients[0] for received in relay.received)
+    assert recipients == sorted(email.recipient for email in emails)
+
+
+def test_without_the_tables_it_says_what_to_run(
+    pillarbox: Pillarbox, ini: Path, unmigrated: Callable[[], None]
+) -> None:
+    unmigrated()
+    assert f"Run: pillarbox migrate {ini}" in pillarbox("deliver", ini, code=1).output
+
+
+def test_tables_of_another_version_are_told_too(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    with outbox.registry.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+    assert "pillarbox migrate" in pillarbox("deliver", ini, code=1).output
+
+
+def test_without_a_relay_it_names_the_setting(
+    pillarbox: Pillarbox, tmp_path: Path, settings_values: dict[str, str]
+) -> None:
+    ini = write_ini(tmp_path / "debug.ini", settings_values)
+    assert "email.smtp_server is not set" in pillarbox("deliver", ini, code=1).output
+
+
+def test_a_database_that_cannot_be_reached_is_one_line(
+    pillarbox: Pillarbox, tmp_path: Path, sending_values: dict[str, str]
+) -> None:
+    values = sending_values | {"database.url": "postgresql://nobody@127.0.0.1:1/nowhere"}
+    ini = write_ini(tmp_path / "away.ini", values)
+    output = pillarbox("deliver", ini, code=1).output
+    assert "The database cannot be used" in output
+    assert "Check that it runs" in output

@@ -1,0 +1,143 @@
+"""``pillarbox send-test``: one email through the real queue, and the relay's verdict on it."""
+
+from pathlib import Path
+
+import pytest
+
+from app.commands import send_test
+from app.mail.delivery import Delivery
+from app.mail.outbox import OutboxEmail, State, SuppressedAddress
+from app.mail.testing import Mailbox
+from tests.commands.conftest import Pillarbox, write_ini
+from tests.delivery.conftest import Outbox
+from tests.relay import Relay
+
+ADA = "ada@example.org"
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else delivers, and the command knows it at once."""
+    monkeypatch.setattr(send_test, "OTHERS_SECONDS", 0.0)
+
+
+def the_email(outbox: Outbox) -> OutboxEmail:
+    [email] = Mailbox(outbox.registry.database).all(kind="test_message")
+    return email
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_relay_takes_it_and_its_words_are_printed(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    output = pillarbox("send-test", ini, ADA).stdout
+    assert output.splitlines() == [
+        f"Test email {the_email(outbox).id} is queued.",
+        "The relay took it: 250 2.0.0 taken",
+    ]
+    [received] = relay.received
+    assert received.recipients == [ADA]
+    assert the_email(outbox).state == "sent"
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_refusal_is_printed_in_the_relays_words(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    relay.rcpt_replies.append("550 5.1.1 no such mailbox")
+    output = pillarbox("send-test", ini, ADA, code=1).output
+    assert "is failed: 550 5.1.1 no such mailbox" in output
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_deferral_is_a_verdict_too_and_the_email_stays_queued(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    relay.data_replies.append("451 4.7.1 greylisted")
+    output = pillarbox("send-test", ini, ADA, code=1).output
+    assert "did not take it: 451 4.7.1 greylisted" in output
+    assert f"emails {ini} cancel {the_email(outbox).id}" in output
+    assert the_email(outbox).state == "queued"
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_relay_that_is_down_is_told_and_then_waited_for(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    relay.stop()
+    assert "connect: Connection refused" in pillarbox("send-test", ini, ADA, code=1).output
+    relay.start()
+    output = pillarbox("send-test", ini, ADA).output
+    assert "The relay took it" in output
+
+
+@pytest.mark.usefixtures("alone")
+def test_only_the_test_is_delivered_and_the_queue_stays_as_it_is(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    waiting = outbox.write(1)
+    pillarbox("send-test", ini, ADA)
+    assert outbox.row(waiting).state == "queued"
+    assert len(relay.received) == 1
+
+
+def test_a_worker_that_runs_delivers_it_once(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    worker = Delivery.from_registry(outbox.registry)
+    worker.start()
+    pillarbox("send-test", ini, ADA)
+    worker.stop()
+    assert len(relay.received) == 1
+
+
+def test_in_debug_mode_it_is_captured_and_the_mailbox_is_named(
+    pillarbox: Pillarbox, tmp_path: Path, settings_values: dict[str, str], outbox: Outbox
+) -> None:
+    ini = write_ini(tmp_path / "debug.ini", settings_values)
+    output = pillarbox("send-test", ini, ADA).stdout
+    assert f"See it at http://localhost/dev/mailbox/{the_email(outbox).id}" in output
+
+
+def test_in_production_there_is_no_mailbox_to_name(
+    pillarbox: Pillarbox, tmp_path: Path, settings_values: dict[str, str], outbox: Outbox
+) -> None:
+    values = {
+        "environment": "production",
+        "site.base_url": "https://shop.example.org",
+        "payments.provider": "stripe",
+    }
+    ini = write_ini(tmp_path / "production.ini", settings_values | values)
+    output = pillarbox("send-test", ini, ADA).stdout
+    assert f"emails {ini} show {the_email(outbox).id} --body" in output
+
+
+def test_a_suppressed_address_is_told(pillarbox: Pillarbox, ini: Path, outbox: Outbox) -> None:
+    with outbox.registry.database.transaction(write=True) as session:
+        session.add(
+            SuppressedAddress(address=ADA, reason="it bounced", created_at=outbox.registry.clock())
+        )
+    assert "suppressed: it bounced" in pillarbox("send-test", ini, ADA, code=1).output
+
+
+@pytest.mark.parametrize("address", ["nobody", "a b@example.org", "ada@example.org\nBcc: eve@x.y"])
+def test_what_is_no_address_is_not_even_queued(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, address: str
+) -> None:
+    assert "cannot get email" in pillarbox("send-test", ini, address, code=1).output
+    assert Mailbox(outbox.registry.database).all() == []
+
+
+def test_a_test_of_which_nobody_knows_is_held(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_doubt(self: Delivery, only: int | None = None) -> int:
+        email = the_email(outbox)
+        with outbox.registry.database.transaction(write=True) as session:
+            session.get_one(OutboxEmail, email.id).state = State.UNKNOWN
+            session.get_one(OutboxEmail, email.id).reason = "timed out"
+        return 1
+
+    monkeypatch.setattr(send_test, "OTHERS_SECONDS", 0.0)
+    monkeypatch.setattr(Delivery, "run_once", in_doubt)
+    assert "is unknown: timed out" in pillarbox("send-test", ini, ADA, code=1).output
