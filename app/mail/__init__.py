@@ -2,7 +2,7 @@
 Pyramid application.
 
 It gives the application ``config.add_email_kind(kind)``, ``config.add_email_templates(folder)``,
-``request.compose(kind, context, to=..., about=...)`` and
+``config.add_languages(folder)``, ``request.compose(kind, context, to=..., about=...)`` and
 ``request.email_service.send_message(message, key=...)``.
 """
 
@@ -41,6 +41,7 @@ def includeme(config: Configurator) -> None:
     """Read the settings into the email service and hand it to every request."""
     config.include("app.settings")
     config.include("app.database")
+    config.include("app.languages")
     registry = config.registry
     registry.email_kinds = Kinds()
     registry.email_wakeup = Wakeup()
@@ -50,6 +51,7 @@ def includeme(config: Configurator) -> None:
     registry.email_composer = Composer(
         settings.site,
         registry.email_templates,
+        registry.languages,
         reload=settings.email.debug and not settings.is_production,
     )
     config.add_directive("add_email_kind", _add_email_kind)
@@ -64,7 +66,7 @@ def _add_email_kind(config: Configurator, kind: Kind) -> None:
 
 
 def _add_email_templates(config: Configurator, folder: str) -> None:
-    """``folder`` is an asset such as ``parcels:templates``; in it stands ``email/<kind>.jinja2``."""
+    """``folder`` is an asset such as ``parcels:templates``; it holds ``email/<kind>.jinja2``."""
     path = AssetResolver(config.package).resolve(folder).abspath()
     config.registry.email_templates.searchpath.insert(0, path)
 

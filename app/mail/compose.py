@@ -7,7 +7,7 @@ content, so the two bodies cannot tell different stories.
 
 import logging
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from html import unescape
 from typing import Any
 
@@ -16,6 +16,7 @@ from jinja2 import BaseLoader, Environment, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from app import formats
+from app.languages import Languages, direction
 from app.mail.kinds import Kind
 from app.mail.message import Attachment, BodyFormat, Message, Recipient
 from app.mail.plaintext import plain_text
@@ -38,11 +39,20 @@ class Composer:
     raises = False
     """Raise what cannot be rendered instead of recording it: for tests."""
 
-    def __init__(self, site: Site, loader: BaseLoader, *, reload: bool = False) -> None:
-        """``reload`` sees templates that change while the application runs, at the price of a look
-        at each file for each email.
+    def __init__(
+        self,
+        site: Site,
+        loader: BaseLoader,
+        languages: Languages | None = None,
+        *,
+        reload: bool = False,
+    ) -> None:
+        """``languages`` are those that emails can be written in, or English alone. ``reload`` sees
+        templates that change while the application runs, at the price of a look at each file for
+        each email.
         """
-        self._templates = _environment(site, loader, reload)
+        self._languages = languages or Languages()
+        self._templates = _environment(site, loader, self._languages, reload)
         self._inliner = css_inline.CSSInliner(
             load_remote_stylesheets=False, keep_at_rules=True, minify_css=True
         )
@@ -59,7 +69,8 @@ class Composer:
         """Compose one email.
 
         ``context`` is an instance of the kind's dataclass; ``about`` names what the email is about,
-        such as ``account:7``. A kind that cannot be rendered becomes a message that carries the
+        such as ``account:7``. The language is the one nearest to ``to.locale``, and the message's
+        ``to`` names it. A kind that cannot be rendered becomes a message that carries the
         problem instead of bodies, so that the act it reports still stands; the error is logged.
         (With ``raises``, as in tests, it is raised.)
         """
@@ -86,6 +97,7 @@ class Composer:
         attachments: tuple[Attachment, ...] = (),
     ) -> Message:
         """The same, but whatever is wrong with the template is raised: for previews."""
+        to = replace(to, locale=self._languages.nearest(to.locale))
         page = self._render(kind, context, to)
         subject = _between(page, "<title>", "</title>")
         html = text = None
@@ -109,7 +121,7 @@ class Composer:
         return template.render(values, locale=to.locale)
 
 
-def _environment(site: Site, loader: BaseLoader, reload: bool) -> Environment:
+def _environment(site: Site, loader: BaseLoader, languages: Languages, reload: bool) -> Environment:
     environment = Environment(
         loader=loader,
         auto_reload=reload,
@@ -119,10 +131,7 @@ def _environment(site: Site, loader: BaseLoader, reload: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # What is translated is text and never HTML, so autoescape sees to it as to all other text.
-    # Jinja2's own callables take it for HTML, and most of the time that rendering takes.
-    environment.globals.update(_=_gettext, gettext=_gettext, ngettext=_ngettext)
-    environment.globals["site"] = site
+    environment.globals.update(_words(languages), site=site)
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters.update(
         money=_localized(formats.money),
@@ -130,16 +139,24 @@ def _environment(site: Site, loader: BaseLoader, reload: bool) -> Environment:
         date=_localized(formats.date),
         date_time=_localized(formats.date_time),
         duration=_localized(formats.duration),
+        direction=direction,
     )
     return environment
 
 
-def _gettext(text: str, **values: Any) -> str:
-    return text % values
+def _words(languages: Languages) -> dict[str, Callable[..., str]]:
+    # What is translated is text and never HTML, so autoescape sees to it as to all other text.
+    # Jinja2's own callables take it for HTML, and most of the time that rendering takes.
+    @pass_context
+    def gettext(context: Context, text: str, **values: Any) -> str:
+        return languages.translations(context["locale"]).gettext(text) % values
 
+    @pass_context
+    def ngettext(context: Context, singular: str, plural: str, count: int, **values: Any) -> str:
+        words = languages.translations(context["locale"]).ngettext(singular, plural, count)
+        return words % {"num": count, **values}
 
-def _ngettext(singular: str, plural: str, count: int, **values: Any) -> str:
-    return (singular if count == 1 else plural) % {"num": count, **values}
+    return {"_": gettext, "gettext": gettext, "ngettext": ngettext}
 
 
 def _localized(function: Callable[..., str]) -> Callable[..., str]:
