@@ -243,9 +243,11 @@ class _Table:
             if tag == "th" and attributes.get("scope") == "col":
                 self._headed = True
             span = int(attributes.get("colspan") or 1)
-            cell = _Cell([], span, attributes.get("align") == "right")
-            self._words = cell.words
             self._rows = self._rows or [[]]
+            # The first column holds words, which begin at the right in Arabic or Hebrew.
+            is_right = attributes.get("align") == "right" and bool(self._rows[-1])
+            cell = _Cell([], span, is_right)
+            self._words = cell.words
             self._rows[-1].append(cell)
 
     def write(self, data: str) -> None:
