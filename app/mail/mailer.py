@@ -339,8 +339,10 @@ class Mailer:
         return verdict
 
     def has_reply(self, seconds: float) -> bool:
-        """Whether the relay's next reply has begun to arrive within ``seconds``."""
-        return self._smtp is not None and self._smtp.has_reply(seconds)
+        """Whether the reply to an envelope put forward behind the last message has begun to arrive
+        within ``seconds``. Without one there is none to wait for.
+        """
+        return self._smtp is not None and self._offered is not None and self._smtp.has_reply(seconds)
 
     def _ready(self) -> "_Connection":
         if self._smtp is None:
