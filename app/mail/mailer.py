@@ -342,7 +342,9 @@ class Mailer:
         """Whether the reply to an envelope put forward behind the last message has begun to arrive
         within ``seconds``. Without one there is none to wait for.
         """
-        return self._smtp is not None and self._offered is not None and self._smtp.has_reply(seconds)
+        if self._smtp is None or self._offered is None:
+            return False
+        return self._smtp.has_reply(seconds)
 
     def _ready(self) -> "_Connection":
         if self._smtp is None:
