@@ -37,7 +37,7 @@ def preview(ini: Path, kind: str | None, every: bool, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         written = 0
         for name in names if every else [kind]:
-            for sample in previews_of(registry.email_kinds.get(name)):
+            for sample in previews_of(registry, registry.email_kinds.get(name)):
                 email = compose_preview(registry, sample)
                 (out / f"{sample.name}.eml").write_bytes(message_bytes(email))
                 written += 1

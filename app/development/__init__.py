@@ -1,4 +1,5 @@
-"""What only developers see: the mailbox that shows every email in the browser.
+"""What only developers see: the mailbox with every email that was written, and the previews of
+every email there can be. Both show an email in the same way.
 
 Included in debug mode and never in production, since whoever reads a mailbox owns its accounts.
 """
@@ -7,10 +8,16 @@ from pyramid.config import Configurator
 
 
 def includeme(config: Configurator) -> None:
-    """Add the mailbox's routes and views."""
+    """Add the routes and views."""
     config.add_route("mailbox", "/dev/mailbox")
     config.add_route("mailbox_json", "/dev/mailbox.json")
     config.add_route("mailbox_source", r"/dev/mailbox/{id:\d+}.eml")
     config.add_route("mailbox_html", r"/dev/mailbox/{id:\d+}/html")
+    config.add_route("mailbox_attachment", r"/dev/mailbox/{id:\d+}/attachment")
     config.add_route("mailbox_email", r"/dev/mailbox/{id:\d+}")
+    config.add_route("previews", "/dev/emails")
+    config.add_route("preview_source", "/dev/emails/{kind}.eml")
+    config.add_route("preview_html", "/dev/emails/{kind}/html")
+    config.add_route("preview_attachment", "/dev/emails/{kind}/attachment")
+    config.add_route("preview", "/dev/emails/{kind}")
     config.scan("app.development")

@@ -2,108 +2,151 @@
 want to see it.
 """
 
-import re
-from email import message_from_bytes
-from email.policy import default as modern_policy
-from html import unescape
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
-from pyramid.httpexceptions import HTTPGone, HTTPNotFound
+from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
-from sqlalchemy import select
+from sqlalchemy import Select, delete, select
 
-from app.mail.mime import message_bytes
-from app.mail.outbox import OutboxEmail
-from app.web.headers import CONTENT_SECURITY_POLICY
+from app.development import reading
+from app.mail.outbox import UNDER_WAY, OutboxEmail, State
+from app.web.translation import _
 
 SHOWN = 200
 """How many emails the list shows, the newest first."""
+SLOWEST_REFRESH = 600
+"""Seconds."""
+KEPT = (*UNDER_WAY, State.SENT, State.BOUNCED)
+"""What clearing the mailbox leaves: what waits, and what really went out."""
 
-FRAMED_EMAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'self'; "
-    "sandbox allow-popups allow-popups-to-escape-sandbox"
-)
-"""An email may style itself and open its links, and do nothing else."""
 
-_HREF = re.compile(r'<a\b[^>]*\bhref="(https?://[^"]+)"', re.IGNORECASE)
-_URL = re.compile(r"https?://[^\s<>]+")
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What the list is narrowed down to: pieces of the address and of the subject, and a kind."""
+
+    to: str = ""
+    kind: str = ""
+    subject: str = ""
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """What the request's query asks for."""
+        return cls(**{name: request.GET.get(name, "").strip() for name in cls.__slots__})
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The same as a query, without what is empty."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+    def of_emails(self) -> Select[OutboxEmail]:
+        """The emails it finds."""
+        found = select(OutboxEmail)
+        if self.to:
+            found = found.where(OutboxEmail.recipient.icontains(self.to, autoescape=True))
+        if self.kind:
+            found = found.where(OutboxEmail.kind == self.kind)
+        if self.subject:
+            found = found.where(OutboxEmail.subject.icontains(self.subject, autoescape=True))
+        return found
 
 
 @view_config(route_name="mailbox", renderer="development/mailbox.jinja2", request_method="GET")
 def mailbox(request: Request) -> dict[str, Any]:
-    """The list."""
-    return {"emails": _newest(request)}
+    """The list. ``?refresh=5`` loads it anew every 5 seconds."""
+    search = Search.of(request)
+    seconds = request.GET.get("refresh", "")
+    refresh = int(seconds) if seconds.isdecimal() and len(seconds) < 4 else 0
+    emails = _newest(request, search)
+    # The outbox may hold kinds that the application no longer has.
+    kinds = {email.kind for email in emails} | {kind.name for kind in request.registry.email_kinds}
+    return {
+        "emails": emails,
+        "search": search,
+        "kinds": ["", *sorted(kinds | {search.kind} - {""})],
+        "refresh": min(refresh, SLOWEST_REFRESH),
+        "preheader": reading.preheader,
+    }
+
+
+@view_config(route_name="mailbox", request_method="POST")
+def clear(request: Request) -> HTTPSeeOther:
+    """Delete every email that neither waits nor went out. Their business keys are free again."""
+    request.dbsession.execute(delete(OutboxEmail).where(OutboxEmail.state.not_in(KEPT)))
+    request.visitor.tell(request.localizer.translate(_("The mailbox is cleared.")))
+    return HTTPSeeOther(request.route_path("mailbox"))
 
 
 @view_config(route_name="mailbox_json", renderer="json", request_method="GET")
 def mailbox_json(request: Request) -> list[dict[str, Any]]:
-    """The list for programs, newest first."""
-    return [_as_json(email) for email in _newest(request)]
+    """The list for programs, newest first. It takes the same search."""
+    return [_as_json(email) for email in _newest(request, Search.of(request))]
 
 
 @view_config(route_name="mailbox_email", renderer="development/email.jinja2", request_method="GET")
 def mailbox_email(request: Request) -> dict[str, Any]:
-    """One email: HTML in a frame, text, links and source."""
+    """One email. The query's search goes on to the newer and the older one."""
     email = _email(request)
-    # The page frames the email's HTML, which other pages may not.
-    request.response.headers["Content-Security-Policy"] = (
-        CONTENT_SECURITY_POLICY + "; frame-src 'self'"
-    )
-    source = message_bytes(email).decode("utf-8", "replace") if email.has_body else None
-    return {"email": email, "links": links(email), "source": source}
+    search = Search.of(request)
+    found = search.of_emails().with_only_columns(OutboxEmail.id).limit(1)
+    newer = found.where(OutboxEmail.id > email.id).order_by(OutboxEmail.id)
+    older = found.where(OutboxEmail.id < email.id).order_by(OutboxEmail.id.desc())
+
+    def address(part: str, **query: str) -> str:
+        path: str = request.route_path(f"mailbox_{part}", id=email.id, _query=query)
+        return path
+
+    def neighbour(id: int | None) -> str | None:
+        if id is None:
+            return None
+        path: str = request.route_path("mailbox_email", id=id, _query=dict(request.GET))
+        return path
+
+    return reading.reading(request, email, address) | {
+        "search": search,
+        "is_known": request.registry.email_kinds.get(email.kind) is not None,
+        "newer": neighbour(request.dbsession.scalar(newer)),
+        "older": neighbour(request.dbsession.scalar(older)),
+    }
 
 
 @view_config(route_name="mailbox_html", request_method="GET")
 def mailbox_html(request: Request) -> Response:
-    """The HTML body, for the frame. Its links open a new page."""
-    html = _email(request).html_body
-    if html is None:
-        raise HTTPGone("This email has no HTML, or it was erased.")
-    response = Response(html.replace("<head>", '<head><base target="_blank">', 1))
-    response.headers["Content-Security-Policy"] = FRAMED_EMAIL_POLICY
-    return response
+    """The HTML body, for a frame."""
+    return reading.framed(request, _email(request))
 
 
 @view_config(route_name="mailbox_source", request_method="GET")
 def mailbox_source(request: Request) -> Response:
-    """The message byte for byte, as the relay gets it."""
+    """The message as a file."""
     email = _email(request)
-    if not email.has_body:
-        raise HTTPGone("The bodies of this email were erased.")
-    response = Response(message_bytes(email), content_type="message/rfc822", charset=None)
-    response.content_disposition = f'attachment; filename="{email.kind}-{email.id}.eml"'
-    return response
+    return reading.download(email, f"{email.kind}-{email.id}")
 
 
-def links(email: OutboxEmail) -> list[str]:
-    """The web addresses that an email links to, each once, in their order."""
-    if email.html_body is not None:
-        found = [unescape(href) for href in _HREF.findall(email.html_body)]
-    else:
-        found = _URL.findall(email.text_body or "")
-    return list(dict.fromkeys(found))
+@view_config(route_name="mailbox_attachment", request_method="GET")
+def mailbox_attachment(request: Request) -> Response:
+    """One of the attachments as a file."""
+    return reading.attachment(request, _email(request))
 
 
-def _newest(request: Request) -> list[OutboxEmail]:
-    newest = select(OutboxEmail).order_by(OutboxEmail.id.desc()).limit(SHOWN)
+def _newest(request: Request, search: Search) -> list[OutboxEmail]:
+    newest = search.of_emails().order_by(OutboxEmail.id.desc()).limit(SHOWN)
     return list(request.dbsession.scalars(newest))
 
 
 def _email(request: Request) -> OutboxEmail:
-    number = int(request.matchdict["id"])
-    email = request.dbsession.get(OutboxEmail, number) if number < 2**31 else None
+    number = request.matchdict["id"]
+    # More digits than any id has would be an error of the database.
+    email = request.dbsession.get(OutboxEmail, int(number)) if len(number) < 10 else None
     if email is None:
         raise HTTPNotFound("There is no such email.")
-    return email
+    found: OutboxEmail = email
+    return found
 
 
 def _as_json(email: OutboxEmail) -> dict[str, Any]:
-    headers: dict[str, str] = {}
-    if email.has_body:
-        message = message_from_bytes(message_bytes(email), policy=modern_policy)
-        headers = {name: str(value) for name, value in message.items()}
     return {
         "id": email.id,
         "kind": email.kind,
@@ -114,6 +157,6 @@ def _as_json(email: OutboxEmail) -> dict[str, Any]:
         "created_at": email.created_at.isoformat(),
         "text": email.text_body,
         "html": email.html_body,
-        "headers": headers,
-        "links": links(email),
+        "headers": reading.headers(reading.source_of(email)),
+        "links": reading.links(email),
     }

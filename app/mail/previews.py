@@ -15,11 +15,11 @@ from pyramid.registry import Registry
 
 from app.mail import addresses
 from app.mail.kinds import Kind
-from app.mail.message import Recipient
+from app.mail.lint import Expected, Finding, lint
+from app.mail.message import BodyFormat, Recipient
+from app.mail.mime import message_bytes
 from app.mail.outbox import EmailAttachment, OutboxEmail
 
-LANGUAGES = ("en",)
-"""The languages that emails are written in."""
 WRITTEN_AT = datetime(2026, 11, 22, 17, 50, tzinfo=UTC)
 """The Date of every preview."""
 
@@ -31,6 +31,7 @@ class Preview:
     kind: Kind
     sample: str
     language: str
+    body_format: BodyFormat = BodyFormat.BOTH
 
     @property
     def name(self) -> str:
@@ -45,13 +46,15 @@ class Preview:
     @property
     def to(self) -> Recipient:
         """A customer who does not exist."""
-        return Recipient("ada@example.org", "Ada Lovelace", self.language)
+        # Nobody vouches for the name of one whose address is not confirmed yet.
+        name = "" if self.kind.confirms_address else "Ada Lovelace"
+        return Recipient("ada@example.org", name, self.language, self.body_format)
 
 
-def previews_of(kind: Kind) -> Iterator[Preview]:
-    """Every sample of ``kind`` in every language."""
+def previews_of(registry: Registry, kind: Kind) -> Iterator[Preview]:
+    """Every sample of ``kind`` in every language of the site."""
     for sample in kind.samples:
-        for language in LANGUAGES:
+        for language in registry.languages.names:
             yield Preview(kind, sample, language)
 
 
@@ -90,3 +93,14 @@ def compose_preview(registry: Registry, preview: Preview) -> OutboxEmail:
             for position, attachment in enumerate(message.attachments)
         ],
     )
+
+
+def findings_of(registry: Registry, preview: Preview, email: OutboxEmail) -> list[Finding]:
+    """What the lint finds wrong with a preview's email.
+
+    Raises ``BadAddress`` when the email can stand in no message.
+    """
+    settings = registry.pillarbox
+    sender = settings.email.sender.address
+    expected = Expected(preview.kind, preview.context, preview.to, settings.site, sender)
+    return lint(message_bytes(email), expected)

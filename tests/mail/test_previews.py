@@ -36,7 +36,7 @@ def test_a_preview_is_the_email_that_would_be_sent(app: Router) -> None:
 
 def test_a_preview_is_never_stored_and_always_the_same(app: Router) -> None:
     known = app.registry.email_kinds.get("purchase_receipt")
-    for preview in previews_of(known):
+    for preview in previews_of(app.registry, known):
         one, other = (message_bytes(compose_preview(app.registry, preview)) for _ in range(2))
         assert one == other
     with app.registry.database.transaction(write=False) as session:
@@ -61,7 +61,7 @@ def test_the_command_writes_every_sample_in_every_language(
     assert written == {
         f"{preview.name}.eml"
         for known in app.registry.email_kinds
-        for preview in previews_of(known)
+        for preview in previews_of(app.registry, known)
     }
     assert "password_reset.short.en.eml" in written
     assert f": {len(written)}." in result.output
