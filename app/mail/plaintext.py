@@ -233,6 +233,7 @@ class _Table:
         self._rows: list[list[_Cell]] = []
         self._words: list[str] = []
         self._headed = False
+        self._labelled = False
 
     def open(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == "caption":
@@ -240,12 +241,15 @@ class _Table:
         elif tag == "tr":
             self._rows.append([])
         else:
-            if tag == "th" and attributes.get("scope") == "col":
-                self._headed = True
+            scope = attributes.get("scope")
+            self._headed |= scope == "col"
+            self._labelled |= scope == "row" and not self._headed
             span = int(attributes.get("colspan") or 1)
             self._rows = self._rows or [[]]
-            # The first column holds words, which begin at the right in Arabic or Hebrew.
-            is_right = attributes.get("align") == "right" and bool(self._rows[-1])
+            # Words begin at the right in Arabic or Hebrew: those of a first column, and those beside
+            # their labels.
+            is_amount = bool(self._rows[-1]) and not self._labelled
+            is_right = attributes.get("align") == "right" and is_amount
             cell = _Cell([], span, is_right)
             self._words = cell.words
             self._rows[-1].append(cell)

@@ -70,6 +70,20 @@ def test_facts_keep_their_values_beside_their_labels() -> None:
     assert max(map(len, lines)) <= WIDTH
 
 
+def test_facts_in_a_right_to_left_language_are_no_amounts() -> None:
+    rows = [
+        ("שם", "Ada"),
+        ("כתובת", "12 St James's Square, London SW1Y 4JH, United Kingdom, Europe"),
+    ]
+    cells = "".join(
+        f'<tr><th scope="row" align="right">{label}</th><td align="right">{value}</td></tr>'
+        for label, value in rows
+    )
+    lines = plain_text(f"<table>{cells}</table>").splitlines()
+    assert lines[0] == "שם     Ada"
+    assert max(map(len, lines)) <= WIDTH
+
+
 def test_wide_characters_take_two_columns() -> None:
     html = "<table><tr><td>日本語</td><td>1</td></tr><tr><td>abcdef</td><td>2</td></tr></table>"
     assert plain_text(html) == "日本語  1\nabcdef  2\n"
