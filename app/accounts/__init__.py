@@ -1,4 +1,4 @@
-"""Accounts: signing up and in, sessions, forgotten passwords.
+"""Accounts: signing up and in, sessions, forgotten passwords, preferences.
 
 It gives the application ``request.account`` and the permission ``signed_in``. It knows no product.
 """
@@ -22,4 +22,5 @@ def includeme(config: Configurator) -> None:
     config.add_route("forgot_password_sent", "/forgot-password/sent")
     config.add_route("reset_password", "/reset-password/{token}")
     config.add_route("account", "/account")
+    config.add_route("preferences", "/account/preferences")
     config.scan("app.accounts")

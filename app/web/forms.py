@@ -10,11 +10,13 @@ A view reads like this; an invalid form answers 422 by itself::
 """
 
 import gettext
+from collections.abc import Sequence
 from gettext import NullTranslations
 from typing import Any, NamedTuple
 
 import wtforms
 from pyramid.request import Request
+from wtforms.form import BaseForm
 from wtforms.i18n import messages_path
 
 
@@ -80,3 +82,31 @@ class PasswordField(wtforms.PasswordField):
     def __init__(self, label: str, *, autocomplete: str, **options: Any) -> None:
         attributes = {"autocomplete": autocomplete, "spellcheck": "false", "autocapitalize": "none"}
         super().__init__(label, render_kw=attributes, **options)
+
+
+class Choice(NamedTuple):
+    """One of the things to choose from."""
+
+    value: str
+    label: str
+    language: str | None = None
+    """Which language the label is in, where that is not the page's own."""
+
+
+class ChoiceField(wtforms.StringField):
+    """One of a few, each with its radio button; ``missing`` says what to do when none was chosen.
+
+    Show it with ``forms.choice(field)``.
+    """
+
+    def __init__(
+        self, label: str, *, missing: str, choices: Sequence[Choice] = (), **options: Any
+    ) -> None:
+        super().__init__(label, **options)
+        self.missing = missing
+        self.choices = choices
+
+    def pre_validate(self, form: BaseForm) -> None:
+        """Refuse whatever is not among the choices."""
+        if self.data not in [choice.value for choice in self.choices]:
+            raise wtforms.ValidationError(self.missing)

@@ -1,0 +1,78 @@
+"""How a customer reads: in which language, and emails in which form (STANDARDS A13, A16)."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.request import Request
+from pyramid.view import view_config
+from sqlalchemy import update
+
+from app.accounts.models import Account
+from app.accounts.sessions import SIGNED_IN
+from app.languages import own_name
+from app.mail import BodyFormat
+from app.web.forms import Choice, ChoiceField, Form
+from app.web.language import localizer
+from app.web.translation import _
+
+
+class PreferencesForm(Form):
+    """Pages and emails come in ``language``, emails as ``body_format``."""
+
+    language = ChoiceField(
+        _("Language"),
+        missing=_("Choose a language"),
+        description=_("Pages and emails come in it."),
+    )
+    body_format = ChoiceField(
+        _("Emails"),
+        missing=_("Choose how emails come"),
+        description=_("With both in it, your mail program shows the one that suits it."),
+        choices=[
+            Choice(BodyFormat.BOTH, _("With layout and as plain text")),
+            Choice(BodyFormat.HTML, _("With layout only (HTML)")),
+            Choice(BodyFormat.TEXT, _("As plain text only")),
+        ],
+    )
+
+    def __init__(self, request: Request, **initial: Any) -> None:
+        super().__init__(request, **initial)
+        self.language.choices = [
+            Choice(name, own_name(name), language=name) for name in request.registry.languages.names
+        ]
+
+
+@view_config(
+    route_name="preferences",
+    request_method="GET",
+    renderer="accounts/preferences.jinja2",
+    permission=SIGNED_IN,
+)
+def preferences_form(request: Request) -> Any:
+    """The form, with what holds now."""
+    form = PreferencesForm(
+        request, language=request.locale_name, body_format=request.account.body_format
+    )
+    return {"form": form}
+
+
+@view_config(
+    route_name="preferences",
+    request_method="POST",
+    renderer="accounts/preferences.jinja2",
+    permission=SIGNED_IN,
+)
+def preferences(request: Request) -> Any:
+    """Keep what was chosen, and say so in the language that was chosen."""
+    form = PreferencesForm(request)
+    if not form.validate():
+        return {"form": form}
+    language = form.language.data or ""
+    request.dbsession.execute(
+        update(Account)
+        .where(Account.id == request.account.id)
+        .values(locale=language, body_format=form.body_format.data)
+    )
+    saved = localizer(request, language).translate(_("Your preferences are saved."))
+    request.visitor.tell(saved)
+    return HTTPSeeOther(request.route_path("account"))

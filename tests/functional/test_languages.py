@@ -1,0 +1,109 @@
+"""The language of pages: the customer's own, else what the browser asks for, else English."""
+
+from collections.abc import Iterator
+
+import pytest
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.router import Router
+from webtest import TestApp
+
+from app.web.forms import Form
+from tests.conftest import on_sqlite
+from tests.functional.accounts import add_account, heading, sign_in, summary
+
+pytestmark = on_sqlite
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ("de", "de"),
+        ("de-AT, en;q=0.5", "de"),
+        ("en-GB, de;q=0.9", "en"),
+        ("fr, de;q=0.5, en;q=0.3", "de"),
+        ("fr", "en"),
+        ("*", "en"),
+        ("de;q=0", "en"),
+        ("de;q=1.5", "en"),
+        ("\xff", "en"),
+        ("", "en"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/no-such-page"])
+def test_a_page_comes_in_the_language_that_the_browser_asks_for(
+    browser: TestApp, path: str, asked: str, language: str
+) -> None:
+    page = browser.get(path, extra_environ={"HTTP_ACCEPT_LANGUAGE": asked}, status="*")
+    assert (page.html.html["lang"], page.html.html["dir"]) == (language, "ltr")
+    assert ("Zum Inhalt" in page.text) == (language == "de")
+    assert page.headers["Vary"] == "Accept-Language"
+
+
+def test_neither_query_nor_cookie_changes_the_language(browser: TestApp) -> None:
+    browser.set_cookie("_LOCALE_", "de")
+    assert browser.get("/sign-in?_LOCALE_=de").html.html["lang"] == "en"
+
+
+def test_the_customers_own_language_wins(browser: TestApp, app: Router) -> None:
+    add_account(app.registry.database, locale="de")
+    sign_in(browser)
+    english = {"Accept-Language": "en"}
+    assert heading(browser.get("/account", headers=english)) == "Ihr Konto"
+    assert browser.get("/no-such-page", headers=english, status=404).html.html["lang"] == "de"
+
+
+def test_a_language_that_went_away_becomes_the_nearest(browser: TestApp, app: Router) -> None:
+    add_account(app.registry.database, locale="de_CH")
+    sign_in(browser)
+    assert browser.get("/account").html.html["lang"] == "de"
+
+
+def test_forms_and_their_problems_are_translated(browser: TestApp) -> None:
+    german = {"Accept-Language": "de"}
+    form = browser.get("/sign-up", headers=german).forms[0]
+    form["email"], form["password"] = "anna@", "passwordpassword"
+    page = form.submit(headers=german, status=422)
+    assert page.html.title.get_text().startswith("Fehler: ")
+    assert summary(page) == [
+        "Geben Sie eine E-Mail-Adresse der Form name@example.com ein",
+        "Wählen Sie ein Passwort, das schwerer zu erraten ist; dieses wiederholt sich oder wird"
+        " von vielen benutzt",
+    ]
+
+
+def test_numbers_in_texts_and_plurals_are_translated(browser: TestApp, app: Router) -> None:
+    german = {"Accept-Language": "de"}
+    form = browser.get("/sign-up", headers=german).forms[0]
+    form["email"], form["password"] = "anna@example.org", "kurz"
+    assert summary(form.submit(headers=german, status=422)) == [
+        "Nehmen Sie mindestens 15\xa0Zeichen; drei oder vier Wörter sind ein gutes Passwort"
+    ]
+
+
+def test_static_files_are_the_same_for_everybody(browser: TestApp) -> None:
+    assert "Vary" not in browser.get("/static/pillarbox.css").headers
+
+
+@pytest.fixture
+def wtforms_says(settings_values: dict[str, str]) -> Iterator[TestApp]:
+    """Says what WTForms says about a choice that is none."""
+    with Configurator(settings=dict(settings_values)) as config:
+        config.include("app.database")
+        config.include("app.web")
+        config.add_route("x", "/x")
+
+        def view(request: Request) -> str:
+            form = Form(request)
+            translations = form.meta.get_translations(form)
+            return str(translations.gettext("Not a valid choice."))
+
+        config.add_view(view, route_name="x", renderer="string")
+    yield TestApp(config.make_wsgi_app(), extra_environ={"HTTP_HOST": "localhost"})
+    config.registry.database.dispose()
+
+
+def test_the_words_of_wtforms_itself_are_translated_too(wtforms_says: TestApp) -> None:
+    assert wtforms_says.get("/x").text == "Not a valid choice."
+    german = wtforms_says.get("/x", headers={"Accept-Language": "de"})
+    assert german.text == "Keine gültige Auswahl."
