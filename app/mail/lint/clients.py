@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.mail.lint import css
+from app.mail.lint.document import Document
 from app.mail.lint.finding import Finding
 from app.mail.lint.rendered import Rendered
 
@@ -64,7 +65,7 @@ def table() -> Mapping[str, Any]:
 def support(email: Rendered) -> Iterator[Finding]:
     """Each feature once, where it is first used."""
     first: dict[str, str] = {}
-    for feature, place in _features(email):
+    for feature, place in features(email.document):
         first.setdefault(feature, place)
     for feature, place in first.items():
         if feature in table() and feature not in REVIEWED:
@@ -78,12 +79,11 @@ def support(email: Rendered) -> Iterator[Finding]:
             )
 
 
-def _features(email: Rendered) -> Iterator[tuple[str, str]]:
+def features(document: Document) -> Iterator[tuple[str, str]]:
     """The features in use, by the names that Can I email gives them, and where.
 
     What stands in ``<style>`` counts as one: a program that lacks any of it shows what is inlined.
     """
-    document = email.document
     if document.doctype:
         yield "html-doctype", "HTML, line 1"
     for _, line in document.comments:
@@ -96,8 +96,6 @@ def _features(email: Rendered) -> Iterator[tuple[str, str]]:
             yield "html-meta-color-scheme", element.place
         if element.get("href").startswith("mailto:"):
             yield "html-mailto-links", element.place
-        if element.get("href").startswith("#"):
-            yield "html-anchor-links", element.place
         for declaration in css.declarations(element.get("style")):
             for feature in _of_declaration(declaration):
                 yield feature, element.place

@@ -81,6 +81,17 @@ class Element:
         )
 
 
+def amounts(row: Element) -> list[Element]:
+    """The cells of a data table's row that hold amounts: to the right, behind the words that they
+    belong to. In a right-to-left language the words are to the right as well.
+    """
+    table = row.inside("table")
+    if table is None or not any(cell.get("scope") == "col" for cell in table.descendants()):
+        return []
+    cells = row.elements[1:]
+    return [cell for cell in cells if cell.tag == "td" and cell.get("align") == "right"]
+
+
 class Document(HTMLParser):
     """The tree of ``html``, which need not be well-formed; css-inline's output always is.
 

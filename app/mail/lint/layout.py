@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from app.mail.lint import document
 from app.mail.lint.cascade import pixels
 from app.mail.lint.finding import Finding
 from app.mail.lint.rendered import Rendered
@@ -62,13 +63,13 @@ def buttons(email: Rendered) -> Iterator[Finding]:
 
 def amounts(email: Rendered) -> Iterator[Finding]:
     """An amount and its currency stay on one line."""
+    for row in email.document.all("tr"):
+        for cell in document.amounts(row):
+            if email.cascade.value(cell, "white-space") != "nowrap":
+                yield Finding("A9", cell.place, "an amount may wrap", "Say white-space:nowrap")
     for element in email.document.visible:
-        text = element.own_text
         nowrap = email.cascade.value(element, "white-space") == "nowrap"
-        is_amount = element.tag == "td" and element.get("align") == "right"
-        if is_amount and re.search(r"\d", text) and not nowrap:
-            yield Finding("A9", element.place, "an amount may wrap", "Say white-space:nowrap")
-        for match in _AMOUNT.finditer(text):
+        for match in _AMOUNT.finditer(element.own_text):
             if not nowrap and match[0] not in email.expected.words:
                 yield Finding(
                     "A9",

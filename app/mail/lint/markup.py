@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from app.languages import direction
 from app.mail.lint.document import Element
 from app.mail.lint.finding import Finding
 from app.mail.lint.rendered import Rendered
@@ -29,6 +30,9 @@ def head(email: Rendered) -> Iterator[Finding]:
     language = email.expected.to.locale.replace("_", "-")
     if not any(element.get("lang") == language for element in document.all("html")):
         yield Finding("A7", "<html>", f"its lang is not {language}", "Take the recipient's locale")
+    reads = direction(email.expected.to.locale)
+    if not any(element.get("dir") == reads for element in document.all("html")):
+        yield Finding("A16", "<html>", f"its dir is not {reads}", f'Say dir="{reads}"')
     # HTML 4.2.5.4: a program looks no further than this for the character set.
     if not re.search(rb'<meta charset="?utf-8', email.html.encode()[:1024], re.IGNORECASE):
         yield Finding(

@@ -83,11 +83,9 @@ def tiny_text(email: Rendered) -> Iterator[Finding]:
 
 def _preheader(email: Rendered) -> Element | None:
     """The first element of the body that holds text, when it is hidden."""
-    for body in email.document.all("body"):
-        for element in body.descendants():
-            if element.own_text.strip():
-                return element if element.is_hidden else None
-    return None
+    texts = (element for element in email.document.all() if element.own_text.strip())
+    first = next((element for element in texts if element.inside("body")), None)
+    return first if first is not None and first.is_hidden else None
 
 
 def _no_secret(email: Rendered, place: str, text: str) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from unicodedata import category, east_asian_width
 
-from app.mail.lint.document import Document, Element
+from app.mail.lint.document import Document, Element, amounts
 from app.mail.lint.finding import Finding
 from app.mail.lint.rendered import Rendered
 
@@ -73,16 +73,14 @@ def rows(email: Rendered) -> Iterator[Finding]:
     for table in email.content.all("table"):
         ends: set[int] = set()
         for row in (row for row in table.descendants() if row.tag == "tr"):
-            amounts = [
-                " ".join(cell.text.split()) for cell in row.elements if cell.get("align") == "right"
-            ]
-            pattern = r"\s+".join(map(_loose, amounts)) + "$"
-            found = [line for line in lines if amounts and re.search(rf"(?<!\S){pattern}", line)]
-            if amounts and not found:
+            told = [cell.text for cell in amounts(row)]
+            pattern = r"\s+".join(map(_loose, told)) + "$"
+            found = [line for line in lines if told and re.search(rf"(?<!\S){pattern}", line)]
+            if told and not found:
                 yield Finding(
                     "A12", row.place, "the text has no line with its amounts", "Align the columns"
                 )
-            elif amounts and not any(columns(line) in ends for line in found):
+            elif told and not any(columns(line) in ends for line in found):
                 ends.add(columns(found[0]))
         if len(ends) > 1:
             yield Finding(

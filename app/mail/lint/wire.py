@@ -133,7 +133,7 @@ def parts(email: Rendered) -> Iterator[Finding]:
                 "A5",
                 f"attachment {part.get_content_type()}",
                 "has no name, or one that few programs can read",
-                "Name it by RFC 2231: filename*=utf-8''...",
+                "Name it by filename, or by filename* (RFC 2231)",
             )
 
 

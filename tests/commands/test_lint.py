@@ -1,0 +1,35 @@
+"""``pillarbox lint``: quiet when all is well, and plain about what is not."""
+
+from pathlib import Path
+
+from tests.commands.conftest import Pillarbox, write_ini
+
+SETTINGS = {
+    "environment": "development",
+    "site.name": "Pillarbox",
+    "site.base_url": "https://shop.example",
+    "site.support_email": "help@shop.example",
+    "secret": "a secret that is only there to be there",
+    "email.debug": "true",
+    "email.from": "Pillarbox <shop@shop.example>",
+}
+
+
+def test_a_shop_as_it_is_delivered_has_no_findings(tmp_path: Path, pillarbox: Pillarbox) -> None:
+    result = pillarbox("lint", write_ini(tmp_path / "shop.ini", SETTINGS))
+    assert "and nothing to find in them" in result.output
+
+
+def test_a_fault_in_every_email_is_told_once_and_ends_with_code_1(
+    tmp_path: Path, pillarbox: Pillarbox
+) -> None:
+    ini = write_ini(
+        tmp_path / "shop.ini", SETTINGS | {"site.support_email": "noreply@shop.example"}
+    )
+    result = pillarbox("lint", ini, code=1)
+    told = [line for line in result.output.splitlines() if line.startswith("A")]
+    assert told == [
+        "A4: header Reply-To: nobody reads the replies. Name site.support_email.",
+    ]
+    assert "in test_message.short.en (both) and " in result.output
+    assert "Error: Findings: 1, in " in result.output
