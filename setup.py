@@ -68,6 +68,7 @@ setup(
     package_dir={"app.templates": "templates"},
     package_data={
         "app": [
+            "locale/**/*.po",
             "static/**/*",
             "mail/lint/client_support.json",
             "migrations/**/*.py",
