@@ -2,7 +2,6 @@
 that tests move.
 """
 
-import itertools
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -75,13 +74,8 @@ def sqlite_url(tmp_path: Path, migrated_sqlite: Path) -> str:
 @pytest.fixture
 def postgresql_url(postgresql: PostgreSQL) -> Iterator[str]:
     """A database of the test's own on PostgreSQL, migrated and empty."""
-    name = f"test_{next(_numbers)}"
-    postgresql.create(name, template="migrated")
-    yield postgresql.url(name)
-    postgresql.drop(name)
-
-
-_numbers = itertools.count(1)
+    with postgresql.lend("migrated") as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
