@@ -13,10 +13,12 @@ from pyramid.router import Router
 
 from app.mail import Kind, Message, Priority, RateLimit, Recipient
 from app.mail.delivery import Delivery
+from app.mail.mailer import Mailer, Timeouts
 from app.mail.outbox import OutboxEmail
 from app.mail.service import EmailService
 from tests.certificates import Certificate, issue
 from tests.relay import PASSWORD, USERNAME, Relay
+from tests.scripted_smtp import ScriptedSMTP
 
 
 @pytest.fixture(scope="session")
@@ -31,18 +33,23 @@ def relay(certificate: Certificate) -> Iterator[Relay]:
         yield relay
 
 
-@pytest.fixture
-def sending_values(settings_values: dict[str, str], relay: Relay) -> dict[str, str]:
-    """Settings with which emails really go out, to the test's relay."""
-    return settings_values | {
+def through(relay: Relay | ScriptedSMTP) -> dict[str, str]:
+    """Settings with which emails really go out, through ``relay``."""
+    return {
         "email.debug": "false",
         "email.smtp_server": "127.0.0.1",
         "email.smtp_port": str(relay.port),
         "email.smtp_username": USERNAME,
         "email.smtp_password": PASSWORD,
-        "email.smtp_security": "starttls",
+        "email.smtp_security": "tls" if relay.implicit_tls else "starttls",
         "email.smtp_ca_file": str(relay.certificate.ca),
     }
+
+
+@pytest.fixture
+def sending_values(settings_values: dict[str, str], relay: Relay) -> dict[str, str]:
+    """Settings with which emails really go out, to the test's relay."""
+    return settings_values | through(relay)
 
 
 @pytest.fixture
@@ -116,6 +123,20 @@ class Outbox:
 @pytest.fixture
 def outbox(app: Router) -> Outbox:
     return Outbox(app.registry)
+
+
+def impatient(registry: Any, seconds: float) -> Delivery:
+    """A worker that waits for the relay no longer than that, whatever it waits for."""
+    return Delivery(
+        registry.database,
+        registry.pillarbox.email,
+        registry.email_kinds,
+        clock=lambda: registry.clock(),
+        wakeup=registry.email_wakeup,
+        new_mailer=lambda: Mailer.from_settings(
+            registry.pillarbox.email, Timeouts(seconds, seconds, seconds)
+        ),
+    )
 
 
 @pytest.fixture
