@@ -79,6 +79,21 @@ def number(least: int, most: int, what: str = "a whole number") -> Callable[[str
     return parse
 
 
+def color(value: str) -> str:
+    """`#rrggbb`, in lower case."""
+    if not re.fullmatch("#[0-9a-fA-F]{6}", value):
+        raise ValueError("is not a colour such as #b3261e")
+    return value.lower()
+
+
+def font(value: str) -> str:
+    """A list of fonts as CSS writes it; names of several words get their quotes here."""
+    names = [name.strip().strip("'\"") for name in value.split(",")]
+    if not all(re.fullmatch("[A-Za-z0-9 _-]+", name) for name in names):
+        raise ValueError("is not a list of fonts such as Georgia, Times New Roman, serif")
+    return ", ".join(f"'{name}'" if " " in name else name for name in names)
+
+
 def address(value: str) -> str:
     """An email address, its domain in A-labels. Test domains (`shop.test`) are welcome."""
     try:

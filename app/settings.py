@@ -18,6 +18,7 @@ from app.setting_values import Mailbox
 __all__ = [
     "DEVELOPMENT_SECRET",
     "Accounts",
+    "Brand",
     "Database",
     "Email",
     "Mailbox",
@@ -60,6 +61,18 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
+class Brand:
+    """How emails look: the logo's text, the accent colour and what lies around the paper, both as
+    `#rrggbb`, and a list of fonts as CSS writes it.
+    """
+
+    name: str
+    color: str
+    page: str
+    font: str
+
+
+@dataclass(frozen=True, slots=True)
 class Email:
     """The email service and its relay; `None` stands for what is not set.
 
@@ -79,6 +92,7 @@ class Email:
     delivery: str
     connections: int
     retention_days: int
+    brand: Brand
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +180,8 @@ class Settings:
                 if name.startswith(prefix)
             }
 
-        email = section("email.")
+        brand = section("email.brand.")
+        email = {name: value for name, value in section("email.").items() if "." not in name}
         sender = email.pop("from")
         email["smtp_port"] = email["smtp_port"] or SMTP_PORTS[email["smtp_security"]]
         email["return_path"] = email["return_path"] or sender.address
@@ -176,7 +191,11 @@ class Settings:
             site=Site(**section("site.")),
             database=Database(**section("database.")),
             secret=parsed["secret"],
-            email=Email(sender=sender, **email),
+            email=Email(
+                sender=sender,
+                brand=Brand(**brand | {"name": brand["name"] or parsed["site.name"]}),
+                **email,
+            ),
             payments=Payments(**section("payments.")),
             accounts=Accounts(**section("accounts.")),
         )
@@ -279,6 +298,20 @@ def declarations(here: Path) -> tuple[Setting, ...]:
         Setting("email.connections", "SMTP connections at once", a.number(1, 100), default="2"),
         Setting(
             "email.retention_days", "days that bodies are kept", a.number(1, 3650), default="30"
+        ),
+        Setting("email.brand.name", "the logo's text; site.name unless set", a.title),
+        Setting(
+            "email.brand.color",
+            "the accent: head, buttons and links",
+            a.color,
+            default="#b3261e",
+        ),
+        Setting("email.brand.page", "what lies around the paper", a.color, default="#f4f1ec"),
+        Setting(
+            "email.brand.font",
+            "the fonts, as CSS lists them",
+            a.font,
+            default="Segoe UI, system-ui, -apple-system, Roboto, Helvetica, Arial, sans-serif",
         ),
         Setting(
             "payments.provider",

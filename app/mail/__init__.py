@@ -50,6 +50,7 @@ def includeme(config: Configurator) -> None:
     settings = registry.pillarbox
     registry.email_composer = Composer(
         settings.site,
+        settings.email.brand,
         registry.email_templates,
         registry.languages,
         reload=settings.email.debug and not settings.is_production,

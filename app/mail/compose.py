@@ -14,13 +14,15 @@ from typing import Any
 import css_inline
 from jinja2 import BaseLoader, Environment, StrictUndefined, pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup
 
 from app import formats
 from app.languages import Languages, direction
 from app.mail.kinds import Kind
 from app.mail.message import Attachment, BodyFormat, Message, Recipient
+from app.mail.palette import palette
 from app.mail.plaintext import plain_text
-from app.settings import Site
+from app.settings import Brand, Site
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Composer:
     def __init__(
         self,
         site: Site,
+        brand: Brand,
         loader: BaseLoader,
         languages: Languages | None = None,
         *,
@@ -52,7 +55,7 @@ class Composer:
         each email.
         """
         self._languages = languages or Languages()
-        self._templates = _environment(site, loader, self._languages, reload)
+        self._templates = _environment(site, brand, loader, self._languages, reload)
         self._inliner = css_inline.CSSInliner(
             load_remote_stylesheets=False, keep_at_rules=True, minify_css=True
         )
@@ -121,7 +124,9 @@ class Composer:
         return template.render(values, locale=to.locale)
 
 
-def _environment(site: Site, loader: BaseLoader, languages: Languages, reload: bool) -> Environment:
+def _environment(
+    site: Site, brand: Brand, loader: BaseLoader, languages: Languages, reload: bool
+) -> Environment:
     environment = Environment(
         loader=loader,
         auto_reload=reload,
@@ -131,7 +136,14 @@ def _environment(site: Site, loader: BaseLoader, languages: Languages, reload: b
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(_words(languages), site=site)
+    environment.globals.update(
+        _words(languages),
+        site=site,
+        brand_name=brand.name,
+        palette=palette(brand.color, brand.page),
+        # Settings took nothing but names, commas and quotes, which a style sheet reads unescaped.
+        font=Markup(brand.font),  # noqa: S704
+    )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters.update(
         money=_localized(formats.money),

@@ -246,8 +246,8 @@ class _Table:
             self._labelled |= scope == "row" and not self._headed
             span = int(attributes.get("colspan") or 1)
             self._rows = self._rows or [[]]
-            # Words begin at the right in Arabic or Hebrew: those of a first column, and those beside
-            # their labels.
+            # Words begin at the right in Arabic or Hebrew: those of a first column, and those
+            # beside their labels.
             is_amount = bool(self._rows[-1]) and not self._labelled
             is_right = attributes.get("align") == "right" and is_amount
             cell = _Cell([], span, is_right)

@@ -259,7 +259,9 @@ def test_a_template_that_raises_leaves_a_failed_row_and_the_act_stands(
     broken = kind("broken")
     registry.email_kinds.add(broken)
     composer = Composer(
-        registry.pillarbox.site, DictLoader({"email/broken.jinja2": "{{ nobody }}"})
+        registry.pillarbox.site,
+        registry.pillarbox.email.brand,
+        DictLoader({"email/broken.jinja2": "{{ nobody }}"}),
     )
     with registry.database.transaction(write=True) as session:
         session.add(

@@ -11,9 +11,10 @@ from jinja2 import DictLoader, FileSystemLoader
 from app.mail import Kind, Priority, RateLimit, Recipient
 from app.mail.compose import Composer
 from app.mail.kinds import REQUIRED_SAMPLES, Kinds
-from app.settings import Site
+from app.settings import Brand, Site
 
 SITE = Site("Pillarbox", "http://localhost", "help@example.org")
+BRAND = Brand("Pillarbox", "#b3261e", "#f4f1ec", "sans-serif")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def test_a_kind_without_its_samples_cannot_be_registered(lacking: str) -> None:
 def test_development_sees_a_template_that_changes(tmp_path: Path) -> None:
     email = tmp_path / "email"
     email.mkdir()
-    composer = Composer(SITE, FileSystemLoader(tmp_path), reload=True)
+    composer = Composer(SITE, BRAND, FileSystemLoader(tmp_path), reload=True)
     subjects = []
     for subject in ("Before the change", "After the change"):
         # The same name is written anew: a change within one tick of the file's clock counts too.
@@ -63,7 +64,7 @@ def test_production_compiles_each_template_once_and_never_looks_again() -> None:
 
             return source, filename, is_up_to_date
 
-    composer = Composer(SITE, Counting({"email/note.jinja2": template("The only subject")}))
+    composer = Composer(SITE, BRAND, Counting({"email/note.jinja2": template("The only subject")}))
     for _ in range(3):
         compose(composer)
     assert asked == ["email/note.jinja2"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pyramid.config import Configurator
 
-from app.settings import DEVELOPMENT_SECRET, Mailbox, Settings, SettingsError, declarations
+from app.settings import DEVELOPMENT_SECRET, Brand, Mailbox, Settings, SettingsError, declarations
 
 PROJECT = Path(__file__).parents[2]
 
@@ -404,3 +404,18 @@ def test_production_ini_shows_every_setting_and_starts_only_when_filled_in() -> 
     ]
     filled_in = {name: PRODUCTION[name] for name in PRODUCTION if not values.get(name)}
     assert read({**values, **filled_in}).is_production
+
+
+def test_emails_look_as_the_owner_says_and_like_the_shop_otherwise() -> None:
+    brand = {
+        "email.brand.name": "The Post",
+        "email.brand.color": "#0B57D0",
+        "email.brand.font": 'Georgia, "Times New Roman", serif',
+    }
+    assert read(DEVELOPMENT | brand).email.brand == Brand(
+        "The Post", "#0b57d0", "#f4f1ec", "Georgia, 'Times New Roman', serif"
+    )
+    assert read(DEVELOPMENT).email.brand.name == DEVELOPMENT["site.name"]
+    for name, value in {"email.brand.color": "red", "email.brand.font": "x; } body {"}.items():
+        [problem] = problems(DEVELOPMENT | {name: value})
+        assert problem.startswith(f"{name}: ")

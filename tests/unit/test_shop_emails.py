@@ -10,17 +10,18 @@ from jinja2 import FileSystemLoader
 
 from app.mail import Message, Recipient
 from app.mail.compose import Composer
-from app.settings import Site
+from app.settings import Brand, Site
 from app.shop.emails import MOST_OFFERS, PURCHASE_RECEIPT, PurchaseReceipt
 from app.templates_folder import templates_folder
 
 SITE = Site("Pillarbox", "https://shop.example", "help@shop.example")
+BRAND = Brand("Pillarbox", "#b3261e", "#f4f1ec", "sans-serif")
 SAMPLES = sorted(PURCHASE_RECEIPT.samples)
 
 
 @pytest.fixture(scope="module")
 def composer() -> Composer:
-    composer = Composer(SITE, FileSystemLoader(templates_folder()))
+    composer = Composer(SITE, BRAND, FileSystemLoader(templates_folder()))
     composer.raises = True
     return composer
 
