@@ -174,6 +174,18 @@ def test_tests_are_set_up_once_too_and_take_arguments(machine: Machine) -> None:
     assert machine.steps() == ["-m pytest"]
 
 
+def test_translating_gathers_the_texts_and_brings_the_catalogues_up_to_date(
+    machine: Machine,
+) -> None:
+    machine.start("translate").communicate(timeout=60)
+    *_, extract, update = machine.steps()
+    assert extract.startswith("-m babel.messages.frontend --quiet extract --mapping-file=pyproject")
+    assert update.startswith("-m babel.messages.frontend --quiet update --input-file=var/")
+    assert "--locale" not in update
+    machine.start("translate", "fr").communicate(timeout=60)
+    assert machine.steps()[-1].endswith(" --init-missing --locale=fr")
+
+
 def test_too_old_a_python_is_told_in_one_line(machine: Machine) -> None:
     assert machine.refusal(TOO_OLD="1").startswith("run: Python 3.11 or later is needed")
 
