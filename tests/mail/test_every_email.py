@@ -1,4 +1,6 @@
-"""STANDARDS A1 to A6 for every kind and sample, read from the bytes that the relay would get."""
+"""STANDARDS A1 to A6 for every kind, sample and language, read from the bytes that the relay would
+get.
+"""
 
 import itertools
 import re
@@ -16,26 +18,25 @@ from app import configure
 from app.mail import BodyFormat, Kind, Recipient
 from app.mail.mime import message_bytes
 from app.mail.outbox import OutboxEmail
+from app.mail.previews import Preview, compose_preview, previews_of
 from tests.delivery.conftest import Outbox
 
-# The registry of a configured application names the kinds; nothing is sent by asking it.
-KINDS = {
-    kind.name: kind
-    for kind in configure(
-        {},
-        {
-            "environment": "development",
-            "site.name": "Pillarbox",
-            "site.base_url": "http://localhost",
-            "site.support_email": "help@example.org",
-            "database.url": "sqlite://",
-            "secret": "a secret that is only there to be there",
-            "email.debug": "true",
-            "email.from": "Pillarbox <shop@example.org>",
-        },
-    ).registry.email_kinds
-}
-SAMPLES = [(kind, sample) for kind in KINDS for sample in KINDS[kind].samples]
+# The registry of a configured application names the kinds and languages; nothing is sent by asking.
+REGISTRY = configure(
+    {},
+    {
+        "environment": "development",
+        "site.name": "Pillarbox",
+        "site.base_url": "http://localhost",
+        "site.support_email": "help@example.org",
+        "database.url": "sqlite://",
+        "secret": "a secret that is only there to be there",
+        "email.debug": "true",
+        "email.from": "Pillarbox <shop@example.org>",
+    },
+).registry
+KINDS = {kind.name: kind for kind in REGISTRY.email_kinds}
+PREVIEWS = [preview for kind in KINDS.values() for preview in previews_of(REGISTRY, kind)]
 
 
 class Parts(HTMLParser):
@@ -61,23 +62,23 @@ class Parts(HTMLParser):
             self.found[self._open[-1]] = self.found.get(self._open[-1], "") + data
 
 
-@pytest.fixture(params=SAMPLES, ids="-".join)
-def sample(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """One sample of one kind."""
-    name: tuple[str, str] = request.param
-    return name
+@pytest.fixture(params=PREVIEWS, ids=lambda preview: preview.name)
+def preview(request: pytest.FixtureRequest) -> Preview:
+    """One sample of one kind in one language."""
+    chosen: Preview = request.param
+    return chosen
 
 
 @pytest.fixture
-def email(sample: tuple[str, str], app: Router) -> OutboxEmail:
-    """The sample composed with the real templates and written to the outbox."""
-    return write(app, KINDS[sample[0]], sample[1], Recipient("ada@example.org", "Ada Löwe"))
+def email(preview: Preview) -> OutboxEmail:
+    """The sample composed with the real templates, as it would stand in the outbox."""
+    return compose_preview(REGISTRY, preview)
 
 
 @pytest.fixture
-def words(sample: tuple[str, str]) -> str:
+def words(preview: Preview) -> str:
     """What the sample itself says, which may look like markup and has to come through."""
-    return str(KINDS[sample[0]].samples[sample[1]])
+    return str(preview.context)
 
 
 def write(app: Router, kind: Kind, sample: str, to: Recipient) -> OutboxEmail:
@@ -97,7 +98,7 @@ def parsed(data: bytes) -> EmailMessage:
     return message
 
 
-def test_the_headers_are_there_once_each(email: OutboxEmail) -> None:
+def test_the_headers_are_there_once_each(email: OutboxEmail, preview: Preview) -> None:
     message = parsed(message_bytes(email))
     once = {"Date", "From", "To", "Subject", "Message-ID", "MIME-Version", "Reply-To"}
     for name in once:
@@ -108,7 +109,7 @@ def test_the_headers_are_there_once_each(email: OutboxEmail) -> None:
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
     assert message["X-Entity-Ref-ID"]
-    assert message["Content-Language"] == "en"
+    assert message["Content-Language"] == preview.language
     assert message["Reply-To"].addresses[0].addr_spec == "help@example.org"
     for name in ("Bcc", "Return-Path", "Precedence", "List-Unsubscribe"):
         assert name not in message
