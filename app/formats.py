@@ -42,7 +42,7 @@ def date_time(value: datetime, locale: str) -> str:
     time = format_time(value, "short", locale=locale)
     # Babel's pattern has the time as {0}, the day as {1}, and plain words in quotes.
     pattern = str(get_datetime_format("medium", locale)).replace("'", "")
-    return f"{pattern.format(time, day)} UTC"
+    return f"{pattern.format(time, day)}{NO_BREAK_SPACE}UTC"
 
 
 def duration(value: timedelta, locale: str) -> str:

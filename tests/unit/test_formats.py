@@ -12,8 +12,8 @@ MOMENT = datetime(2026, 11, 22, 17, 49, 3, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("language", "written"),
     [
-        ("en", ["€1,234.50", "7.7%", "November 22, 2026", "Nov 22, 2026, 5:49\u202fPM UTC"]),
-        ("de", ["1.234,50\xa0€", "7,7\xa0%", "22. November 2026", "22.11.2026, 17:49 UTC"]),
+        ("en", ["€1,234.50", "7.7%", "November 22, 2026", "Nov 22, 2026, 5:49\u202fPM\xa0UTC"]),
+        ("de", ["1.234,50\xa0€", "7,7\xa0%", "22. November 2026", "22.11.2026, 17:49\xa0UTC"]),
     ],
 )
 def test_every_language_writes_in_its_own_way(language: str, written: list[str]) -> None:
