@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,7 @@ class PostgreSQL:
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         self._tables: dict[str, list[Any]] = {}
-        self._idle: list[str] = []
+        self._idle: defaultdict[str, list[str]] = defaultdict(list)
 
     def __enter__(self) -> Self:
         self.start()
@@ -89,7 +90,8 @@ class PostgreSQL:
         Copying a template is some three hundred files, so a database is used again: emptied, or
         dropped when its tables are no longer the same ones.
         """
-        name = self._idle.pop() if self._idle else f"copy_{next(self._numbers)}"
+        idle = self._idle[template]
+        name = idle.pop() if idle else f"{template}_{next(self._numbers)}"
         if name not in self._tables:
             self.create(name, template)
             self._tables[name] = self.execute(_TABLES, database=name)
@@ -97,7 +99,7 @@ class PostgreSQL:
         self.execute(_DISCONNECT, name)
         if self.execute(_TABLES, database=name) == self._tables[name]:
             self.execute(_EMPTY, database=name)
-            self._idle.append(name)
+            idle.append(name)
         else:
             self.drop(name)
 
@@ -122,7 +124,8 @@ class PostgreSQL:
 
 
 _TABLES = """
-    SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY oid
+    SELECT oid::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    UNION ALL SELECT version_num FROM alembic_version ORDER BY 1
 """
 _DISCONNECT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
 _EMPTY = """
