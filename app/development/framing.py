@@ -86,13 +86,13 @@ class Look:
         )
 
     def frames(self, address: Callable[..., str]) -> list[Frame]:
-        """The frames that show it, the narrow ones first."""
+        """The frames that show it, the light ones and the narrow ones first."""
         widths = [self.width] if self.width != "all" else ["phone", "tablet", "desktop"]
         schemes = [self.scheme] if self.scheme != "both" else ["light", "dark"]
         return [
             Frame(width, scheme, address("html", width=width, scheme=scheme, style=self.style))
-            for width in widths
             for scheme in schemes
+            for width in widths
         ]
 
     def applied_to(self, html: str) -> str:

@@ -19,17 +19,18 @@ WIDTH = 76
 
 # Marks from Unicode's private use area stand for what must pass through html2text and wrapping in
 # one piece.
-_TABLE, _URL, _LABEL, _LABEL_END, _NBSP, _END = (
+_TABLE, _URL, _LABEL, _LABEL_END, _NBSP, _BREAK, _END = (
     "\ue000",
     "\ue001",
     "\ue002",
     "\ue003",
     "\ue004",
     "\ue005",
+    "\ue006",
 )
 # People's words hold none of them, and none of the characters that turn the direction of all that
 # follows.
-_FOREIGN = re.compile("[\ue000-\ue005\u202a-\u202e\u2066-\u2069]")
+_FOREIGN = re.compile("[\ue000-\ue006\u202a-\u202e\u2066-\u2069]")
 _LINK = re.compile(f"{_LABEL}([^{_LABEL_END}]*){_LABEL_END}{_URL}(\\d+){_END}")
 _BULLET = re.compile(r"\s*(- |\d+\. )")
 _BLOCKS = frozenset(
@@ -167,8 +168,10 @@ class _Preparation:
             self._out.append(escape(data, quote=False))
 
     def _text_break(self) -> None:
-        if self._href is not None or self._table is not None:
+        if self._href is not None:
             self._text(" ")
+        elif self._table is not None:
+            self._table.write(_BREAK)
         else:
             self._out.append("<br>")
 
@@ -221,8 +224,12 @@ class _Cell:
     """Amounts end at the right of their column, as ``align="right"`` says in the HTML."""
 
     @cached_property
-    def text(self) -> str:
-        return " ".join("".join(self.words).split())
+    def lines(self) -> list[str]:
+        return [" ".join(line.split()) for line in "".join(self.words).split(_BREAK)]
+
+    @cached_property
+    def columns(self) -> int:
+        return max(map(_columns, self.lines))
 
 
 class _Table:
@@ -276,7 +283,7 @@ class _Table:
             position = 0
             for cell in row:
                 if cell.span == 1:
-                    widths[position] = max(widths[position], _columns(cell.text))
+                    widths[position] = max(widths[position], cell.columns)
                     wraps[position] &= not cell.is_right
                 position += cell.span
         room = WIDTH - _GAP * (len(widths) - 1)
@@ -295,7 +302,9 @@ def _row_lines(row: list[_Cell], widths: list[int]) -> list[str]:
     position = 0
     for cell in row:
         width = sum(widths[position : position + cell.span]) + _GAP * (cell.span - 1)
-        blocks.append((cell, width, _wrapped(cell.text, width) or [""]))
+        blocks.append(
+            (cell, width, [line for text in cell.lines for line in _wrapped(text, width)])
+        )
         position += cell.span
     height = max(len(lines) for _, _, lines in blocks)
     rendered = []

@@ -52,6 +52,11 @@ def test_a_data_table_becomes_aligned_columns() -> None:
     )
 
 
+def test_a_line_below_another_in_a_table_stays_below_it_with_the_amount() -> None:
+    html = '<table><tr><td>Soap<br><small>2 × €12.00</small></td><td align="right">€24.00</td></tr>'
+    assert plain_text(html + "</table>") == "Soap\n2 × €12.00  €24.00\n"
+
+
 def test_a_long_name_in_a_table_wraps_and_its_amount_stands_beside_its_last_line() -> None:
     name = "A very long name of a product that goes on and on and on, and then some more words"
     html = f'<table><tr><td>{name}</td><td align="right">€24.00</td></tr></table>'
