@@ -22,16 +22,18 @@ class PreferencesForm(Form):
     language = ChoiceField(
         _("Language"),
         missing=_("Choose a language"),
-        description=_("Pages and emails come in it."),
+        description=_("For pages and emails."),
     )
     body_format = ChoiceField(
-        _("Emails"),
-        missing=_("Choose how emails come"),
-        description=_("With both in it, your mail program shows the one that suits it."),
+        _("Emails come as"),
+        missing=_("Choose what emails come as"),
+        description=_(
+            "HTML has layout and buttons. With both, your mail program shows the one that suits it."
+        ),
         choices=[
-            Choice(BodyFormat.BOTH, _("With layout and as plain text")),
-            Choice(BodyFormat.HTML, _("With layout only (HTML)")),
-            Choice(BodyFormat.TEXT, _("As plain text only")),
+            Choice(BodyFormat.BOTH, _("HTML and plain text")),
+            Choice(BodyFormat.HTML, _("HTML only")),
+            Choice(BodyFormat.TEXT, _("Plain text only")),
         ],
     )
 

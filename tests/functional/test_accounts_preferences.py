@@ -90,7 +90,7 @@ def test_what_is_not_among_the_choices_is_refused(
     assert problem["href"] == f"#{field}"
     assert page.html.find(id=field)["type"] == "radio"
     assert page.html.find(id=f"{field}-error")
-    assert summary(page) in (["Choose a language"], ["Choose how emails come"])
+    assert summary(page) in (["Choose a language"], ["Choose what emails come as"])
 
 
 def test_only_who_is_signed_in_has_preferences(browser: TestApp) -> None:

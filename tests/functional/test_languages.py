@@ -77,7 +77,7 @@ def test_numbers_in_texts_and_plurals_are_translated(browser: TestApp, app: Rout
     form = browser.get("/sign-up", headers=german).forms[0]
     form["email"], form["password"] = "anna@example.org", "kurz"
     assert summary(form.submit(headers=german, status=422)) == [
-        "Nehmen Sie mindestens 15\xa0Zeichen; drei oder vier Wörter sind ein gutes Passwort"
+        "Verwenden Sie mindestens 15\xa0Zeichen; drei oder vier Wörter sind ein gutes Passwort"
     ]
 
 
