@@ -1,10 +1,11 @@
 """Run by test_wheel.py with the Python of a fresh environment, in an empty folder.
 
-Loads every page's template, renders every sample of every email, and asks for the first page.
-Prints what it saw, so that the test can see that it was not nothing.
+Loads every page's template, renders every sample of every email in every language, and asks for the
+first page. Prints what it saw, so that the test can see that it was not nothing.
 """
 
 import sys
+from itertools import product
 from pathlib import Path
 
 from pyramid_jinja2 import IJinja2Environment
@@ -42,11 +43,12 @@ for name in templates - emails:
 
 subjects = []
 for kind in registry.email_kinds:
-    for sample in kind.samples.values():
-        recipient = Recipient("anna@example.org", "Anna")
+    for sample, language in product(kind.samples.values(), registry.languages.names):
+        recipient = Recipient("anna@example.org", "Anna", language)
         message = registry.email_composer.compose(kind, sample, to=recipient, about="test:1")
         assert message.problem is None, f"{kind.name}: {message.problem}"
         subjects.append(message.subject)
+assert "Ihr Konto ist bereit" in subjects
 shared = {"email/layout.jinja2", "email/parts.jinja2"}
 assert emails - shared == {f"email/{kind.name}.jinja2" for kind in registry.email_kinds}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from babel import UnknownLocaleError
 from babel.messages.pofile import PoFileError
+from pyramid.config import Configurator
 
 from app.languages import Languages, direction, own_name
 
@@ -102,3 +103,13 @@ def test_languages_name_themselves_and_know_their_direction() -> None:
         "Français",
     ]
     assert [direction(language) for language in ("de", "ar", "he")] == ["ltr", "rtl", "rtl"]
+
+
+def test_an_application_adds_its_own_catalogues(tmp_path: Path) -> None:
+    add(tmp_path, "fr", 'msgid "Sign in"\nmsgstr "Se connecter"\n')
+    config = Configurator()
+    config.include("app.languages")
+    config.add_languages(str(tmp_path))
+    languages = config.registry.languages
+    assert said(languages, "fr", "Sign in") == "Se connecter"
+    assert said(languages, "de", "Sign in") == "Anmelden"
