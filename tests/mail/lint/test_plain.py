@@ -31,8 +31,8 @@ from tests.mail.lint.broken import Email, broken, is_found_out
             "A12",
             "do not end in one column",
         ),
-        "a row torn apart": (
-            Email(text=(("2 × €12.00  €24.00", "2 × €12.00\n€24.00"),)),
+        "an amount within its row": (
+            Email(text=(("€3.83\n", "€3.83 in all\n"),)),
             "A12",
             "no line with its amounts",
         ),
