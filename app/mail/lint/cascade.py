@@ -13,7 +13,7 @@ _INHERITED = re.compile(
 )
 
 
-class Palette(StrEnum):
+class Surroundings(StrEnum):
     """The surroundings an email is read in. Light is also what a mail program shows that ignores
     ``<style>``.
     """
@@ -35,18 +35,22 @@ class Cascade:
         )
         self.declared = cache(self._declared)
 
-    def value(self, element: Element, name: str, palette: Palette = Palette.LIGHT) -> str:
+    def value(
+        self, element: Element, name: str, surroundings: Surroundings = Surroundings.LIGHT
+    ) -> str:
         """The value of the property ``name`` as it is written, inherited where it inherits; ``""``
         when nobody declares one.
         """
         sources = element.lineage() if _INHERITED.fullmatch(name) else (element,)
         for source in sources:
-            value = self.declared(source, palette).get(name, "")
+            value = self.declared(source, surroundings).get(name, "")
             if value not in ("", "inherit"):
                 return value
         return ""
 
-    def _declared(self, element: Element, palette: Palette = Palette.LIGHT) -> Mapping[str, str]:
+    def _declared(
+        self, element: Element, surroundings: Surroundings = Surroundings.LIGHT
+    ) -> Mapping[str, str]:
         """What is declared for this very element, the strongest declaration of each property."""
         # bgcolor and nowrap are as weak as a rule of the browser's own (HTML 15.2).
         values = {}
@@ -57,7 +61,7 @@ class Cascade:
         normal, important = _split(css.declarations(element.get("style")))
         chosen = [
             (css.specificity(selector), rule.declarations)
-            for rule in (self._dark_rules if palette is Palette.DARK else ())
+            for rule in (self._dark_rules if surroundings is Surroundings.DARK else ())
             for selector in rule.selectors
             if css.matches(selector, element)
         ]
@@ -86,8 +90,8 @@ def _split(
         if declaration.name == "background":
             block["background-color"] = declaration.value
         elif declaration.name in ("padding", "mso-padding-alt"):
-            sides = declaration.value.split()
-            block[f"{declaration.name}-top"] = sides[0] if sides else ""
+            sides = declaration.value.split() or [""]
+            block[f"{declaration.name}-top"] = sides[0]
             block[f"{declaration.name}-bottom"] = sides[2 if len(sides) > 2 else 0]
     return normal, important
 

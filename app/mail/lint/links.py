@@ -59,9 +59,13 @@ def support(email: Rendered) -> Iterator[Finding]:
 
 
 def reason(email: Rendered) -> Iterator[Finding]:
-    """Why the email came. The layout gives the sentence the class ``reason``."""
-    reasons = [e for e in email.document.visible if "reason" in e.classes and not e.elements]
-    if email.html is not None and not any(len(element.text.split()) > 3 for element in reasons):
+    """Why the email came. The layout gives the class ``reason`` to that sentence, and after it to
+    who answers.
+    """
+    reasons = [element for element in email.document.visible if "reason" in element.classes]
+    why = reasons[0].text if reasons else ""
+    is_said = len(why.split()) > 3 and email.expected.site.support_email not in why
+    if email.html is not None and not is_said:
         yield Finding(
             "A11", "HTML", "does not say why it came", "Fill the template's block named reason"
         )

@@ -17,7 +17,7 @@ INK = "line-height:1.5;color:#23201d"
                 )
             ),
             "A9",
-            "in the light palette #aaa on #ffffff has a contrast of 2.32",
+            "in light surroundings #aaa on #ffffff has a contrast of 2.32",
         ),
         "text that could be darker": (
             Email(html=((INK, INK.replace("#23201d", "#767676")),)),
@@ -29,7 +29,7 @@ INK = "line-height:1.5;color:#23201d"
                 html=(("td.content, h1.heading { color: #f4f1ec", "td.content { color: #f4f1ec"),)
             ),
             "A9",
-            "in the dark palette #23201d on #23201d has a contrast of 1.00",
+            "in dark surroundings #23201d on #23201d has a contrast of 1.00",
         ),
         "a colour by name": (
             Email(html=((INK, INK.replace("#23201d", "ink")),)),
@@ -47,7 +47,7 @@ INK = "line-height:1.5;color:#23201d"
                 ),
             ),
             "A9",
-            "in the light palette #23201d stands on no colour",
+            "in light surroundings #23201d stands on no colour",
         ),
         "a pale button": (
             Email(html=(("text-align:center", "text-align:center;background-color:#eeeeee"),)),

@@ -26,10 +26,19 @@ def test_our_emails_keep_the_standards(preview: Preview) -> None:
     assert [str(finding) for finding in findings] == []
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=120), min_size=1),
+LOOKS_BAD = r"""
+None {{ x }} %(y)s %s &amp; &#39; Decimal( ** __ [a](b) \. | # 1. - --- ------------ <b> </td> <!--
+https://evil.example www.evil.example a@b.example mailto:x € 12 12 EUR 1,000.00 <https://a.example>
+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx 語語語語語語語語語語語語語語語 דברים 😀
+"""
+WORDS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=80),
+    st.lists(st.sampled_from([*LOOKS_BAD.split(), "\u202egnirts\u202c", 90 * "-"])).map(" ".join),
 )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=4))
 def test_whatever_people_write_is_no_finding(words: list[str]) -> None:
     """Names of products and people are theirs; only what we write can be wrong."""
     receipt = REGISTRY.email_kinds.get("purchase_receipt")
@@ -42,4 +51,6 @@ def test_whatever_people_write_is_no_finding(words: list[str]) -> None:
     pillarbox = REGISTRY.pillarbox
     sender = pillarbox.email.sender.address
     expected = Expected(kind, context, preview.to, pillarbox.site, sender)
-    assert lint(message_bytes(written), expected) == []
+    findings = lint(message_bytes(written), expected)
+    # Whoever writes much gets a large email.
+    assert [finding for finding in findings if finding.rule != "A8"] == []
