@@ -1,6 +1,7 @@
 """The language of pages: the customer's own, else what the browser asks for, else English."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from pyramid.config import Configurator
@@ -85,25 +86,40 @@ def test_static_files_are_the_same_for_everybody(browser: TestApp) -> None:
     assert "Vary" not in browser.get("/static/pillarbox.css").headers
 
 
+Workshop = Callable[[Callable[[Request], Any]], TestApp]
+
+
 @pytest.fixture
-def wtforms_says(settings_values: dict[str, str]) -> Iterator[TestApp]:
-    """Says what WTForms says about a choice that is none."""
-    with Configurator(settings=dict(settings_values)) as config:
-        config.include("app.database")
-        config.include("app.web")
-        config.add_route("x", "/x")
+def workshop(settings_values: dict[str, str]) -> Iterator[Workshop]:
+    """Gives a view of the test's own at /x, on the pages' common ground, to a German browser."""
+    config = Configurator(settings=dict(settings_values))
+    config.include("app.database")
+    config.include("app.web")
+    config.add_route("x", "/x")
 
-        def view(request: Request) -> str:
-            form = Form(request)
-            translations = form.meta.get_translations(form)
-            return str(translations.gettext("Not a valid choice."))
-
+    def browser(view: Callable[[Request], Any]) -> TestApp:
         config.add_view(view, route_name="x", renderer="string")
-    yield TestApp(config.make_wsgi_app(), extra_environ={"HTTP_HOST": "localhost"})
+        # Whoever asks who is signed in asks the database, and it does not answer.
+        config.add_request_method(lambda request: 1 / 0, "account", property=True)
+        environ = {"HTTP_HOST": "localhost", "HTTP_ACCEPT_LANGUAGE": "de"}
+        return TestApp(config.make_wsgi_app(), extra_environ=environ)
+
+    yield browser
     config.registry.database.dispose()
 
 
-def test_the_words_of_wtforms_itself_are_translated_too(wtforms_says: TestApp) -> None:
-    assert wtforms_says.get("/x").text == "Not a valid choice."
-    german = wtforms_says.get("/x", headers={"Accept-Language": "de"})
-    assert german.text == "Keine gültige Auswahl."
+def test_the_page_of_our_own_failure_asks_nobody_for_the_language(workshop: Workshop) -> None:
+    def fail(request: Request) -> None:
+        raise RuntimeError
+
+    page = workshop(fail).get("/x", status=500)
+    assert heading(page) == "Bei uns ist etwas schiefgegangen"
+
+
+def test_the_words_of_wtforms_itself_are_translated_too(workshop: Workshop) -> None:
+    def say(request: Request) -> str:
+        request.locale_name = "de"
+        form = Form(request)
+        return str(form.meta.get_translations(form).gettext("Not a valid choice."))
+
+    assert workshop(say).get("/x").text == "Keine gültige Auswahl."
