@@ -139,12 +139,27 @@ def impatient(registry: Any, seconds: float) -> Delivery:
     )
 
 
+Hire = Callable[[Router], Delivery]
+
+
 @pytest.fixture
-def delivery(app: Router) -> Iterator[Delivery]:
+def hire(make_app: Callable[[dict[str, str]], Router]) -> Iterator[Hire]:
+    """Makes workers of applications. Whatever becomes of the test, they stop at its end."""
+    workers: list[Delivery] = []
+
+    def hire(app: Router) -> Delivery:
+        workers.append(Delivery.from_registry(app.registry))
+        return workers[-1]
+
+    yield hire
+    for worker in workers:
+        worker.stop(seconds=1)
+
+
+@pytest.fixture
+def delivery(app: Router, hire: Hire) -> Delivery:
     """A worker that is not started: ``run_once`` delivers what is due."""
-    worker = Delivery.from_registry(app.registry)
-    yield worker
-    worker.stop(seconds=5)
+    return hire(app)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from app.mail.mime import message_bytes
 from app.mail.outbox import RETRY_DELAYS, EmailAttempt, OutboxEmail
 from tests.certificates import Certificate
 from tests.conftest import Clock
-from tests.delivery.conftest import Outbox, kind
+from tests.delivery.conftest import Hire, Outbox, kind
 from tests.relay import PASSWORD, Relay
 
 
@@ -194,6 +194,7 @@ def test_a_wrong_host_name_is_refused_like_a_wrong_authority(
     sending_values: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
     relay: Relay,
+    hire: Hire,
 ) -> None:
     from tests.certificates import issue
 
@@ -203,7 +204,7 @@ def test_a_wrong_host_name_is_refused_like_a_wrong_authority(
     values = sending_values | {"email.smtp_ca_file": str(relay.certificate.ca)}
     app = make_app(values)
     email = Outbox(app.registry).write()
-    worker = Delivery.from_registry(app.registry)
+    worker = hire(app)
     worker.run_once()
     worker.stop()
     assert "certificate verify failed" in (Outbox(app.registry).row(email).reason or "")
@@ -215,10 +216,11 @@ def test_a_refused_login_gives_the_relay_a_rest_and_is_logged_without_the_passwo
     sending_values: dict[str, str],
     relay: Relay,
     caplog: pytest.LogCaptureFixture,
+    hire: Hire,
 ) -> None:
     app = make_app(sending_values | {"email.smtp_password": "another password"})
     email = Outbox(app.registry).write()
-    worker = Delivery.from_registry(app.registry)
+    worker = hire(app)
     with caplog.at_level(logging.DEBUG):
         worker.run_once()
     worker.stop()
@@ -231,6 +233,7 @@ def test_implicit_tls_delivers_too(
     make_app: Callable[[dict[str, str]], Router],
     sending_values: dict[str, str],
     certificate: Certificate,
+    hire: Hire,
 ) -> None:
     with Relay(certificate, implicit_tls=True) as relay:
         values = sending_values | {
@@ -239,7 +242,7 @@ def test_implicit_tls_delivers_too(
         }
         app = make_app(values)
         email = Outbox(app.registry).write()
-        worker = Delivery.from_registry(app.registry)
+        worker = hire(app)
         worker.run_once()
         worker.stop()
         assert [received.message for received in relay.received] == [message_bytes(email)]
@@ -249,6 +252,7 @@ def test_debug_mode_captures_and_opens_no_socket(
     make_app: Callable[[dict[str, str]], Router],
     sending_values: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
+    hire: Hire,
 ) -> None:
     app = make_app(sending_values | {"email.debug": "true"})
     outbox = Outbox(app.registry)
@@ -258,7 +262,7 @@ def test_debug_mode_captures_and_opens_no_socket(
         raise AssertionError("a socket was opened")
 
     monkeypatch.setattr(socket, "create_connection", no_socket)
-    worker = Delivery.from_registry(app.registry)
+    worker = hire(app)
     worker.run_once()
     worker.stop()
     assert outbox.row(email).state == "captured"
@@ -266,7 +270,10 @@ def test_debug_mode_captures_and_opens_no_socket(
 
 
 def test_debug_recipients_really_get_their_email(
-    make_app: Callable[[dict[str, str]], Router], sending_values: dict[str, str], relay: Relay
+    make_app: Callable[[dict[str, str]], Router],
+    sending_values: dict[str, str],
+    relay: Relay,
+    hire: Hire,
 ) -> None:
     values = sending_values | {
         "email.debug": "true",
@@ -277,7 +284,7 @@ def test_debug_recipients_really_get_their_email(
     outbox.write(1, address="dev@example.org")
     outbox.write(2, address="Anna@Team.example.org")
     stranger = outbox.write(3, address="customer@example.org")
-    worker = Delivery.from_registry(app.registry)
+    worker = hire(app)
     worker.run_once()
     worker.stop()
     assert [received.recipients[0].lower() for received in relay.received] == [
@@ -292,11 +299,12 @@ def test_debug_mode_captures_what_an_earlier_run_had_queued(
     make_app: Callable[[dict[str, str]], Router],
     sending_values: dict[str, str],
     relay: Relay,
+    hire: Hire,
 ) -> None:
     email = Outbox(app.registry).write()
     debugging = make_app(sending_values | {"email.debug": "true"})
     Outbox(debugging.registry).registry.email_kinds.add(kind())
-    worker = Delivery.from_registry(debugging.registry)
+    worker = hire(debugging)
     worker.run_once()
     worker.stop()
     assert Outbox(app.registry).row(email).state == "captured"
@@ -315,10 +323,10 @@ def test_the_running_worker_delivers_what_is_committed_within_moments(
 
 
 def test_two_workers_share_the_queue_and_double_nothing(
-    app: Router, outbox: Outbox, relay: Relay
+    app: Router, outbox: Outbox, relay: Relay, hire: Hire
 ) -> None:
     emails = [outbox.write(number) for number in range(60)]
-    workers = [Delivery.from_registry(app.registry) for _ in range(2)]
+    workers = [hire(app) for _ in range(2)]
     for worker in workers:
         worker.start()
     relay.wait_for(60)
@@ -345,12 +353,13 @@ def test_a_kind_that_no_longer_exists_fails_alone(
     sending_values: dict[str, str],
     outbox: Outbox,
     relay: Relay,
+    hire: Hire,
 ) -> None:
     orphan = outbox.write(1, of=kind("forgotten"))
     known = outbox.write(2)
     other = make_app(sending_values)
     other.registry.email_kinds.add(kind())
-    worker = Delivery.from_registry(other.registry)
+    worker = hire(other)
     worker.run_once()
     worker.stop()
     assert outbox.row(orphan).state == "failed"
@@ -390,11 +399,11 @@ def test_a_queued_email_of_a_dead_worker_goes_out_at_once(
 
 
 def test_stopping_puts_an_email_whose_verdict_is_missing_in_doubt(
-    app: Router, outbox: Outbox, relay: Relay
+    app: Router, outbox: Outbox, relay: Relay, hire: Hire
 ) -> None:
     held = threading.Event()
     email = outbox.write(of=kind("held", in_doubt=InDoubt.HOLD))
-    worker = Delivery.from_registry(app.registry)
+    worker = hire(app)
     relay.before_verdict = held.wait
     worker.start()
     assert relay.body_arrived.wait(20)

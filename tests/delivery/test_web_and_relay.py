@@ -13,9 +13,9 @@ from pyramid.router import Router
 from webtest import TestApp, TestResponse
 
 from app.database import utc_clock
-from app.mail.delivery import Delivery
 from app.mail.testing import Mailbox
 from tests.conftest import eventually
+from tests.delivery.conftest import Hire
 from tests.functional.journey import ADDRESS, EMAILS, walk
 from tests.functional.shopping import stock
 from tests.relay import Relay
@@ -37,12 +37,12 @@ def hung_relay() -> Iterator[int]:
 
 
 def test_a_relay_that_is_down_changes_no_response_and_the_email_goes_out_later(
-    app: Router, relay: Relay, mailbox: Mailbox
+    app: Router, relay: Relay, mailbox: Mailbox, hire: Hire
 ) -> None:
     app.registry.clock = utc_clock
     healthy = sign_up(app, "ada@example.org")
     relay.stop()
-    worker = Delivery.from_registry(app.registry)
+    worker = hire(app)
     worker.start()
     eventually(lambda: "Connection refused" in (mailbox.latest().reason or ""))
     response = sign_up(app, "bob@example.org")
@@ -57,11 +57,11 @@ def test_a_relay_that_is_down_changes_no_response_and_the_email_goes_out_later(
 
 
 def test_a_hung_relay_holds_no_request(
-    make_app: Callable[[dict[str, str]], Router], sending_values: dict[str, str]
+    make_app: Callable[[dict[str, str]], Router], sending_values: dict[str, str], hire: Hire
 ) -> None:
     with hung_relay() as port:
         app = make_app(sending_values | {"email.smtp_port": str(port)})
-        worker = Delivery.from_registry(app.registry)
+        worker = hire(app)
         worker.start()
         answered = threading.Event()
 
@@ -74,20 +74,21 @@ def test_a_hung_relay_holds_no_request(
         # Waiting for this relay would take 30 seconds for each of them.
         assert answered.wait(20)
         assert {email.state for email in Mailbox(app.registry.database).all()} == {"queued"}
-        worker.stop(seconds=0.1)
 
 
-def test_a_relay_gets_every_email_of_a_customers_journey(app: Router, relay: Relay) -> None:
+def test_a_relay_gets_every_email_of_a_customers_journey(
+    app: Router, relay: Relay, hire: Hire
+) -> None:
     app.registry.clock = utc_clock
     stock(app.registry.database)
-    worker = Delivery.from_registry(app.registry)
+    worker = hire(app)
     worker.start()
     kinds = []
 
     def read(kind: str) -> str:
         kinds.append(kind)
         message = message_from_bytes(relay.wait_for(len(kinds))[-1].message, policy=modern_policy)
-        assert message["To"] == ADDRESS
+        assert message["To"].addresses[0].addr_spec == ADDRESS
         return str(message.get_body(("plain",)).get_content())
 
     walk(TestApp(app, extra_environ={"HTTP_HOST": "localhost"}), read)
