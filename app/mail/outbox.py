@@ -255,21 +255,17 @@ def claim(
     """Lease up to ``limit`` due emails to ``worker``, most urgent first, or ``only`` that one. They
     stay ``queued``.
     """
-    due = (
-        select(OutboxEmail.id)
+    claimed = session.scalars(
+        select(OutboxEmail)
         .where(*_due(now), *([] if only is None else [OutboxEmail.id == only]))
         .order_by(OutboxEmail.priority, OutboxEmail.next_attempt_at, OutboxEmail.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
-    )
-    claimed = session.scalars(
-        update(OutboxEmail)
-        .where(OutboxEmail.id.in_(due), OutboxEmail.state == "queued")
-        .values(leased_by=worker, leased_until=now + LEASE)
-        .returning(OutboxEmail)
-        .execution_options(synchronize_session=False)
     ).all()
-    return sorted(claimed, key=lambda email: (email.priority, email.next_attempt_at, email.id))
+    # Not as a subquery of the UPDATE: PostgreSQL may run that once for each row, and lease them all.
+    ids = [email.id for email in claimed]
+    _update(session, OutboxEmail.id.in_(ids), leased_by=worker, leased_until=now + LEASE)
+    return list(claimed)
 
 
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
