@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from app.mail.outbox import EmailAttempt, OutboxEmail
+from app.mail.tables import EmailAttempt, OutboxEmail
 
 LABEL_WIDTH = 12
 

@@ -16,7 +16,7 @@ from app.commands.opening import INI, opened
 from app.mail import addresses, interventions
 from app.mail.housekeeping import Housekeeping
 from app.mail.interventions import Refused
-from app.mail.outbox import EmailAttempt, OutboxEmail, State
+from app.mail.tables import EmailAttempt, OutboxEmail, State
 from app.readiness import require_tables
 
 ID = click.IntRange(1, 2**31 - 1)

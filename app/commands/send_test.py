@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.commands.opening import INI, opened
 from app.mail import EmailService, Recipient, addresses, relay
 from app.mail.delivery import Delivery
-from app.mail.outbox import EmailAttempt, OutboxEmail, State
+from app.mail.tables import EmailAttempt, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE, DeliveryTest
 
 OTHERS_SECONDS = 3.0

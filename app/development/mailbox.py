@@ -12,7 +12,7 @@ from pyramid.view import view_config
 from sqlalchemy import Select, delete, select
 
 from app.development import reading
-from app.mail.outbox import UNDER_WAY, OutboxEmail, State
+from app.mail.tables import UNDER_WAY, OutboxEmail, State
 from app.web.translation import _
 
 SHOWN = 200

@@ -16,8 +16,8 @@ from app.development.faults import Fault, fault_of
 from app.languages import own_name
 from app.mail.kinds import Kind
 from app.mail.lint import Finding
-from app.mail.outbox import OutboxEmail
 from app.mail.previews import Preview, compose_preview, findings_of, previews_of
+from app.mail.tables import OutboxEmail
 from app.web.translation import _
 
 

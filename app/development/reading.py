@@ -18,7 +18,7 @@ from pyramid.response import Response
 from app.development import framing
 from app.mail.addresses import BadAddress
 from app.mail.mime import message_bytes
-from app.mail.outbox import OutboxEmail
+from app.mail.tables import OutboxEmail
 from app.web.translation import _
 
 GMAIL_CLIPS_AT = 102 * 1024

@@ -25,7 +25,8 @@ from app.mail.kinds import InDoubt, Kind, Kinds
 from app.mail.liveness import Liveness, liveness_for
 from app.mail.mailer import Envelope, Mailer, Outcome, Phase
 from app.mail.mime import message_bytes
-from app.mail.outbox import Attempt, OutboxEmail, State, SuppressedAddress
+from app.mail.outbox import Attempt
+from app.mail.tables import OutboxEmail, State, SuppressedAddress
 from app.mail.wakeup import Wakeup
 from app.settings import Email
 

@@ -20,7 +20,8 @@ from app.database import Database, DatabaseBusy
 from app.mail import outbox, relay
 from app.mail.kinds import InDoubt, Kind
 from app.mail.mailer import Envelope, Mailer, Outcome, Phase, RelayUnavailable, Verdict
-from app.mail.outbox import Attempt, OutboxEmail
+from app.mail.outbox import Attempt
+from app.mail.tables import OutboxEmail
 
 log = logging.getLogger(__name__)
 

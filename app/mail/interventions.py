@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.mail import outbox
 from app.mail.kinds import Kind
-from app.mail.outbox import OutboxEmail, State, SuppressedAddress
+from app.mail.tables import OutboxEmail, State, SuppressedAddress
 
 
 class Refused(Exception):

@@ -15,7 +15,7 @@ from email.utils import format_datetime
 from urllib.parse import quote
 
 from app.mail import addresses
-from app.mail.outbox import EmailAttachment, OutboxEmail
+from app.mail.tables import EmailAttachment, OutboxEmail
 
 CRLF = b"\r\n"
 LONGEST_HEADER_LINE = 78

@@ -18,7 +18,7 @@ from app.mail.kinds import Kind
 from app.mail.lint import Expected, Finding, lint
 from app.mail.message import BodyFormat, Recipient
 from app.mail.mime import message_bytes
-from app.mail.outbox import EmailAttachment, OutboxEmail
+from app.mail.tables import EmailAttachment, OutboxEmail
 
 WRITTEN_AT = datetime(2026, 11, 22, 17, 50, tzinfo=UTC)
 """The Date of every preview."""

@@ -13,7 +13,7 @@ from app.database import insert_for
 from app.mail import addresses, outbox
 from app.mail.kinds import Kind
 from app.mail.message import Message
-from app.mail.outbox import EmailAttachment, OutboxEmail, State, SuppressedAddress
+from app.mail.tables import EmailAttachment, OutboxEmail, State, SuppressedAddress
 from app.mail.wakeup import Wakeup
 from app.settings import Email, Site
 

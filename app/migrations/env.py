@@ -7,8 +7,8 @@ from typing import Any, Literal
 from alembic import context
 
 import app.accounts.models
-import app.mail.outbox
 import app.mail.relay
+import app.mail.tables
 import app.readiness
 import app.shop.models  # noqa: F401 (the models register themselves with Base)
 from app.database import Base, UTCDateTime

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app import server
 from app.database import Base, Database
-from app.mail.outbox import UNDER_WAY, OutboxEmail, State
+from app.mail.tables import UNDER_WAY, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
 from app.readiness import NotReady, Owner, require_ours, site_of
 from tests.commands.conftest import Pillarbox, write_ini

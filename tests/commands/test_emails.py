@@ -8,7 +8,7 @@ import pytest
 
 from app.accounts.emails import PASSWORD_RESET, WELCOME
 from app.database import utc_clock
-from app.mail.outbox import EmailAttempt, State
+from app.mail.tables import EmailAttempt, State
 from app.mail.test_message import TEST_MESSAGE
 from tests.commands.conftest import Pillarbox, write_ini
 from tests.delivery.conftest import Outbox

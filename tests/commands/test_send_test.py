@@ -6,7 +6,7 @@ import pytest
 
 from app.commands import send_test
 from app.mail.delivery import Delivery
-from app.mail.outbox import OutboxEmail, State, SuppressedAddress
+from app.mail.tables import OutboxEmail, State, SuppressedAddress
 from app.mail.testing import Mailbox
 from tests.commands.conftest import Pillarbox, write_ini
 from tests.delivery.conftest import Outbox

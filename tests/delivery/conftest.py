@@ -14,8 +14,8 @@ from pyramid.router import Router
 from app.mail import Kind, Message, Priority, RateLimit, Recipient
 from app.mail.delivery import Delivery
 from app.mail.mailer import Mailer, Timeouts
-from app.mail.outbox import OutboxEmail
 from app.mail.service import EmailService
+from app.mail.tables import OutboxEmail
 from tests.certificates import Certificate, issue
 from tests.relay import PASSWORD, USERNAME, Relay
 from tests.scripted_smtp import ScriptedSMTP

@@ -14,7 +14,7 @@ import pytest
 from pyramid.router import Router
 
 from app.mail import InDoubt
-from app.mail.outbox import State
+from app.mail.tables import State
 from tests.certificates import Certificate
 from tests.conftest import Clock
 from tests.delivery.conftest import Outbox, impatient, kind, through

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from app.mail import InDoubt
 from app.mail.delivery import Delivery
 from app.mail.mime import message_bytes
-from app.mail.outbox import RETRY_DELAYS, EmailAttempt, OutboxEmail
+from app.mail.outbox import RETRY_DELAYS
+from app.mail.tables import EmailAttempt, OutboxEmail
 from tests.certificates import Certificate
 from tests.conftest import Clock
 from tests.delivery.conftest import Hire, Outbox, kind

@@ -18,7 +18,7 @@ from app.accounts.emails import WELCOME
 from app.database import Database, utc_clock
 from app.mail import InDoubt
 from app.mail.mailer import Outcome
-from app.mail.outbox import EmailAttempt, OutboxEmail, State
+from app.mail.tables import EmailAttempt, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
 from tests.certificates import Certificate
 from tests.commands.conftest import LOGGING, write_ini

@@ -7,7 +7,7 @@ import pytest
 from pyramid.router import Router
 
 from app.mail import Message, Recipient
-from app.mail.outbox import OutboxEmail
+from app.mail.tables import OutboxEmail
 from tests.delivery.conftest import Outbox, kind
 
 Put = Callable[..., int]

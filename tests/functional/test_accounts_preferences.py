@@ -10,7 +10,7 @@ from webtest import TestApp, TestResponse
 
 from app.accounts.models import Account
 from app.database import Database
-from app.mail.outbox import OutboxEmail
+from app.mail.tables import OutboxEmail
 from app.mail.testing import Mailbox
 from tests.functional.accounts import (
     ANNA,

@@ -11,7 +11,7 @@ from webtest import TestApp
 
 from app.accounts.models import Account
 from app.database import Database
-from app.mail.outbox import OutboxEmail
+from app.mail.tables import OutboxEmail
 from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, Receipt
 from app.shop.numbers import new_order_number

@@ -8,7 +8,7 @@ from pyramid.router import Router
 from sqlalchemy import func, select, update
 
 from app.mail import Attachment
-from app.mail.outbox import EmailAttachment, OutboxEmail, State
+from app.mail.tables import EmailAttachment, OutboxEmail, State
 from tests.delivery.conftest import Outbox
 
 RECEIPT = Attachment("receipt.pdf", "application/pdf", b"%PDF-1.7")

@@ -17,8 +17,8 @@ from pyramid.router import Router
 from app import configure
 from app.mail import BodyFormat, Kind, Recipient
 from app.mail.mime import message_bytes
-from app.mail.outbox import OutboxEmail
 from app.mail.previews import Preview, compose_preview, previews_of
+from app.mail.tables import OutboxEmail
 from tests.delivery.conftest import Outbox
 
 # The registry of a configured application names the kinds and languages; nothing is sent by asking.

@@ -7,7 +7,8 @@ import pytest
 from app.mail import Recipient, housekeeping
 from app.mail.delivery import Delivery
 from app.mail.housekeeping import Housekeeping
-from app.mail.outbox import UNDER_WAY, State, claim
+from app.mail.outbox import claim
+from app.mail.tables import UNDER_WAY, State
 from tests.conftest import Clock, eventually
 from tests.delivery.conftest import Outbox, kind
 from tests.mail.conftest import RECEIPT, attachments, put

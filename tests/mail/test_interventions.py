@@ -6,7 +6,7 @@ import pytest
 
 from app.mail import Kind, interventions
 from app.mail.interventions import Refused
-from app.mail.outbox import NOT_ACCEPTED, OutboxEmail, State, SuppressedAddress
+from app.mail.tables import NOT_ACCEPTED, OutboxEmail, State, SuppressedAddress
 from tests.conftest import Clock
 from tests.delivery.conftest import Outbox, kind
 from tests.mail.conftest import RECEIPT, attachments, put

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from app.mail.addresses import BadAddress
 from app.mail.mime import message_bytes, quoted_printable
-from app.mail.outbox import EmailAttachment, OutboxEmail
+from app.mail.tables import EmailAttachment, OutboxEmail
 
 # Control characters never get as far as a row's headers: EmailService refuses them.
 header_text = st.text(

@@ -10,8 +10,8 @@ from pyramid.router import Router
 
 from app.commands import main
 from app.mail.mime import message_bytes
-from app.mail.outbox import OutboxEmail
 from app.mail.previews import Preview, compose_preview, previews_of
+from app.mail.tables import OutboxEmail
 from tests.conftest import on_sqlite
 from tests.delivery.conftest import Outbox
 

@@ -11,15 +11,9 @@ from pyramid.router import Router
 from app.mail import Attachment, KeyTaken, RateLimit, Recipient
 from app.mail.compose import Composer
 from app.mail.delivery import Delivery
-from app.mail.outbox import (
-    Attempt,
-    SuppressedAddress,
-    begin_sending,
-    claim,
-    deferred,
-    postponed,
-)
+from app.mail.outbox import Attempt, begin_sending, claim, deferred, postponed
 from app.mail.service import LARGEST
+from app.mail.tables import SuppressedAddress
 from app.mail.testing import Mailbox
 from tests.conftest import Clock
 from tests.delivery.conftest import Note, Outbox, kind

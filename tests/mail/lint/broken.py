@@ -10,8 +10,8 @@ from app import configure
 from app.mail import Attachment, BodyFormat
 from app.mail.lint import Expected, Finding, lint
 from app.mail.mime import message_bytes
-from app.mail.outbox import EmailAttachment
 from app.mail.previews import Preview, compose_preview
+from app.mail.tables import EmailAttachment
 
 REGISTRY: Registry = configure(
     {},
