@@ -143,7 +143,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def sideways(page: Page) -> int:
     """By how many pixels the page can be scrolled sideways."""
-    pixels: int = page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
+    # The locator waits where the mailbox is just being loaded again.
+    pixels: int = page.locator("html").evaluate("html => html.scrollWidth - html.clientWidth")
     return pixels
