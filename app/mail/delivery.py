@@ -160,6 +160,8 @@ class Delivery:
     def _deliver_batch(self, connection: "_Connection", only: int | None = None) -> int:
         """Claim a batch and hand it over. Returns how many emails were claimed."""
         liveness = self._alive()
+        if not liveness.is_held():
+            return 0
         with self._database.transaction(write=False) as session:
             now = self._clock()
             if not outbox.has_due(session, now) or relay.is_blocked(session, self._relay, now):

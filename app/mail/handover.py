@@ -65,6 +65,8 @@ class Handover:
         self._may_send = may_send
         self._pending: _Pending | None = None
         """The verdict that is known and not yet committed."""
+        self._reached = False
+        """Whether the relay let us in, so that it needs no rest any more."""
 
     def hand_over(self, parcels: list[Parcel]) -> None:
         """Try every parcel once, unless the relay needs a rest or the worker stops. What was not
@@ -80,7 +82,7 @@ class Handover:
     def _chain(self, parcels: list[Parcel]) -> str | None:
         """Returns why the relay needs a rest, if it does."""
         for number, parcel in enumerate(parcels):
-            if self._stopping.is_set():
+            if self._stopping.is_set() or not self._may_send():
                 break
             if self._pending is not None and not self._mailer.has_reply(LINGER_SECONDS):
                 self._persist(self._write_pending)
@@ -88,6 +90,7 @@ class Handover:
                 self._mailer.connect()
             except RelayUnavailable as unavailable:
                 return str(unavailable)
+            self._reached = True
             fresh, started = self._mailer.is_fresh, time.monotonic()
             verdict = self._mailer.offer(parcel.envelope)
             if verdict is None:
@@ -126,7 +129,7 @@ class Handover:
         self._write_pending(session)
         now = self._clock()
         if trouble is None:
-            if parcels and relay.unblock(session, self._relay):
+            if self._reached and relay.unblock(session, self._relay):
                 log.info("the relay %s is back", self._relay)
             reason = None
         else:
