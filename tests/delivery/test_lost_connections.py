@@ -1,0 +1,236 @@
+"""The database goes away, or only a worker's own connection to it, which holds the proof that it
+lives.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psycopg
+import pytest
+from pyramid.router import Router
+from webtest import TestApp
+
+from app.mail import InDoubt, delivery
+from app.mail.outbox import LEASE, claim
+from app.mail.tables import State
+from tests.certificates import Certificate
+from tests.conftest import Clock, eventually, on_postgresql
+from tests.delivery.conftest import Hire, Outbox, kind, through
+from tests.postgresql import PostgreSQL
+from tests.scripted_smtp import ScriptedSMTP
+
+
+class Gate:
+    """Where a relay keeps whoever waits for its verdict."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self._open = threading.Event()
+
+    def __call__(self) -> None:
+        self.reached.set()
+        assert self._open.wait(60)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open()
+
+
+@pytest.fixture
+def scripted(certificate: Certificate, gate: Gate) -> Iterator[ScriptedSMTP]:
+    """A relay that takes a body, and answers its dot once the gate is open."""
+    with ScriptedSMTP(certificate, before_verdict=gate) as relay:
+        yield relay
+
+
+@pytest.fixture
+def app(
+    make_app: Callable[[dict[str, str]], Router],
+    settings_values: dict[str, str],
+    scripted: ScriptedSMTP,
+) -> Router:
+    return make_app(settings_values | through(scripted) | {"email.connections": "1"})
+
+
+class Lock:
+    """The advisory lock of the one worker that runs, and the connection that holds it."""
+
+    def __init__(self, url: str) -> None:
+        self._conninfo = url.replace("postgresql+psycopg", "postgresql")
+        [(self.number, self.backend)] = self.run(
+            "SELECT (classid::bigint << 32) | objid::bigint, pid FROM pg_locks"
+            " JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND granted AND datname = current_database()"
+        )
+
+    def run(self, statement: str, *values: object) -> list[tuple[int, int]]:
+        with psycopg.connect(self._conninfo, autocommit=True) as connection:
+            return connection.execute(statement.encode(), values).fetchall()
+
+    def end(self) -> None:
+        """End the connection, and with it the lock."""
+        self.run("SELECT pg_terminate_backend(%s, 5000)::int, 0", self.backend)
+
+    @contextmanager
+    def stolen(self) -> Iterator[None]:
+        """End the connection and have the lock oneself for a while."""
+        with psycopg.connect(self._conninfo, autocommit=True) as thief:
+            take = f"SELECT pg_advisory_lock({self.number})".encode()
+            waiting = threading.Thread(target=thief.execute, args=(take,))
+            waiting.start()
+            eventually(lambda: self.run(_WAITING) != [])
+            self.end()
+            waiting.join()
+            yield
+
+
+_WAITING = "SELECT 0, pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
+@on_postgresql
+def test_a_worker_that_lost_its_lock_sends_no_final_dot_until_it_has_it_again(
+    database_url: str,
+    outbox: Outbox,
+    app: Router,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    gate: Gate,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first, *others = [outbox.write(number) for number in range(5)]
+    hire(app).start()
+    assert gate.reached.wait(20)
+    with Lock(database_url).stolen():
+        eventually(lambda: "own database connection was lost" in caplog.text)
+        gate.open()
+        eventually(lambda: outbox.row(first).state == State.SENT)
+        eventually(lambda: {outbox.row(email).leased_by for email in others} == {None})
+        assert scripted.received == [first.message_id]
+        assert scripted.connections == 1
+    scripted.wait_for(5)
+    eventually(lambda: {outbox.row(email).state for email in others} == {State.SENT})
+    assert Counter(scripted.received) == Counter(e.message_id for e in (first, *others))
+
+
+@on_postgresql
+def test_what_another_worker_took_over_is_not_sent_by_the_one_that_lost_its_lock(
+    database_url: str, outbox: Outbox, app: Router, hire: Hire, scripted: ScriptedSMTP, gate: Gate
+) -> None:
+    emails = [outbox.write(number, of=kind(in_doubt=InDoubt.HOLD)) for number in range(5)]
+    worker, other = hire(app), hire(app)
+    worker.start()
+    assert gate.reached.wait(20)
+    Lock(database_url).end()
+    taking_over = threading.Thread(target=other.run_once)
+    taking_over.start()
+    gate.open()
+    taking_over.join()
+    scripted.wait_for(5)
+    eventually(lambda: {outbox.row(e).state for e in emails} <= {State.SENT, State.UNKNOWN})
+    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    assert [outbox.row(email).state for email in emails[1:]] == [State.SENT] * 4
+
+
+@on_postgresql
+def test_a_database_that_comes_back_finds_worker_and_web_at_work(
+    postgresql: PostgreSQL,
+    outbox: Outbox,
+    app: Router,
+    browser: TestApp,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    gate: Gate,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = [outbox.write(number) for number in range(5)]
+    assert browser.get("/").status_int == 200
+    hire(app).start()
+    assert gate.reached.wait(20)
+    # A customer's commit waits for the disk, and with it for all that was committed before.
+    before.append(outbox.write(6))
+    postgresql.kill()
+    try:
+        gate.open()
+        eventually(lambda: "a verdict waits: the database is away" in caplog.text)
+        assert browser.get("/", status="*").status_int in (500, 503)
+    finally:
+        postgresql.start()
+    assert browser.get("/").status_int == 200
+    scripted.wait_for(6)
+    after = outbox.write(9)
+    scripted.wait_for(7)
+    eventually(lambda: {outbox.row(email).state for email in (*before, after)} == {State.SENT})
+    assert Counter(scripted.received) == Counter(e.message_id for e in (*before, after))
+
+
+def test_two_servers_that_both_deliver_by_mistake_double_nothing(
+    make_app: Callable[[dict[str, str]], Router],
+    settings_values: dict[str, str],
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    gate: Gate,
+) -> None:
+    gate.open()
+    values = settings_values | through(scripted)
+    servers = [make_app(values) for _ in range(2)]
+    note = kind()
+    for server in servers:
+        server.registry.email_kinds.add(note)
+        hire(server).start()
+    shops = [Outbox(server.registry) for server in servers]
+    emails = [shop.write(10 * n + number) for n in range(30) for number, shop in enumerate(shops)]
+    scripted.wait_for(60)
+    eventually(lambda: {shops[0].row(email).state for email in emails} == {State.SENT})
+    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+
+
+def test_a_worker_whose_death_nobody_can_see_is_replaced_within_a_minute(
+    outbox: Outbox, app: Router, hire: Hire, scripted: ScriptedSMTP, gate: Gate, clock: Clock
+) -> None:
+    gate.open()
+    email = outbox.write()
+    with app.registry.database.transaction(write=True) as session:
+        assert claim(session, "lease-behind-a-pooler", clock(), 10)
+    worker = hire(app)
+    clock.advance(LEASE - timedelta(seconds=1))
+    worker.run_once()
+    assert scripted.received == []
+    clock.advance(timedelta(seconds=2))
+    worker.run_once()
+    assert scripted.received == [email.message_id]
+    assert timedelta(minutes=1) > LEASE
+
+
+def test_a_worker_that_waits_long_for_a_verdict_keeps_its_emails(
+    outbox: Outbox,
+    app: Router,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    gate: Gate,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "KEEP_SECONDS", 0.02)
+    monkeypatch.setattr(delivery, "HEARTBEAT_SECONDS", 0.02)
+    emails = [outbox.write(number) for number in range(3)]
+    hire(app).start()
+    assert gate.reached.wait(20)
+    other = hire(app)
+    for _ in range(6):
+        clock.advance(LEASE / 2)
+        eventually(lambda: {outbox.row(e).leased_until for e in emails} == {clock() + LEASE})
+        assert other.run_once() == 0
+    assert [outbox.row(email).state for email in emails] == ["sending", "queued", "queued"]
+    gate.open()
+    scripted.wait_for(3)
+    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
+    assert len(scripted.received) == 3
