@@ -23,6 +23,7 @@ pytest_plugins = ["app.mail.testing"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests that take minutes too")
+    parser.addoption("--golden", action="store_true", help="write the golden texts anew")
 
 
 def pytest_configure(config: pytest.Config) -> None:
