@@ -11,6 +11,7 @@ import sys
 from types import FrameType
 from typing import Any
 
+import click
 from pyramid.router import Router
 from waitress.server import create_server
 
@@ -44,9 +45,14 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
         ) from None
     except ValueError as error:
         raise SystemExit(f"[server:main]: {error}") from None
+    # Only now, since there is something at these addresses now.
+    pillarbox = app.registry.pillarbox
+    click.echo(f"Shop     {pillarbox.site.base_url}/")
+    if pillarbox.email.debug and not pillarbox.is_production:
+        click.echo(f"Mailbox  {pillarbox.site.base_url}/dev/mailbox")
     delivery = Delivery.from_registry(app.registry)
     signal.signal(signal.SIGTERM, _interrupt)
-    in_process = app.registry.pillarbox.email.delivery == "in-process"
+    in_process = pillarbox.email.delivery == "in-process"
     if in_process:
         delivery.start()
     try:

@@ -14,15 +14,15 @@ from app.shop.samples import add_sample_catalogue
 @click.command()
 @click.argument("ini", type=INI)
 def serve(ini: Path) -> None:
-    """Migrate, add the sample catalogue where there is none, and serve: what ./run does."""
+    """Migrate, add the sample catalogue where there is none, and serve: what ./run does.
+
+    In production nothing is added: a shop sells what its owner put into it.
+    """
     application, loader = load(ini)
     with checked(application.registry, _migrated_and_ours) as registry:
-        with registry.database.transaction(write=True) as session:
-            add_sample_catalogue(session)
-        base_url = registry.pillarbox.site.base_url
-        click.echo(f"Shop     {base_url}/")
-        if registry.pillarbox.email.debug:
-            click.echo(f"Mailbox  {base_url}/dev/mailbox")
+        if not registry.pillarbox.is_production:
+            with registry.database.transaction(write=True) as session:
+                add_sample_catalogue(session)
         loader.get_wsgi_server()(application)
 
 

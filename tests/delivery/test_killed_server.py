@@ -130,3 +130,4 @@ def test_a_server_whose_port_is_taken_says_so_in_one_line(
     assert ended.returncode == 1
     assert f"Port {port} is taken" in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert "Shop" not in ended.stdout, "nobody is sent to an address of another program"
