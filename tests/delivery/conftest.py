@@ -17,6 +17,7 @@ from app.mail.mailer import Mailer, Timeouts
 from app.mail.service import EmailService
 from app.mail.tables import OutboxEmail
 from tests.certificates import Certificate, issue
+from tests.postfix import Postfix
 from tests.relay import PASSWORD, USERNAME, Relay
 from tests.scripted_smtp import ScriptedSMTP
 
@@ -33,7 +34,7 @@ def relay(certificate: Certificate) -> Iterator[Relay]:
         yield relay
 
 
-def through(relay: Relay | ScriptedSMTP) -> dict[str, str]:
+def through(relay: Relay | ScriptedSMTP | Postfix) -> dict[str, str]:
     """Settings with which emails really go out, through ``relay``."""
     return {
         "email.debug": "false",
