@@ -27,6 +27,7 @@ from itertools import count
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Update,
     and_,
     bindparam,
@@ -91,7 +92,7 @@ within a minute.
 
 def has_due(session: Session, now: datetime) -> bool:
     """Whether there is anything to claim; cheaper than a claim that finds nothing."""
-    return session.scalar(select(OutboxEmail.id).where(*_due(now)).limit(1)) is not None
+    return session.scalar(_FIRST_DUE, {"now": now}) is not None
 
 
 def claim(
@@ -100,13 +101,8 @@ def claim(
     """Lease up to ``limit`` due emails to ``worker``, most urgent first, or ``only`` that one. They
     stay ``queued``.
     """
-    claimed = session.scalars(
-        select(OutboxEmail)
-        .where(*_due(now), *([] if only is None else [OutboxEmail.id == only]))
-        .order_by(OutboxEmail.priority, OutboxEmail.next_attempt_at, OutboxEmail.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    due = _MOST_URGENT if only is None else _MOST_URGENT.where(OutboxEmail.id == only)
+    claimed = session.scalars(due, {"now": now, "limit": limit}).all()
     # Not as a subquery of the UPDATE: PostgreSQL may run that once for each row, and lease them
     # all.
     ids = [email.id for email in claimed]
@@ -114,16 +110,23 @@ def claim(
     return list(claimed)
 
 
-def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (
-        OutboxEmail.state == "queued",
-        OutboxEmail.next_attempt_at <= now,
-        _unleased(now),
-    )
-
-
-def _unleased(now: datetime) -> ColumnElement[bool]:
+def _unleased(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     return or_(OutboxEmail.leased_until.is_(None), OutboxEmail.leased_until < now)
+
+
+_DUE = (
+    OutboxEmail.state == State.QUEUED,
+    OutboxEmail.next_attempt_at <= bindparam("now"),
+    _unleased(bindparam("now")),
+)
+_FIRST_DUE = select(OutboxEmail.id).where(*_DUE).limit(1)
+_MOST_URGENT = (
+    select(OutboxEmail)
+    .where(*_DUE)
+    .order_by(OutboxEmail.priority, OutboxEmail.next_attempt_at, OutboxEmail.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
 
 
 def renew(session: Session, worker: str, now: datetime, email_ids: Collection[int]) -> None:
@@ -573,7 +576,7 @@ _BEGINNING = (
     )
     .values(state=State.SENDING)
 )
-_RECORDING = insert(EmailAttempt)
+_RECORDING = insert(EmailAttempt).inline()
 
 
 @cache
@@ -582,7 +585,7 @@ def _settling(columns: frozenset[str]) -> Update:
         update(OutboxEmail)
         .where(
             OutboxEmail.id == bindparam("email_id"),
-            OutboxEmail.state.in_([State.SENDING, State.QUEUED]),
+            or_(OutboxEmail.state == State.SENDING, OutboxEmail.state == State.QUEUED),
             OutboxEmail.leased_by == bindparam("worker"),
         )
         .values({column: bindparam(f"new_{column}") for column in columns})
