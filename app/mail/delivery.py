@@ -171,10 +171,11 @@ class Delivery:
             claimed = outbox.claim(session, liveness.worker, now, BATCH, only)
             parcels = self._guarded(session, claimed, now)
             ids = {parcel.email.id for parcel in parcels}
-            if parcels and not relay.may_try(session, self._relay, now):
+            failures = relay.may_try(session, self._relay, now) if parcels else None
+            if parcels and failures is None:
                 outbox.hand_back(session, liveness.worker, ids)
                 return 0
-        if parcels:
+        if failures is not None:
             connection.in_hand = ids
             try:
                 Handover(
@@ -182,6 +183,7 @@ class Delivery:
                     connection.mailer,
                     liveness.worker,
                     relay_name=self._relay,
+                    relay_failures=failures,
                     clock=self._clock,
                     stopping=self._stopping,
                     may_send=liveness.is_held,

@@ -52,6 +52,7 @@ class Handover:
         worker: str,
         *,
         relay_name: str,
+        relay_failures: int,
         clock: Callable[[], datetime],
         stopping: threading.Event,
         may_send: Callable[[], bool],
@@ -59,7 +60,7 @@ class Handover:
         self._database = database
         self._mailer = mailer
         self._worker = worker
-        self._relay = relay_name
+        self._relay, self._relay_failures = relay_name, relay_failures
         self._clock = clock
         self._stopping = stopping
         self._may_send = may_send
@@ -133,7 +134,7 @@ class Handover:
                 log.info("the relay %s is back", self._relay)
             reason = None
         else:
-            until = relay.block(session, self._relay, now, trouble)
+            until = relay.block(session, self._relay, now, trouble, self._relay_failures)
             log.error("the relay %s rests until %s: %s", self._relay, until.isoformat(), trouble)
             reason = f"waits for the relay: {trouble}"
         ids = [parcel.email.id for parcel in parcels]

@@ -48,36 +48,41 @@ def name_of(settings: Email) -> str:
     return f"{settings.smtp_server}:{settings.smtp_port}"
 
 
-def may_try(session: Session, name: str, now: datetime) -> bool:
-    """Whether this worker may open a connection: the relay is not blocked, or this worker is the
-    one that probes.
+def may_try(session: Session, name: str, now: datetime) -> int | None:
+    """How many failures in a row the relay has behind it, when this worker may open a connection:
+    the relay is not blocked, or this worker is the one that probes. None when it may not.
     """
-    blocked = session.execute(select(Relay.blocked_until).where(Relay.name == name)).first()
-    if blocked is None or blocked.blocked_until is None:
-        return True
-    if blocked.blocked_until > now:
-        return False
+    row = session.execute(
+        select(Relay.blocked_until, Relay.failures).where(Relay.name == name)
+    ).first()
+    if row is None or row.blocked_until is None:
+        return 0
+    if row.blocked_until > now:
+        return None
     probing = session.execute(
         update(Relay)
-        .where(Relay.name == name, Relay.blocked_until == blocked.blocked_until)
+        .where(Relay.name == name, Relay.blocked_until == row.blocked_until)
         .values(blocked_until=now + PROBE)
         .execution_options(synchronize_session=False)
     )
-    return bool(probing.rowcount == 1)  # type: ignore[attr-defined]
+    return row.failures if probing.rowcount == 1 else None  # type: ignore[attr-defined]
 
 
-def block(session: Session, name: str, now: datetime, reason: str) -> datetime:
-    """Give the relay a rest, each longer than the last up to a minute. Returns when it ends."""
+def block(session: Session, name: str, now: datetime, reason: str, seen: int) -> datetime:
+    """Give the relay a rest, each longer than the last up to a minute. Returns when it ends.
+
+    ``seen`` is what ``may_try`` said: a worker that fails beside one that has already reported does
+    not double the rest once more.
+    """
     session.execute(
         insert_for(session, Relay).values(name=name, failures=0).on_conflict_do_nothing()
     )
     relay = session.scalars(select(Relay).where(Relay.name == name).with_for_update()).one()
-    # A worker that fails beside the one that already reported does not double the rest once more.
-    if relay.blocked_until is None or relay.blocked_until <= now + PROBE:
+    if relay.blocked_until is None or relay.failures <= seen:
         relay.failures += 1
-    rest = min(FIRST_REST * 2 ** min(relay.failures - 1, 10), LONGEST_REST)
-    relay.blocked_until = now + rest
-    relay.reason = reason
+        rest = min(FIRST_REST * 2 ** min(relay.failures - 1, 10), LONGEST_REST)
+        relay.blocked_until = now + rest
+        relay.reason = reason
     return relay.blocked_until
 
 
