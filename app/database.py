@@ -177,7 +177,7 @@ class _SQLiteRules:
     def _begin(self, connection: Connection) -> None:
         options = connection.get_execution_options()
         if not options.get("pillarbox_writes", True):
-            connection.exec_driver_sql("PRAGMA query_only = ON")
+            _set_pragma(connection, "query_only", "ON")
             connection.exec_driver_sql("BEGIN")
             return
         hasty = options.get("pillarbox_hasty", False)
@@ -186,8 +186,8 @@ class _SQLiteRules:
             if not self._lock.acquire(timeout=SQLITE_BUSY_SECONDS):
                 raise DatabaseBusy("another writer of this process held the database too long")
             record.info["holds_write_lock"] = True
-        connection.exec_driver_sql("PRAGMA query_only = OFF")
-        connection.exec_driver_sql(f"PRAGMA synchronous = {'NORMAL' if hasty else 'FULL'}")
+        _set_pragma(connection, "query_only", "OFF")
+        _set_pragma(connection, "synchronous", "NORMAL" if hasty else "FULL")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def _checkin(
@@ -195,6 +195,14 @@ class _SQLiteRules:
     ) -> None:
         if record.info.pop("holds_write_lock", False):
             self._lock.release()
+
+
+def _set_pragma(connection: Connection, name: str, value: str) -> None:
+    """Set it for this connection to the file, unless it is set so from its last use."""
+    set_before = connection.connection.info
+    if set_before.get(name) != value:
+        connection.exec_driver_sql(f"PRAGMA {name} = {value}")
+        set_before[name] = value
 
 
 def utc_clock() -> datetime:
