@@ -44,6 +44,8 @@ class Relay:
     commands: list[str] = field(default_factory=list)
     rcpt_replies: list[str] = field(default_factory=list)
     data_replies: list[str] = field(default_factory=list)
+    refuses: dict[str, str] = field(default_factory=dict)
+    """Replies to RCPT that stay, by recipient."""
     before_verdict: Callable[[], object] = field(default=lambda: None)
     """Called in a thread of its own when a body has arrived, before the reply to its final dot."""
     body_arrived: threading.Event = field(default_factory=threading.Event)
@@ -128,6 +130,8 @@ class _Handler:
         address: str,
         options: list[str],
     ) -> str:
+        if address in self._relay.refuses:
+            return self._relay.refuses[address]
         if self._relay.rcpt_replies:
             reply = self._relay.rcpt_replies.pop(0)
             if not reply.startswith("2"):

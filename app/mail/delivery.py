@@ -258,14 +258,11 @@ class Delivery:
         while not self._stopping.is_set():
             try:
                 liveness = self._alive()
-                self._take_over(liveness)
                 if time.monotonic() - renewed >= HEARTBEAT_SECONDS:
-                    in_hand = set().union(
-                        *(connection.in_hand for connection in list(self._connections))
-                    )
                     with self._database.transaction(write=True, hasty=True) as session:
-                        outbox.renew(session, liveness.worker, self._clock(), in_hand)
+                        outbox.renew(session, liveness.worker, self._clock(), self._in_hand())
                     renewed = time.monotonic()
+                self._take_over(liveness)
                 self._housekeeping.do_what_is_due()
                 until = time.monotonic() + KEEP_SECONDS
                 while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
@@ -287,7 +284,8 @@ class Delivery:
                 dead = liveness.is_dead(session, worker)
                 if not dead and first_ends >= now:
                     continue
-                doubtful = outbox.release_leases(session, worker, now, dead=dead)
+                in_hand = self._in_hand() if worker == liveness.worker else ()
+                doubtful = outbox.release_leases(session, worker, now, dead=dead, in_hand=in_hand)
                 for email in doubtful:
                     self._doubt(session, email, worker, now)
             log.warning(
@@ -297,6 +295,9 @@ class Delivery:
                 len(doubtful),
             )
             self._wakeup.now()
+
+    def _in_hand(self) -> set[int]:
+        return set().union(*(connection.in_hand for connection in list(self._connections)))
 
     def _doubt(self, session: Session, email: OutboxEmail, worker: str, now: datetime) -> None:
         kind = self._kinds.get(email.kind)

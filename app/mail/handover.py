@@ -73,14 +73,18 @@ class Handover:
         """Try every parcel once, unless the relay needs a rest or the worker stops. What was not
         begun is handed back.
         """
-        trouble: str | None = None
+        trouble: _Trouble | None = None
         try:
             trouble = self._chain(parcels)
+        except BaseException:
+            # Nobody knows where in the dialogue this happened.
+            self._mailer.close()
+            raise
         finally:
             self._mailer.withdraw()
             self._persist(lambda session: self._close_batch(session, parcels, trouble))
 
-    def _chain(self, parcels: list[Parcel]) -> str | None:
+    def _chain(self, parcels: list[Parcel]) -> "_Trouble | None":
         """Returns why the relay needs a rest, if it does."""
         for number, parcel in enumerate(parcels):
             if self._stopping.is_set() or not self._may_send():
@@ -90,14 +94,17 @@ class Handover:
             try:
                 self._mailer.connect()
             except RelayUnavailable as unavailable:
-                return str(unavailable)
+                return _Trouble(str(unavailable), unavailable.without_words)
             self._reached = True
             fresh, started = self._mailer.is_fresh, time.monotonic()
             verdict = self._mailer.offer(parcel.envelope)
             if verdict is None:
-                if not self._begin(parcel.email):
+                begun = self._begin(parcel.email)
+                if not begun:
                     # The relay waits for a body that must not go out any more.
                     self._mailer.close()
+                    if begun is None:
+                        break
                     continue
                 following = parcels[number + 1].envelope if number + 1 < len(parcels) else None
                 verdict = self._mailer.transmit(parcel.message, following)
@@ -107,36 +114,47 @@ class Handover:
                 parcel, verdict, fresh, round((time.monotonic() - started) * 1000)
             )
             if verdict.outcome is Outcome.SLOWED:
-                return f"{verdict.phase}: {verdict.reply}"
+                return _Trouble(
+                    f"{verdict.phase}: {verdict.reply}", f"{verdict.phase}: {verdict.code}"
+                )
         return None
 
-    def _begin(self, email: OutboxEmail) -> bool:
-        """Commit ``sending``, with the verdict on the email before it. False: it must not go out,
-        or not now.
+    def _begin(self, email: OutboxEmail) -> bool | None:
+        """Commit ``sending``, with the verdict on the email before it. False: it must not go out.
+        None: nothing can go out now.
         """
-        if not self._may_send():
-            return False
+        if self._stopping.is_set() or not self._may_send():
+            return None
         try:
             with self._database.transaction(write=True, hasty=True) as session:
                 self._write_pending(session)
                 begun = outbox.begin_sending(session, email, self._worker, self._clock())
         except (SQLAlchemyError, DatabaseBusy) as error:
             log.error("email %d waits: the database is away (%s)", email.id, type(error).__name__)
-            return False
+            return None
         self._pending = None
         return begun
 
-    def _close_batch(self, session: Session, parcels: list[Parcel], trouble: str | None) -> None:
+    def _close_batch(
+        self, session: Session, parcels: list[Parcel], trouble: "_Trouble | None"
+    ) -> None:
         self._write_pending(session)
         now = self._clock()
         if trouble is None:
-            if self._reached and relay.unblock(session, self._relay):
+            if self._reached and relay.unblock(session, self._relay, self._relay_failures):
                 log.info("the relay %s is back", self._relay)
             reason = None
         else:
-            until = relay.block(session, self._relay, now, trouble, self._relay_failures)
-            log.error("the relay %s rests until %s: %s", self._relay, until.isoformat(), trouble)
-            reason = f"waits for the relay: {trouble}"
+            until = relay.block(session, self._relay, now, trouble.words, self._relay_failures)
+            # The relay's words may hold an address, which belongs neither into the log nor into
+            # the rows of other customers.
+            log.error(
+                "the relay %s rests until %s: %s",
+                self._relay,
+                until.isoformat(),
+                trouble.without_words,
+            )
+            reason = f"waits for the relay: {trouble.without_words}"
         ids = [parcel.email.id for parcel in parcels]
         outbox.hand_back(session, self._worker, ids, reason)
 
@@ -163,6 +181,14 @@ class Handover:
             log.warning(
                 "email %d was settled by another worker meanwhile", self._pending.parcel.email.id
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Why the relay needs a rest, with the relay's own words and without them."""
+
+    words: str
+    without_words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +234,9 @@ class _Pending:
                     session, email, worker, now, attempt, resend=resend, erase=erase
                 )
             case Outcome.SLOWED:
-                return outbox.postponed(session, email, worker, now, attempt)
+                return outbox.postponed(
+                    session, email, worker, now, attempt, wait=outbox.RETRY_DELAYS[0]
+                )
             case Outcome.LOST if not self.fresh and verdict.phase is not Phase.BODY:
                 # A kept connection that ended before it took this email: a new one tries again at
                 # once.

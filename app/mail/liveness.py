@@ -56,7 +56,8 @@ def liveness_for(engine: Engine) -> Liveness:
     connection of its own.
     """
     if engine.dialect.name == "sqlite":
-        return FileLock(Path(str(engine.url.database)))
+        # By whichever path a worker opens the file, its lock is in one place.
+        return FileLock(Path(str(engine.url.database)).resolve())
     return AdvisoryLock(engine)
 
 
@@ -86,12 +87,13 @@ class FileLock:
             return False
         path = self._folder / worker.removeprefix(LOCKED)
         try:
-            with path.open("rb+") as file:
+            with path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink(missing_ok=True)
         except FileNotFoundError:
             return True
-        except BlockingIOError:
+        except OSError:
+            # Held, or not ours to look at: then the leases tell.
             return False
         return True
 

@@ -77,10 +77,12 @@ class RelayUnavailable(Exception):
     login. No message was tried.
     """
 
-    def __init__(self, phase: Phase, reason: str) -> None:
+    def __init__(self, phase: Phase, reason: str, without_words: str | None = None) -> None:
         super().__init__(f"{phase}: {reason}")
         self.phase = phase
         self.reason = reason
+        self.without_words = f"{phase}: {without_words or reason}"
+        """The same without what the relay said, as a log may hold it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,8 @@ class Mailer:
                 self._login(smtp, self._username, self._password or "")
         except (OSError, smtplib.SMTPException, _Unfit) as error:
             self.close()
-            raise RelayUnavailable(phase, _in_words(error)) from error
+            without_words = error.without_words if isinstance(error, _Unfit) else None
+            raise RelayUnavailable(phase, _in_words(error), without_words) from error
         self._handed_over = 0
         self._used_at = time.monotonic()
 
@@ -231,7 +234,7 @@ class Mailer:
         else:
             raise _Unfit("the relay offers neither AUTH PLAIN nor AUTH LOGIN")
         if reply[0] != 235:
-            raise _Unfit(f"the relay refused the login: {_text(reply)}")
+            raise _Unfit("the relay refused the login", reply)
 
     def close(self) -> None:
         """Close the connection without a word."""
@@ -257,7 +260,8 @@ class Mailer:
         if self._smtp is not None:
             # Nothing hangs on the goodbye: every message has its verdict.
             with suppress(OSError, smtplib.SMTPException):
-                self._smtp.docmd("QUIT")
+                self._smtp.send_all(b"QUIT\r\n", _GOODBYE_SECONDS)
+                self._smtp.getreply(_GOODBYE_SECONDS)
         self.close()
 
     # --- One message ----------------------------------------------------------
@@ -286,6 +290,9 @@ class Mailer:
                 reply = smtp.getreply()
                 wanted = 3 if phase is Phase.DATA else 2
                 if reply[0] // 100 != wanted:
+                    if reply[0] < 400:
+                        # It answers something else than what was asked: nothing it says counts.
+                        raise smtplib.SMTPServerDisconnected("the relay's replies are out of step")
                     verdict = verdict or _verdict(reply, phase)
                     if verdict.outcome is Outcome.SLOWED or not pipelined:
                         break
@@ -333,6 +340,9 @@ class Mailer:
             return Verdict(Outcome.LOST, Phase.BODY, _in_words(error))
         self._used_at = time.monotonic()
         self._handed_over += 1
+        if reply[0] // 100 == 3:
+            self.close()
+            return Verdict(Outcome.IN_DOUBT, Phase.VERDICT, f"{reply[0]} {_text(reply)}", reply[0])
         verdict = _verdict(reply, Phase.VERDICT)
         if verdict.ends_connection:
             self.close()
@@ -373,12 +383,21 @@ class Mailer:
         return None
 
 
+_GOODBYE_SECONDS = 2.0
+_RECORD = 16 * 1024
+"""Octets that one TLS record holds (RFC 8446 5.1). What is sent in such pieces is known to have
+left or not; a larger one counts as unsent until the last of its records is out.
+"""
 _TRUSTED_SECONDS = 10.0
 """An idle connection older than this is checked before use."""
 
 
 class _Unfit(Exception):
     """The relay answers, but not as it must."""
+
+    def __init__(self, problem: str, reply: "_Reply | None" = None) -> None:
+        super().__init__(problem if reply is None else f"{problem}: {reply[0]} {_text(reply)}")
+        self.without_words = problem if reply is None else f"{problem}: {reply[0]}"
 
 
 _Reply = tuple[int, bytes]
@@ -419,7 +438,7 @@ class _Connection(smtplib.SMTP):
         view = memoryview(data)
         while self.sent < len(data):
             self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
-            self.sent += self.sock.send(view[self.sent :])
+            self.sent += self.sock.send(view[self.sent : self.sent + _RECORD])
 
     def getreply(self, seconds: float | None = None) -> _Reply:
         """One whole reply, its lines joined. Raises ``SMTPServerDisconnected`` when there is none
@@ -456,8 +475,10 @@ class _Connection(smtplib.SMTP):
         sock = self.sock
         if sock is not None:
             # An error says that it is gone already.
+            # Not the TLS socket's own shutdown, which first forgets that there is TLS: another
+            # thread's octets could leave in clear.
             with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def _line(self, deadline: float) -> bytes:
         if self.sock is None:
@@ -484,8 +505,10 @@ class _Connection(smtplib.SMTP):
 _REPLY = re.compile(rb"([2-5][0-9][0-9])([ -]?)(.*)", re.DOTALL)
 _LONGEST_REPLY = 64 * 1024
 _ENHANCED = re.compile(r"^([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
+_ABOUT_MAILBOX = re.compile(r"4\.2\.")
+"""An enhanced code about the recipient's mailbox (RFC 3463 3.3), so not about everybody."""
 _ABOUT_RATE = re.compile(
-    r"\b(rate|too many|too much|throttl\w*|slow(ing)? down|exceeded)\b", re.IGNORECASE
+    r"\b(too many|too much|throttl\w*|slow(ing)? down|rate.?limit\w*)\b", re.IGNORECASE
 )
 
 
@@ -504,7 +527,9 @@ def _verdict(reply: _Reply, phase: Phase) -> Verdict:
     enhanced = _ENHANCED.match(text)
     if code // 100 == 2:
         outcome = Outcome.ACCEPTED
-    elif code == 421 or (code in (450, 451) and _ABOUT_RATE.search(text)):
+    elif code == 421 or (
+        code in (450, 451) and _ABOUT_RATE.search(text) and not _ABOUT_MAILBOX.match(text)
+    ):
         outcome = Outcome.SLOWED
     elif code // 100 == 5:
         outcome = Outcome.REFUSED
@@ -515,7 +540,7 @@ def _verdict(reply: _Reply, phase: Phase) -> Verdict:
 
 def _expect(reply: _Reply, first_digit: int) -> None:
     if reply[0] // 100 != first_digit:
-        raise _Unfit(f"the relay said {reply[0]} {_text(reply)}")
+        raise _Unfit("the relay said no", reply)
 
 
 def _text(reply: _Reply) -> str:

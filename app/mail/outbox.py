@@ -102,7 +102,7 @@ def claim(
     stay ``queued``.
     """
     due = _MOST_URGENT if only is None else _MOST_URGENT.where(OutboxEmail.id == only)
-    claimed = session.scalars(due, {"now": now, "limit": limit}).all()
+    claimed = session.scalars(due, {"now": now, "limit": limit, "worker": worker}).all()
     # Not as a subquery of the UPDATE: PostgreSQL may run that once for each row, and lease them
     # all.
     ids = [email.id for email in claimed]
@@ -122,7 +122,10 @@ _DUE = (
 _FIRST_DUE = select(OutboxEmail.id).where(*_DUE).limit(1)
 _MOST_URGENT = (
     select(OutboxEmail)
-    .where(*_DUE)
+    # A lease of its own that ran out is for the worker's keeper: a connection may still hold it.
+    .where(
+        *_DUE, or_(OutboxEmail.leased_by.is_(None), OutboxEmail.leased_by != bindparam("worker"))
+    )
     .order_by(OutboxEmail.priority, OutboxEmail.next_attempt_at, OutboxEmail.id)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
@@ -258,10 +261,29 @@ def deferred(
 
 
 def postponed(
-    session: Session, email: OutboxEmail, worker: str, now: datetime, attempt: Attempt
+    session: Session,
+    email: OutboxEmail,
+    worker: str,
+    now: datetime,
+    attempt: Attempt,
+    *,
+    wait: timedelta = timedelta(0),
 ) -> bool:
-    """Not this email's fault: back to ``queued`` as it was, no attempt used up."""
-    return _settle(session, email, worker, now, attempt, state=State.QUEUED, reason=attempt.reply)
+    """Not this email's fault: back to ``queued``, no attempt used up.
+
+    With ``wait`` others go first for so long: what a relay said of everybody may have been about
+    this one after all, and must not stop the queue.
+    """
+    return _settle(
+        session,
+        email,
+        worker,
+        now,
+        attempt,
+        state=State.QUEUED,
+        reason=attempt.reply,
+        next_attempt_at=min(now + wait, email.expires_at),
+    )
 
 
 def in_doubt(
@@ -496,14 +518,20 @@ def lease_holders(session: Session) -> Sequence[tuple[str, datetime]]:
 
 
 def release_leases(
-    session: Session, worker: str, now: datetime, *, dead: bool
+    session: Session,
+    worker: str,
+    now: datetime,
+    *,
+    dead: bool,
+    in_hand: Collection[int] = (),
 ) -> list[OutboxEmail]:
     """Free what ``worker`` had leased and not begun, and return what it was sending: that is in
     doubt now.
 
-    Of a ``dead`` worker that is everything, of another one what its heartbeat forgot.
+    Of a ``dead`` worker that is everything, of another one what its heartbeat forgot. What is
+    ``in_hand`` stays: its verdict is still to come, however long the heartbeat was kept away.
     """
-    theirs = [OutboxEmail.leased_by == worker]
+    theirs = [OutboxEmail.leased_by == worker, OutboxEmail.id.not_in(in_hand)]
     if not dead:
         theirs.append(OutboxEmail.leased_until < now)
     _update(session, *theirs, OutboxEmail.state == "queued", leased_by=None, leased_until=None)

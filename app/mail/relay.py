@@ -86,11 +86,17 @@ def block(session: Session, name: str, now: datetime, reason: str, seen: int) ->
     return relay.blocked_until
 
 
-def unblock(session: Session, name: str) -> bool:
-    """The relay has answered. True when it had been blocked, so that those who rest can be told."""
+def unblock(session: Session, name: str, seen: int) -> bool:
+    """The relay has answered. True when it had been blocked. ``seen`` is what ``may_try`` said: a
+    rest that began since stays.
+    """
     freed = session.execute(
         update(Relay)
-        .where(Relay.name == name, or_(Relay.blocked_until.is_not(None), Relay.failures > 0))
+        .where(
+            Relay.name == name,
+            Relay.failures <= seen,
+            or_(Relay.blocked_until.is_not(None), Relay.failures > 0),
+        )
         .values(blocked_until=None, reason=None, failures=0)
         .execution_options(synchronize_session=False)
     )

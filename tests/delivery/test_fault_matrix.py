@@ -231,3 +231,8 @@ def test_a_relay_that_fails_at_every_step_in_turn_gets_everything(play: Play) ->
         for number, at in enumerate((At.BANNER, At.EHLO, At.STARTTLS, At.AUTH), start=1)
     ]
     assert play(*one_after_the_other) == [End(), End(), End()]
+
+
+@within_an_email
+def test_a_relay_whose_replies_are_out_of_step_has_taken_nothing(play: Play) -> None:
+    assert play(Fault(At.DATA, "250 2.0.0 fine")) == [End(attempts=1), End(), End()]

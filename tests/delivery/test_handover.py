@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app.mail import InDoubt
 from app.mail.delivery import Delivery
 from app.mail.mime import message_bytes
-from app.mail.outbox import RETRY_DELAYS
+from app.mail.outbox import RETRY_DELAYS, begin_sending, claim, release_leases
 from app.mail.tables import EmailAttempt, OutboxEmail
 from tests.certificates import Certificate
 from tests.conftest import Clock
@@ -374,8 +374,6 @@ def test_a_kind_that_no_longer_exists_fails_alone(
 def test_an_email_whose_worker_died_behind_the_dot_follows_its_kinds_policy(
     app: Router, outbox: Outbox, delivery: Delivery, policy: InDoubt, state: str, clock: Clock
 ) -> None:
-    from app.mail.outbox import begin_sending, claim
-
     email = outbox.write(of=kind("doubtful", in_doubt=policy))
     with app.registry.database.transaction(write=True) as session:
         [claimed] = claim(session, "lock-123456789", clock(), 10)
@@ -390,8 +388,6 @@ def test_an_email_whose_worker_died_behind_the_dot_follows_its_kinds_policy(
 def test_a_queued_email_of_a_dead_worker_goes_out_at_once(
     app: Router, outbox: Outbox, delivery: Delivery, relay: Relay, clock: Clock
 ) -> None:
-    from app.mail.outbox import claim
-
     email = outbox.write()
     with app.registry.database.transaction(write=True) as session:
         assert claim(session, "lock-123456789", clock(), 10)
@@ -411,3 +407,51 @@ def test_stopping_puts_an_email_whose_verdict_is_missing_in_doubt(
     worker.stop(seconds=0.2)
     held.set()
     assert outbox.row(email).state == "unknown"
+
+
+@pytest.mark.parametrize("reply", ["451 4.7.1 too many messages to {}", "421 4.3.2 not for {}"])
+def test_what_a_relay_says_of_everybody_because_of_one_does_not_stop_the_others(
+    outbox: Outbox,
+    delivery: Delivery,
+    relay: Relay,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    reply: str,
+) -> None:
+    emails = [outbox.write(number) for number in (1, 2, 3)]
+    relay.refuses[emails[0].recipient] = reply.format(emails[0].recipient)
+    with caplog.at_level(logging.DEBUG, "app"):
+        for _ in range(3):
+            delivery.run_once()
+            clock.advance(timedelta(seconds=5))
+    assert [outbox.row(email).state for email in emails] == ["queued", "sent", "sent"]
+    assert outbox.row(emails[0]).attempts == 0
+    # The relay's words name a customer: they stand with that customer's attempts alone.
+    assert emails[0].recipient not in caplog.text
+    assert emails[0].recipient not in (outbox.row(emails[1]).reason or "")
+    assert emails[0].recipient in attempts(outbox, emails[0])[0].reply
+
+
+def test_what_a_mailbox_is_sent_too_fast_is_that_emails_own_affair(
+    outbox: Outbox, delivery: Delivery, relay: Relay
+) -> None:
+    emails = [outbox.write(number) for number in (1, 2)]
+    relay.refuses[emails[0].recipient] = "450 4.2.1 this user receives too many messages"
+    delivery.run_once()
+    assert [outbox.row(email).state for email in emails] == ["queued", "sent"]
+    assert outbox.row(emails[0]).attempts == 1
+
+
+def test_what_a_worker_has_in_hand_is_its_own_however_late_the_heartbeat(
+    app: Router, outbox: Outbox, clock: Clock
+) -> None:
+    emails = [outbox.write(number) for number in (1, 2)]
+    with app.registry.database.transaction(write=True) as session:
+        first, second = claim(session, "lock-1", clock(), 10)
+        assert begin_sending(session, first, "lock-1", clock())
+        clock.advance(timedelta(minutes=2))
+        assert claim(session, "lock-1", clock(), 10) == []
+        hands = {first.id, second.id}
+        assert release_leases(session, "lock-1", clock(), dead=False, in_hand=hands) == []
+    assert [outbox.row(email).leased_by for email in emails] == ["lock-1", "lock-1"]
+    assert outbox.row(emails[0]).state == "sending"

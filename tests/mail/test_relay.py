@@ -37,7 +37,7 @@ class Office:
 
     def succeed(self) -> bool:
         with self._database.transaction(write=True) as session:
-            return relay.unblock(session, NAME)
+            return relay.unblock(session, NAME, 100)
 
 
 @pytest.fixture
