@@ -29,7 +29,8 @@ def parse_address(text: str) -> Address:
     same is its own affair.
     """
     text = text.strip()
-    if len(text) > LONGEST:
+    # Mail programs would decode what "=?" opens, so no email could go there (CVE-2024-6923).
+    if len(text) > LONGEST or "=?" in text:
         raise UnusableAddress
     try:
         valid = validate_email(

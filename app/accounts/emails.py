@@ -107,7 +107,8 @@ PASSWORD_RESET = Kind(
     },
     time_to_live=timedelta(minutes=30),
     priority=Priority.SECURITY,
-    limit=RateLimit(5, HOUR),
+    # No longer than a link lives: a stranger who uses the limit up leaves the owner a live one.
+    limit=RateLimit(5, timedelta(minutes=30)),
     carries_secret=True,
     supersedes=True,
 )

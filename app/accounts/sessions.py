@@ -103,12 +103,18 @@ def end_all_sessions(request: Request, account_id: int) -> None:
 def _session(request: Request) -> SignInSession | None:
     if not (secret := read_cookie(request, COOKIE)):
         return None
-    with short_transaction(request.registry, write=False) as session:
-        found = session.scalar(
-            select(SignInSession)
-            .where(SignInSession.digest == _digest(secret), ~_has_expired(request.now))
-            .options(joinedload(SignInSession.account))
-        )
+    try:
+        with short_transaction(request.registry, write=False) as session:
+            found = session.scalar(
+                select(SignInSession)
+                .where(SignInSession.digest == _digest(secret), ~_has_expired(request.now))
+                .options(joinedload(SignInSession.account))
+            )
+    except (SQLAlchemyError, TransientError):
+        # An error page is shown as to a stranger rather than not at all.
+        if request.exception is not None:
+            return None
+        raise
     if found is None:
         return None
     keep_private(request)

@@ -1,8 +1,10 @@
 """Links that leave the site in an email, and paths that come in from a query."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from pyramid.config import Configurator
+from pyramid.events import NewRequest
 from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
 
@@ -35,6 +37,15 @@ def local_path(value: str | None) -> str | None:
     return value if all("!" <= character <= "~" for character in value) else None
 
 
+def _take_scheme_from_base_url(event: NewRequest) -> None:
+    # A proxy that speaks HTTPS for us speaks HTTP to us, and a redirect must not leave HTTPS.
+    base_url = event.request.registry.pillarbox.site.base_url
+    event.request.environ["wsgi.url_scheme"] = urlsplit(base_url).scheme
+
+
 def includeme(config: Configurator) -> None:
-    """Give requests ``request.link(route_name, **parts)``."""
+    """Give requests ``request.link(route_name, **parts)``, and redirects the scheme of
+    ``site.base_url``.
+    """
+    config.add_subscriber(_take_scheme_from_base_url, NewRequest)
     config.add_request_method(link, "link")

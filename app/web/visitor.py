@@ -48,14 +48,18 @@ class Visitor:
         return sum(self.basket.values())
 
     def set_quantity(self, slug: str, quantity: int) -> bool:
-        """Put so many of a product into the basket, 0 to take it out. False: there is no room."""
+        """Put so many of a product into the basket, 0 to take it out. False: there is no room.
+
+        A basket with another content is another basket, with an id of its own: an order that the
+        old one has become stays as it is.
+        """
         if quantity <= 0:
             self.basket.pop(slug, None)
-            return True
-        if slug not in self.basket and len(self.basket) >= MOST_BASKET_LINES:
+        elif slug not in self.basket and len(self.basket) >= MOST_BASKET_LINES:
             return False
-        self.basket_id = self.basket_id or secrets.token_urlsafe(16)
-        self.basket[slug] = quantity
+        else:
+            self.basket[slug] = quantity
+        self.basket_id = secrets.token_urlsafe(16) if self.basket else ""
         return True
 
     def empty_basket(self) -> None:

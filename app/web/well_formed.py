@@ -31,7 +31,8 @@ def well_formed_tween(handler: Handler, registry: Registry) -> Handler:
             raise HTTPBadRequest()
         try:
             fields = list(_read_everything(request))
-        except (ValueError, LookupError, TypeError) as error:
+        # A form may be nested more deeply than its reader can follow.
+        except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
             raise HTTPBadRequest() from error
         names = [name for name, _ in fields]
         if len(set(names)) < len(names):
@@ -44,15 +45,25 @@ def well_formed_tween(handler: Handler, registry: Registry) -> Handler:
 
 
 def _read_everything(request: Request) -> Iterator[tuple[str, Any]]:
-    """The decoded path, query and form; whatever cannot be decoded raises."""
+    """The decoded path, query and form; whatever cannot be decoded raises, and so do a cookie and
+    the dates that a response is compared with.
+    """
     yield "path", request.path_info
     yield from (("query " + name, value) for name, value in request.GET.items())
     yield from (("form " + name, value) for name, value in request.POST.items())
     dict(request.cookies)
+    _ = request.if_modified_since, request.if_unmodified_since
 
 
 def _is_plain(name: str, value: Any) -> bool:
-    return isinstance(value, str) and "\0" not in name + value and "[" not in name
+    if not isinstance(value, str) or "\0" in name + value or "[" in name:
+        return False
+    try:
+        # A part of a form can name a character set in which half a character can be written.
+        (name + value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def includeme(config: Configurator) -> None:

@@ -1,7 +1,9 @@
 """What every page shares: headers, error pages, CSRF, and answers to damaged requests."""
 
+import gc
 import io
 import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -354,3 +356,36 @@ def test_odd_headers_are_no_failure_of_ours(
     app: Router, header: str, value: str, path: str
 ) -> None:
     assert status_of(app, PATH_INFO=path, **{header: value}) < 500
+
+
+def test_a_redirect_stays_on_https_behind_a_proxy(
+    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
+) -> None:
+    app = make_app(settings_values | {"site.base_url": "https://localhost"})
+    browser = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+    assert browser.get("/account", status=303).location.startswith("https://")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'Content-Type: text/plain; charset=utf-7\r\nContent-Disposition: form-data; name="email"'
+        b"\r\n\r\n+2AA-",
+        b'Content-Disposition: form-data; name="email"\r\nContent-Type: multipart/mixed; '
+        b"boundary=b\r\n\r\n" + b"--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" * 500,
+    ],
+)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_form_of_odd_parts_is_turned_away(browser: TestApp, part: bytes) -> None:
+    body = b"--a\r\n" + part + b"\r\n--a--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=a"}
+    assert browser.post("/sign-in", body, headers=headers, expect_errors=True).status_int == 400
+    # Now, while the warning that cgi left its files open is expected.
+    gc.collect()
+
+
+def test_a_date_that_cannot_be_is_turned_away(browser: TestApp) -> None:
+    path = re.search(r'href="([^"]+\.css[^"]*)"', browser.get("/").text)
+    assert path
+    headers = {"If-Modified-Since": "Sun, 99 Nov 99999 00:00:00 GMT"}
+    assert browser.get(path[1], headers=headers, expect_errors=True).status_int == 400

@@ -295,3 +295,22 @@ def test_buying_twice_makes_two_orders(browser: TestApp, database: Database) -> 
     buy(browser)
 
     assert count(database, Order) == count(database, Receipt) == 2
+
+
+def test_a_basket_that_something_was_taken_out_of_is_a_basket_of_its_own(
+    app: Router, database: Database
+) -> None:
+    stock(database)
+    for address in ("anna@example.org", "ben@example.org"):
+        customer = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+        sign_in(customer, database, address)
+        put_into_basket(customer, "letter-paper")
+        put_into_basket(customer, "envelopes")
+        forms = customer.get("/basket").forms.values()
+        removal = next(form for form in forms if "action" in form.fields)
+        removal.submit(status=303)
+        payment_page = order(customer).follow()
+        assert payment_page.forms[0].submit().follow().status_int == 200
+    placed = orders_in(database)
+    assert len(placed) == 2
+    assert "" not in {each.basket_id for each in placed}

@@ -65,16 +65,18 @@ def test_a_visitor_with_nothing_needs_no_cookie() -> None:
     assert Visitor().to_json() == b""
 
 
-def test_a_basket_gets_its_id_with_its_first_product_and_loses_it_when_emptied() -> None:
+def test_a_basket_has_an_id_while_it_holds_something_and_another_with_each_content() -> None:
     visitor = Visitor()
-    visitor.set_quantity("letter-paper", 1)
-    first = visitor.basket_id
-    visitor.set_quantity("envelopes", 2)
-    assert visitor.basket_id == first
-    assert visitor.basket_count == 3
+    ids = []
+    for slug, quantity in [("paper", 1), ("ink", 2), ("paper", 0), ("ink", 1)]:
+        visitor.set_quantity(slug, quantity)
+        ids.append(visitor.basket_id)
+    assert len(set(ids) - {""}) == 4
+    visitor.set_quantity("ink", 0)
+    assert visitor.basket_id == ""
+    visitor.set_quantity("ink", 1)
     visitor.empty_basket()
-    visitor.set_quantity("letter-paper", 1)
-    assert visitor.basket_id not in ("", first)
+    assert visitor.basket_id == ""
 
 
 def test_a_quantity_of_none_takes_the_product_out() -> None:

@@ -34,7 +34,7 @@ def basket(request: Request) -> Page:
 @view_config(route_name="basket", request_method="POST", request_param="action=remove")
 def remove(request: Request) -> HTTPSeeOther:
     """Take a product out, whether it is still sold or not."""
-    _set_quantity(request, request.POST.get("product", ""), 0)
+    request.visitor.set_quantity(request.POST.get("product", ""), 0)
     return HTTPSeeOther(request.route_path("basket"))
 
 
@@ -50,7 +50,9 @@ def set_quantity(request: Request) -> Response:
         if product is None:
             form.form_errors = [_("This product is no longer sold. The basket is as it was.")]
             request.response.status_int = 422
-        elif form.validate() and not _set_quantity(request, product.slug, form.quantity.data or 0):
+        elif form.validate() and not request.visitor.set_quantity(
+            product.slug, form.quantity.data or 0
+        ):
             full = _(
                 "The basket is full: it holds ${most} different products. Order these first.",
                 mapping={"most": MOST_BASKET_LINES},
@@ -62,13 +64,6 @@ def set_quantity(request: Request) -> Response:
             return _render(request, "shop/basket.jinja2", _basket_page(request, session, form))
     page = product_page(request, product, form) | {"form": form}
     return _render(request, "shop/product.jinja2", page)
-
-
-def _set_quantity(request: Request, slug: str, quantity: int) -> bool:
-    # A basket with another content is another basket: an order that the old one has become stays
-    # as it is.
-    request.visitor.basket_id = ""
-    return bool(request.visitor.set_quantity(slug, quantity))
 
 
 def _basket_page(request: Request, session: Session, refused: QuantityForm | None = None) -> Page:

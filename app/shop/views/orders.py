@@ -46,7 +46,7 @@ def order(request: Request) -> Page:
     number = _number(request)
     settle_pending(request, number)
     found = _own_order(request, request.dbsession, number)
-    if found.is_paid and request.visitor.basket_id == found.basket_id:
+    if found.is_paid and found.basket_id == request.visitor.basket_id:
         request.visitor.empty_basket()
     paid = [payment for payment in found.payments if payment.state == PaymentState.PAID]
     return {"order": found, "payment": (paid or found.payments)[-1]}
