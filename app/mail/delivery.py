@@ -32,7 +32,7 @@ from app.settings import Email
 
 log = logging.getLogger(__name__)
 
-BATCH = 10
+BATCH = 20
 """How many emails a connection leases at once: enough to chain them, few enough to share."""
 POLL_SECONDS = 1.0
 """How often an idle connection looks by itself, for what nobody called about."""

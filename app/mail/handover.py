@@ -141,7 +141,8 @@ class Handover:
         self._write_pending(session)
         now = self._clock()
         if trouble is None:
-            if self._reached and relay.unblock(session, self._relay, self._relay_failures):
+            seen = self._relay_failures
+            if self._reached and seen and relay.unblock(session, self._relay, seen):
                 log.info("the relay %s is back", self._relay)
             reason = None
         else:
