@@ -195,11 +195,11 @@ PURCHASE_RECEIPT = Kind(
             *(
                 ReceiptLine(
                     f"Postcard no. {number}, printed by hand on heavy cotton paper",
-                    number,
+                    number % 9 + 1,
                     195,
-                    rate,
+                    700 if number % 2 else 1900,
                 )
-                for number, rate in zip(range(1, 25), [1900, 700] * 12, strict=True)
+                for number in range(1, 100)
             ),
             ReceiptLine("The complete letter writer's cabinet", 1, 1_234_500, 1900),
         ),
@@ -217,11 +217,13 @@ PURCHASE_RECEIPT = Kind(
             ReceiptLine(
                 "<script>alert(1)</script></title><!-- &amp; {{ 7*7 }} {% raw %}", 1, 1, 1900
             ),
+            ReceiptLine("A name of two hundred characters ".ljust(200, "m"), 1, 100, 1900),
+            ReceiptLine("🎁🎉 O'Reilly & Sons", 1, 100, 1900),
             ReceiptLine("Donaudampfschifffahrtsgesellschaftskapitän" * 2, 99, 99_999_999, 700),
             ReceiptLine(
                 "A | B [c](https://evil.example) **d** _e_ \\. \u202egnirts\u202c", 1, 250, 0
             ),
-            buyer_name='O\'Reilly "<b>" & Söhne</script>',
+            buyer_name='O\'Reilly "<b>" & Söhne</script> '.ljust(200, "y"),
             buyer_address=("<img src=x onerror=alert(1)>", "%(name)s %s {0}", "--", "> quoted"),
             card=("<i>Visa</i>", "0000"),
         ),
