@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2.bccache import Bucket, BytecodeCache
 from pyramid.router import Router
 from webtest import TestApp
 
@@ -36,6 +37,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
+
+
+class CompiledTemplates(BytecodeCache):
+    """Compiles every template once for all tests, and not once more for each application."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[str, str], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        compiled = self._compiled.get((bucket.key, bucket.checksum))
+        if compiled is not None:
+            bucket.bytecode_from_string(compiled)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
+
+
+PAGES, EMAILS = CompiledTemplates(), CompiledTemplates()
+"""Apart, since the two are compiled under different rules."""
 
 
 class Clock:
@@ -134,7 +154,8 @@ def make_app(clock: Clock, database_url: str) -> Iterator[Callable[[dict[str, st
     routers: list[Router] = []
 
     def make(values: dict[str, Any]) -> Router:
-        config = configure({}, values)
+        config = configure({}, values | {"jinja2.bytecode_caching": PAGES})
+        config.registry.email_composer._templates.bytecode_cache = EMAILS
         # A template that cannot be rendered fails the test instead of becoming a failed row.
         config.registry.email_composer.raises = True
         config.registry.clock = clock
