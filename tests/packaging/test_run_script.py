@@ -19,16 +19,22 @@ case "$*" in
 "-c import sys;"*) exit "${TOO_OLD:-0}" ;;
 "-c import ensurepip"*) exit "${NO_VENV:-0}" ;;
 "-m venv"*)
-    rm -rf .venv
-    mkdir -p .venv/bin
-    cp "$0" .venv/bin/python
-    printf '#!/bin/sh\\necho "pillarbox $* at $PILLARBOX_SITE_BASE_URL"' >.venv/bin/pillarbox
-    chmod +x .venv/bin/pillarbox
+    rm -rf "$4"
+    mkdir -p "$4/bin"
+    cp "$0" "$4/bin/python"
+    printf '#!/bin/sh\\necho "pillarbox $* at $PILLARBOX_SITE_BASE_URL"' >"$4/bin/pillarbox"
+    chmod +x "$4/bin/pillarbox"
     ;;
 "-m pip"*) echo "ERROR: as told"; exit "${NO_NETWORK:-0}" ;;
-"-m pytest"*) echo "$*" ;;
+"-m pytest"* | "-m benchmarks"*) echo "$*" ;;
 esac
 """
+LOCKS = (
+    "requirements.lock",
+    "requirements-test.lock",
+    "benchmarks/requirements.lock",
+    "setup.py",
+)
 FINDS_PYTHON = "-c import sys; sys.exit(sys.version_info < (3, 11))"
 FIRST_SET_UP = [
     FINDS_PYTHON,
@@ -47,7 +53,8 @@ class Machine:
         self.project = folder / "a shop"
         self.project.mkdir()
         shutil.copy(RUN, self.project)
-        for name in ("requirements.lock", "requirements-test.lock", "setup.py"):
+        (self.project / "benchmarks").mkdir()
+        for name in LOCKS:
             (self.project / name).write_text(name)
         self.path = folder / "bin"
         self.path.mkdir()
@@ -184,6 +191,17 @@ def test_translating_gathers_the_texts_and_brings_the_catalogues_up_to_date(
     assert "--locale" not in update
     machine.start("translate", "fr").communicate(timeout=60)
     assert machine.steps()[-1].endswith(" --init-missing --locale=fr")
+
+
+def test_the_benchmark_is_set_up_once_in_an_environment_of_its_own(machine: Machine) -> None:
+    machine.run()
+    machine.steps()
+    assert machine.run("bench", "--quick") == "-m benchmarks --quick"
+    its_own = [step.replace("--clear .venv", "--clear .venv-bench") for step in FIRST_SET_UP]
+    adds_peers = FIRST_SET_UP[3].replace("requirements.lock", "benchmarks/requirements.lock")
+    assert machine.steps() == [*its_own, adds_peers, "-m benchmarks --quick"]
+    machine.run("bench")
+    assert machine.steps() == ["-m benchmarks"]
 
 
 def test_too_old_a_python_is_told_in_one_line(machine: Machine) -> None:

@@ -1,0 +1,1 @@
+"""What Pillarbox costs, beside its peers, in one run: ``./run bench``."""

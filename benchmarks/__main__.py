@@ -1,0 +1,64 @@
+"""``./run bench [--quick] [NAMES]``: measure, and print one table."""
+
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import click
+
+from benchmarks import (
+    claims,
+    commit_to_relay,
+    context_to_relay,
+    delivery,
+    distant_relay,
+    memory,
+    sign_up,
+)
+from benchmarks.databases import Databases
+from benchmarks.table import Section
+
+BENCHMARKS: dict[str, Callable[..., Section]] = {
+    "context": context_to_relay.run,
+    "delivery": delivery.run,
+    "distance": distant_relay.run,
+    "sign-up": sign_up.run,
+    "latency": commit_to_relay.run,
+    "claims": claims.run,
+    "memory": memory.run,
+}
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(BENCHMARKS)))
+@click.option("--quick", is_flag=True, help="Only see that everything runs; the figures are noise.")
+def main(names: tuple[str, ...], quick: bool) -> None:
+    """Measure what Pillarbox costs, beside its peers, in one run. All of it takes a quarter of an
+    hour; NAMES choose.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    click.echo(f"Python {platform.python_version()}, {os.cpu_count()} processors\n")
+    failed = False
+    with Databases() as databases:
+        for name in names or BENCHMARKS:
+            begun = time.monotonic()
+            try:
+                section = BENCHMARKS[name](databases, quick=quick)
+            except Exception as error:
+                failed = True
+                click.echo(f"{name} failed: {type(error).__name__}: {error}\n", err=True)
+            else:
+                click.echo(f"{section}  ({name}, {time.monotonic() - begun:.0f} s)\n")
+    sys.exit(failed)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Processes that work side by side: started, measured from outside, and ended together."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from benchmarks.patience import wait_until
+
+STARTING_SECONDS = 60.0
+
+
+class Processes:
+    """Commands that run in sessions of their own, so that all their descendants end with them."""
+
+    def __init__(
+        self, *commands: Sequence[str], log: Path, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self._commands = commands
+        self._log = log
+        self._environ = {**os.environ, **(environ or {})}
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        with self._log.open("ab") as log:
+            for command in self._commands:
+                process = subprocess.Popen(
+                    command, stdout=log, stderr=log, env=self._environ, start_new_session=True
+                )
+                self._processes.append(process)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._signal(signal.SIGTERM)
+        self.resume()
+        for process in self._processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+        self._signal(signal.SIGKILL)
+        for process in self._processes:
+            process.wait(15)
+
+    def cpu_seconds(self) -> float:
+        """The processor time that all of them have used so far."""
+        return sum(sum(process.cpu_times()[:2]) for process in self._family())
+
+    def memory(self) -> int:
+        """The bytes of memory that the biggest of them has resident."""
+        return max(int(process.memory_info().rss) for process in self._family())
+
+    def wait_until_idle(self) -> None:
+        """Wait until they have started, and so use the processor no more."""
+        used = [-1.0]
+
+        def rests() -> bool:
+            self.check()
+            time.sleep(0.7)
+            used.append(self.cpu_seconds())
+            return used[-1] - used[-2] < 0.04
+
+        wait_until(rests, STARTING_SECONDS, "processes to start")
+
+    def pause(self) -> None:
+        """Stop them where they are."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let them go on."""
+        self._signal(signal.SIGCONT)
+
+    def check(self) -> None:
+        """Raise ``RuntimeError`` with its last words when one of them has ended."""
+        if any(process.poll() is not None for process in self._processes):
+            raise RuntimeError(f"a process has ended: {self._log.read_text()[-2000:]}")
+
+    def _family(self) -> list[psutil.Process]:
+        self.check()
+        parents = [psutil.Process(process.pid) for process in self._processes]
+        return [*parents, *(child for parent in parents for child in parent.children(True))]
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)

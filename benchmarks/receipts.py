@@ -1,0 +1,33 @@
+"""The email that most of the benchmark sends: the receipt of 20 lines."""
+
+from dataclasses import replace
+from random import Random
+
+from app.mail import Recipient
+from app.shop import money
+from app.shop.emails import PURCHASE_RECEIPT, PurchaseReceipt, ReceiptLine, ReceiptTax
+
+BUYER = Recipient("buyer@example.org", "Ada Lovelace")
+
+
+def receipt(number: int = 1) -> PurchaseReceipt:
+    """What the receipt of the ``number``-th order says, with products from a catalogue of 100."""
+    random = Random(number)
+    lines = tuple(_line(random) for _ in range(20))
+    sums = money.totals(money.Line(line.quantity, line.unit_price, line.vat_rate) for line in lines)
+    sample: PurchaseReceipt = PURCHASE_RECEIPT.samples["short"]
+    return replace(
+        sample,
+        order_number=f"7K3M-9QXW-{number:04}",
+        lines=lines,
+        taxes=tuple(ReceiptTax(tax.rate, tax.net, tax.vat) for tax in sums.taxes),
+        net=sums.net,
+        total=sums.total,
+        is_test=False,
+    )
+
+
+def _line(random: Random) -> ReceiptLine:
+    product, quantity = random.randrange(100), random.randint(1, 3)
+    name = f"Postcards of doors, set {product}"
+    return ReceiptLine(name, quantity, 195 + 37 * product, (700, 1900)[product % 2])
