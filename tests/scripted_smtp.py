@@ -75,8 +75,10 @@ class ScriptedSMTP:
     """Recipients that get a 550."""
     accepts_data_without_recipients: bool = False
     """Answers DATA with 354 although every recipient was refused (RFC 2920 3.1)."""
-    before_verdict: Callable[[], object] = field(default=lambda: None)
-    """Called when a body is complete, before the message is taken and its dot is answered."""
+    before: Callable[[At], object] = field(default=lambda phase: None)
+    """Called with every phase that is reached, before it is answered; at the dot, before the
+    message is taken.
+    """
     port: int = 0
     connections: int = 0
     logins: list[str] = field(default_factory=list)
@@ -284,7 +286,6 @@ class _Session:
                 self._violated("a message without a recipient was sent")
             self._send("554 5.5.1 no valid recipients")
             return
-        self._server.before_verdict()
         fault = self._fault(At.DOT)
         if not fault.how or fault.how == SLOW or fault.taken:
             self._server.take(message)
@@ -294,6 +295,7 @@ class _Session:
 
     def _fault(self, phase: At) -> Fault:
         """The script's word on this moment; without one, a fault that is none."""
+        self._server.before(phase)
         self._reached[phase] += 1
         moment = phase, self._number, self._reached[phase]
         for fault in self._server.faults:

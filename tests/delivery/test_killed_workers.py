@@ -24,7 +24,7 @@ from tests.certificates import Certificate
 from tests.commands.conftest import LOGGING, write_ini
 from tests.conftest import eventually
 from tests.delivery.conftest import Outbox, through
-from tests.scripted_smtp import ScriptedSMTP
+from tests.scripted_smtp import At, ScriptedSMTP
 
 assert (WELCOME.in_doubt, TEST_MESSAGE.in_doubt) == (InDoubt.RESEND, InDoubt.HOLD)
 WORKERS = 2
@@ -98,7 +98,7 @@ def test_killed_workers_lose_nothing_and_double_only_what_was_in_doubt(
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 (moments, no secrets)
     # The relay takes its time over each email, so that a kill often falls behind a final dot.
-    with ScriptedSMTP(certificate, before_verdict=lambda: time.sleep(0.004)) as relay:
+    with ScriptedSMTP(certificate, before=lambda at: time.sleep(0.004 * (at is At.DOT))) as relay:
         values = settings_values | through(relay) | {"email.connections": str(CONNECTIONS)}
         outbox = Outbox(make_app(values).registry)
         outbox.registry.clock = utc_clock

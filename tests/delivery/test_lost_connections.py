@@ -20,19 +20,21 @@ from tests.certificates import Certificate
 from tests.conftest import Clock, eventually, on_postgresql
 from tests.delivery.conftest import Hire, Outbox, kind, through
 from tests.postgresql import PostgreSQL
-from tests.scripted_smtp import ScriptedSMTP
+from tests.scripted_smtp import At, ScriptedSMTP
 
 
 class Gate:
-    """Where a relay keeps whoever waits for its verdict."""
+    """Where a relay keeps whoever waits for its answer: to the dot, if not ``at`` another phase."""
 
     def __init__(self) -> None:
+        self.at = At.DOT
         self.reached = threading.Event()
         self._open = threading.Event()
 
-    def __call__(self) -> None:
-        self.reached.set()
-        assert self._open.wait(60)
+    def __call__(self, phase: At) -> None:
+        if phase is self.at:
+            self.reached.set()
+            assert self._open.wait(60)
 
     def open(self) -> None:
         self._open.set()
@@ -48,7 +50,7 @@ def gate() -> Iterator[Gate]:
 @pytest.fixture
 def scripted(certificate: Certificate, gate: Gate) -> Iterator[ScriptedSMTP]:
     """A relay that takes a body, and answers its dot once the gate is open."""
-    with ScriptedSMTP(certificate, before_verdict=gate) as relay:
+    with ScriptedSMTP(certificate, before=gate) as relay:
         yield relay
 
 
@@ -119,6 +121,29 @@ def test_a_worker_that_lost_its_lock_sends_no_final_dot_until_it_has_it_again(
     scripted.wait_for(5)
     eventually(lambda: {outbox.row(email).state for email in others} == {State.SENT})
     assert Counter(scripted.received) == Counter(e.message_id for e in (first, *others))
+
+
+@on_postgresql
+def test_a_body_that_the_relay_waits_for_stays_here_when_the_lock_is_lost(
+    database_url: str,
+    outbox: Outbox,
+    app: Router,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    gate: Gate,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gate.at = At.DATA
+    email = outbox.write()
+    hire(app).start()
+    assert gate.reached.wait(20)
+    with Lock(database_url).stolen():
+        eventually(lambda: "own database connection was lost" in caplog.text)
+        gate.open()
+        eventually(lambda: outbox.row(email).leased_by is None)
+        assert (outbox.row(email).state, scripted.received) == (State.QUEUED, [])
+    scripted.wait_for(1)
+    eventually(lambda: outbox.row(email).state == State.SENT)
 
 
 @on_postgresql
