@@ -5,6 +5,7 @@ doubt.
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from app.mail.test_message import TEST_MESSAGE
 from tests.certificates import Certificate
 from tests.commands.conftest import LOGGING, write_ini
 from tests.conftest import eventually
-from tests.delivery.conftest import Outbox, through
+from tests.delivery.conftest import Hire, Outbox, through
 from tests.scripted_smtp import At, ScriptedSMTP
 
 assert (WELCOME.in_doubt, TEST_MESSAGE.in_doubt) == (InDoubt.RESEND, InDoubt.HOLD)
@@ -31,24 +32,26 @@ WORKERS = 2
 CONNECTIONS = 2
 
 
+def hired(ini: Path) -> subprocess.Popen[bytes]:
+    """``pillarbox deliver`` in a process of its own."""
+    program = "from app.commands import main; main()"
+    with ini.with_suffix(".log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-c", program, "deliver", str(ini)], stdout=log, stderr=log
+        )
+
+
 class Crew:
     """Workers, each a process of its own. Who dies is replaced at once."""
 
     def __init__(self, ini: Path) -> None:
         self._ini = ini
-        self._workers = [self._hire() for _ in range(WORKERS)]
-
-    def _hire(self) -> subprocess.Popen[bytes]:
-        program = "from app.commands import main; main()"
-        with self._ini.with_suffix(".log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-c", program, "deliver", str(self._ini)], stdout=log, stderr=log
-            )
+        self._workers = [hired(ini) for _ in range(WORKERS)]
 
     def kill(self, number: int) -> None:
         self._workers[number].kill()
         self._workers[number].wait()
-        self._workers[number] = self._hire()
+        self._workers[number] = hired(self._ini)
 
     def dismiss(self) -> None:
         for worker in self._workers:
@@ -132,3 +135,37 @@ def test_killed_workers_lose_nothing_and_double_only_what_was_in_doubt(
             case state:
                 assert (email.kind, state, doubted) == (TEST_MESSAGE.name, State.UNKNOWN, 1)
                 assert copies <= 1
+
+
+def test_what_a_killed_worker_had_leased_goes_out_within_two_seconds(
+    make_app: Callable[[dict[str, str]], Router],
+    settings_values: dict[str, str],
+    certificate: Certificate,
+    hire: Hire,
+    tmp_path: Path,
+) -> None:
+    waiting, killed = threading.Event(), threading.Event()
+
+    def hold_the_first(phase: At) -> None:
+        if phase is At.DOT and not waiting.is_set():
+            waiting.set()
+            assert killed.wait(60)
+
+    with ScriptedSMTP(certificate, before=hold_the_first) as relay:
+        values = settings_values | through(relay) | {"email.connections": "1"}
+        app = make_app(values)
+        app.registry.clock = utc_clock
+        outbox = Outbox(app.registry)
+        first, *others = [outbox.write(number, of=TEST_MESSAGE) for number in range(5)]
+        worker = hired(write_ini(tmp_path / "worker.ini", values, LOGGING))
+        try:
+            assert waiting.wait(60)
+            hire(app).start()
+        finally:
+            worker.kill()
+            worker.wait()
+        relay.wait_for(4, seconds=2)
+        killed.set()
+        eventually(lambda: unsettled(app.registry.database) == 0)
+        assert sorted(relay.received[:4]) == sorted(email.message_id for email in others)
+        assert outbox.row(first).state == State.UNKNOWN
