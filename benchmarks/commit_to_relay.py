@@ -1,9 +1,11 @@
 """How long an email takes from the commit of its transaction to the relay, on an idle machine."""
 
 import time
+from dataclasses import replace
 from random import Random
 from statistics import median, quantiles
 
+from app.mail import Recipient
 from app.mail.delivery import Delivery
 from benchmarks.databases import Databases
 from benchmarks.pillarbox import Pillarbox
@@ -49,7 +51,8 @@ def _waits(ours: Pillarbox, sink: Sink, count: int) -> list[float]:
     random, message, waits = Random(1), ours.message(), []
     for sent in range(count + 1):
         time.sleep(random.uniform(*PAUSES))
-        ours.fill(1, message)
+        # To somebody else each time, since nobody gets a hundred receipts a day.
+        ours.fill(1, replace(message, to=Recipient(f"buyer{sent}@example.org")))
         committed = time.monotonic()
         sink.wait_for(sent + 1, PATIENCE_SECONDS)
         waits.append((sink.times()[-1] - committed) * 1000)
