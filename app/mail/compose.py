@@ -8,6 +8,7 @@ content, so the two bodies cannot tell different stories.
 import logging
 from collections.abc import Callable
 from dataclasses import fields, replace
+from gettext import NullTranslations
 from html import unescape
 from typing import Any
 
@@ -55,7 +56,7 @@ class Composer:
         each email.
         """
         self._languages = languages or Languages()
-        self._templates = _environment(site, brand, loader, self._languages, reload)
+        self._templates = _environment(site, brand, loader, reload)
         self._inliner = css_inline.CSSInliner(
             load_remote_stylesheets=False, keep_at_rules=True, minify_css=True
         )
@@ -121,12 +122,11 @@ class Composer:
     def _render(self, kind: Kind, context: Any, to: Recipient) -> str:
         template = self._templates.get_template(f"email/{kind.name}.jinja2")
         values = {field.name: getattr(context, field.name) for field in fields(context)}
-        return template.render(values, locale=to.locale)
+        words = _words(self._languages.translations(to.locale))
+        return template.render(values, locale=to.locale, **words)
 
 
-def _environment(
-    site: Site, brand: Brand, loader: BaseLoader, languages: Languages, reload: bool
-) -> Environment:
+def _environment(site: Site, brand: Brand, loader: BaseLoader, reload: bool) -> Environment:
     environment = Environment(
         loader=loader,
         auto_reload=reload,
@@ -137,7 +137,6 @@ def _environment(
         lstrip_blocks=True,
     )
     environment.globals.update(
-        _words(languages),
         site=site,
         brand_name=brand.name,
         palette=palette(brand.color, brand.page),
@@ -156,17 +155,18 @@ def _environment(
     return environment
 
 
-def _words(languages: Languages) -> dict[str, Callable[..., str]]:
-    # What is translated is text and never HTML, so autoescape sees to it as to all other text.
-    # Jinja2's own callables take it for HTML, and most of the time that rendering takes.
-    @pass_context
-    def gettext(context: Context, text: str, **values: Any) -> str:
-        return languages.translations(context["locale"]).gettext(text) % values
+def _words(translations: NullTranslations) -> dict[str, Callable[..., str]]:
+    """What a template calls to say something in the recipient's language.
 
-    @pass_context
-    def ngettext(context: Context, singular: str, plural: str, count: int, **values: Any) -> str:
-        words = languages.translations(context["locale"]).ngettext(singular, plural, count)
-        return words % {"num": count, **values}
+    What is translated is text and never HTML, so autoescape sees to it as to all other text.
+    Jinja2's own callables take it for HTML, and most of the time that rendering takes.
+    """
+
+    def gettext(text: str, **values: Any) -> str:
+        return translations.gettext(text) % values
+
+    def ngettext(singular: str, plural: str, count: int, **values: Any) -> str:
+        return translations.ngettext(singular, plural, count) % {"num": count, **values}
 
     return {"_": gettext, "gettext": gettext, "ngettext": ngettext}
 
