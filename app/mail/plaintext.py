@@ -7,8 +7,8 @@ marks are put back.
 """
 
 import re
-from dataclasses import dataclass
-from functools import cache, cached_property
+from dataclasses import dataclass, field
+from functools import cache
 from html import escape, unescape
 from unicodedata import category, east_asian_width
 
@@ -101,8 +101,10 @@ class _Preparation:
         """
         position = 0
         for markup in _MARKUP.finditer(html):
-            self._data(html[position : markup.start()])
-            position = markup.end()
+            begins, ends = markup.span()
+            if begins > position:
+                self._data(html[position:begins])
+            position = ends
             end, tag, attributes = markup.group("end", "tag", "attributes")
             if end:
                 self._end_tag(tag.lower())
@@ -156,7 +158,7 @@ class _Preparation:
                 self._out.append(f"</{tag}>")
 
     def _data(self, data: str) -> None:
-        if data and not self._hidden:
+        if not self._hidden:
             self._text(unescape(data).replace("\N{NO-BREAK SPACE}", _NBSP))
 
     def _text(self, data: str) -> None:
@@ -207,29 +209,26 @@ _VOID = frozenset({"br", "hr", "img", "meta", "link", "input", "wbr", "col"})
 
 
 def _is_hidden(tag: str, attributes: dict[str, str]) -> bool:
-    style = attributes.get("style", "").replace(" ", "")
-    return (
-        tag in ("head", "title")
-        or "hidden" in attributes
-        or attributes.get("aria-hidden") == "true"
-        or "display:none" in style
+    return tag in ("head", "title") or bool(
+        attributes
+        and (
+            "hidden" in attributes
+            or attributes.get("aria-hidden") == "true"
+            or "display:none" in attributes.get("style", "").replace(" ", "")
+        )
     )
 
 
-@dataclass
+@dataclass(slots=True)
 class _Cell:
     words: list[str]
     span: int
     is_right: bool
     """Amounts end at the right of their column, as ``align="right"`` says in the HTML."""
+    lines: list[str] = field(default_factory=list)
 
-    @cached_property
-    def lines(self) -> list[str]:
-        return [" ".join(line.split()) for line in "".join(self.words).split(_BREAK)]
-
-    @cached_property
-    def columns(self) -> int:
-        return max(map(_columns, self.lines))
+    def end(self) -> None:
+        self.lines = [" ".join(line.split()) for line in "".join(self.words).split(_BREAK)]
 
 
 class _Table:
@@ -268,6 +267,9 @@ class _Table:
         rows = [row for row in self._rows if row]
         if not rows:
             return ""
+        for row in rows:
+            for cell in row:
+                cell.end()
         widths = self._widths(rows)
         lines = [" ".join("".join(self._caption).split()), ""] if self._caption else []
         for index, row in enumerate(rows):
@@ -283,7 +285,7 @@ class _Table:
             position = 0
             for cell in row:
                 if cell.span == 1:
-                    widths[position] = max(widths[position], cell.columns)
+                    widths[position] = max(widths[position], *map(_columns, cell.lines))
                     wraps[position] &= not cell.is_right
                 position += cell.span
         room = WIDTH - _GAP * (len(widths) - 1)
