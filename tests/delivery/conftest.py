@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from pyramid.router import Router
+from sqlalchemy import func, select
 
+from app.database import Database
 from app.mail import Kind, Message, Priority, RateLimit, Recipient
 from app.mail.delivery import Delivery
 from app.mail.mailer import Mailer, Timeouts
 from app.mail.service import EmailService
-from app.mail.tables import OutboxEmail
+from app.mail.tables import OutboxEmail, State
 from tests.certificates import Certificate, issue
 from tests.postfix import Postfix
 from tests.relay import PASSWORD, USERNAME, Relay
@@ -119,6 +121,13 @@ class Outbox:
             row = session.get(OutboxEmail, email.id)
             assert row is not None
             return row
+
+
+def unsettled(database: Database) -> int:
+    """How many emails are still on their way."""
+    with database.transaction(write=False) as session:
+        under_way = OutboxEmail.state.in_([State.QUEUED, State.SENDING])
+        return session.scalar(select(func.count()).where(under_way)) or 0
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from pyramid.router import Router
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from app.accounts.emails import WELCOME
 from app.database import Database, utc_clock
@@ -24,7 +24,7 @@ from app.mail.test_message import TEST_MESSAGE
 from tests.certificates import Certificate
 from tests.commands.conftest import LOGGING, write_ini
 from tests.conftest import eventually
-from tests.delivery.conftest import Hire, Outbox, through
+from tests.delivery.conftest import Hire, Outbox, through, unsettled
 from tests.scripted_smtp import At, ScriptedSMTP
 
 assert (WELCOME.in_doubt, TEST_MESSAGE.in_doubt) == (InDoubt.RESEND, InDoubt.HOLD)
@@ -68,12 +68,6 @@ def hurry(database: Database) -> None:
             return
     with database.transaction(write=True) as session:
         session.execute(update(OutboxEmail).where(*waiting).values(next_attempt_at=utc_clock()))
-
-
-def unsettled(database: Database) -> int:
-    with database.transaction(write=False) as session:
-        under_way = OutboxEmail.state.in_([State.QUEUED, State.SENDING])
-        return session.scalar(select(func.count()).where(under_way)) or 0
 
 
 def doubts_by_email(database: Database) -> Counter[int]:

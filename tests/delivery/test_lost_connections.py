@@ -18,7 +18,7 @@ from app.mail.outbox import LEASE, claim
 from app.mail.tables import State
 from tests.certificates import Certificate
 from tests.conftest import Clock, eventually, on_postgresql
-from tests.delivery.conftest import Hire, Outbox, kind, through
+from tests.delivery.conftest import Hire, Outbox, kind, through, unsettled
 from tests.postgresql import PostgreSQL
 from tests.scripted_smtp import At, ScriptedSMTP
 
@@ -195,6 +195,34 @@ def test_a_database_that_comes_back_finds_worker_and_web_at_work(
     scripted.wait_for(7)
     eventually(lambda: {outbox.row(email).state for email in (*before, after)} == {State.SENT})
     assert Counter(scripted.received) == Counter(e.message_id for e in (*before, after))
+
+
+@on_postgresql
+def test_a_database_that_crashes_amid_deliveries_may_cost_copies_and_loses_nothing(
+    postgresql: PostgreSQL,
+    outbox: Outbox,
+    app: Router,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    gate: Gate,
+    clock: Clock,
+) -> None:
+    emails = [outbox.write(number) for number in range(60)]
+    gate.open()
+    hire(app).start()
+    scripted.wait_for(25)
+    # What delivery committed within the last moments does not survive this: it never waits for
+    # the disk.
+    postgresql.kill()
+    postgresql.start()
+
+    def all_are_settled() -> bool:
+        clock.advance(timedelta(seconds=5))
+        return unsettled(app.registry.database) == 0
+
+    eventually(all_are_settled, seconds=40)
+    assert {outbox.row(email).state for email in emails} == {State.SENT}
+    assert set(scripted.received) == {email.message_id for email in emails}
 
 
 def test_two_servers_that_both_deliver_by_mistake_double_nothing(
