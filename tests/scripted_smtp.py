@@ -43,6 +43,10 @@ class At(StrEnum):
     BODY = "body"
     """In the middle of it, with most of a large message still to come."""
     DOT = "dot"
+    RSET = "rset"
+    """After a refusal."""
+    NOOP = "noop"
+    """After idling."""
     QUIT = "quit"
 
 
@@ -67,6 +71,8 @@ class ScriptedSMTP:
 
     certificate: Certificate
     faults: tuple[Fault, ...] = ()
+    offers: tuple[str, ...] = ("SIZE 20000000", "8BITMIME", "ENHANCEDSTATUSCODES")
+    """What EHLO names beside PIPELINING, STARTTLS and AUTH, and so all that MAIL may ask for."""
     pipelining: bool = True
     starttls: bool = True
     """False strips STARTTLS from what is offered, as an attacker on the line would."""
@@ -162,6 +168,7 @@ class _Session:
         self._buffer = b""
         self._encrypted = self._authenticated = False
         self._sender: str | None = None
+        self._options: dict[str, str] = {}
         self._recipients: list[str] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -210,9 +217,9 @@ class _Session:
                 self._data()
             case "RSET":
                 self._sender, self._recipients = None, []
-                self._send("250 OK")
+                self._answer(At.RSET, "250 OK")
             case "NOOP":
-                self._send("250 OK")
+                self._answer(At.NOOP, "250 OK")
             case "QUIT":
                 self._answer(At.QUIT, "221 bye")
                 raise _Over
@@ -221,7 +228,7 @@ class _Session:
                 self._send("500 what?")
 
     def _ehlo(self) -> None:
-        offered = ["relay.example.org", "SIZE 20000000", "8BITMIME", "ENHANCEDSTATUSCODES"]
+        offered = ["relay.example.org", *self._server.offers]
         if self._server.pipelining:
             offered.append("PIPELINING")
         if self._encrypted:
@@ -252,9 +259,24 @@ class _Session:
             self._send("503 5.5.1 nested MAIL")
         elif self._answer(At.MAIL, "250 2.1.0 OK"):
             self._sender, self._recipients = line, []
+            self._options = self._asked_for(line)
+
+    def _asked_for(self, line: str) -> dict[str, str]:
+        """The parameters of MAIL, none of which may be more than was offered (RFC 5321 2.2.1)."""
+        parameters = line.partition(">")[2].split()
+        options = {name: value for name, _, value in (p.partition("=") for p in parameters)}
+        offered = {offer.partition(" ")[0] for offer in self._server.offers}
+        for name in options:
+            if {"BODY": "8BITMIME"}.get(name, name) not in offered:
+                self._violated(f"{name} was not offered")
+        if not line.isascii() and "SMTPUTF8" not in options:
+            self._violated("a sender beyond ASCII without SMTPUTF8")
+        return options
 
     def _rcpt(self, line: str) -> None:
         recipient = line.partition("<")[2].partition(">")[0]
+        if self._sender is not None and not line.isascii() and "SMTPUTF8" not in self._options:
+            self._violated("a recipient beyond ASCII without SMTPUTF8")
         if self._sender is None:
             self._send("503 5.5.1 MAIL first")
         elif recipient in self._server.refused:
@@ -280,6 +302,7 @@ class _Session:
         if self._buffer and not self._server.pipelining:
             self._violated("the next command did not wait for the verdict")
         message = b"".join(line + b"\r\n" for line in lines)
+        self._check(message)
         self._sender, recipients, self._recipients = None, self._recipients, []
         if not recipients:
             if message:
@@ -290,6 +313,16 @@ class _Session:
         if not fault.how or fault.how == SLOW or fault.taken:
             self._server.take(message)
         self._give(fault.how, "250 2.0.0 taken")
+
+    def _check(self, message: bytes) -> None:
+        """What MAIL announced is what comes (RFC 1870, 6152 and 6531)."""
+        announced = self._options.get("SIZE", str(len(message)))
+        if message and announced != str(len(message)):
+            self._violated(f"SIZE={announced} was announced, and {len(message)} octets came")
+        if not message.isascii() and self._options.get("BODY") != "8BITMIME":
+            self._violated("8 bits without BODY=8BITMIME")
+        if not message.partition(b"\r\n\r\n")[0].isascii() and "SMTPUTF8" not in self._options:
+            self._violated("a header beyond ASCII without SMTPUTF8")
 
     # --- Answers, right and wrong -------------------------------------------------
 

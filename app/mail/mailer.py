@@ -305,7 +305,7 @@ class Mailer:
                 return None
             if not verdict.ends_connection:
                 _expect(smtp.docmd("RSET"), 2)
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, smtplib.SMTPException, _Unfit) as error:
             verdict = verdict or Verdict(Outcome.LOST, phase, _in_words(error))
             self.close()
         if verdict.ends_connection:

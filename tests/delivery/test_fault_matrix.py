@@ -169,6 +169,15 @@ def test_a_421_is_a_rest_for_the_relay_and_nothing_against_the_email(
 
 
 @within_an_email
+@pytest.mark.parametrize("fault", faults(At.RSET, how=REPLIES + SILENCES), ids=named)
+def test_a_fault_at_the_reset_after_a_refusal_changes_nothing_about_it(
+    play: Play, fault: Fault
+) -> None:
+    ends = play(Fault(At.RCPT, NEVER, time=2), fault)
+    assert others_untouched(ends, 2) == End("failed", attempts=0, arrivals=0)
+
+
+@within_an_email
 @pytest.mark.parametrize("fault", faults(At.MAIL, At.RCPT, At.DATA, how=SILENCES), ids=named)
 def test_a_new_connection_lost_before_the_body_counts_against_the_email(
     play: Play, fault: Fault
