@@ -508,7 +508,8 @@ _ENHANCED = re.compile(r"^([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
 _ABOUT_MAILBOX = re.compile(r"4\.2\.")
 """An enhanced code about the recipient's mailbox (RFC 3463 3.3), so not about everybody."""
 _ABOUT_RATE = re.compile(
-    r"\b(too many|too much|throttl\w*|slow(ing)? down|rate.?limit\w*)\b", re.IGNORECASE
+    r"\b(too (many|much|fast|often|frequent\w*)|throttl\w*|slow(ing)? down|rate(s|limit\w*)?)\b",
+    re.IGNORECASE,
 )
 
 

@@ -15,7 +15,7 @@ from app.mail import Priority
 from app.mail.relay import Relay
 from app.mail.tables import OutboxEmail
 from tests.certificates import Certificate
-from tests.conftest import Clock
+from tests.conftest import Clock, on_sqlite
 from tests.delivery.conftest import Hire, Outbox, kind, through
 from tests.scripted_smtp import DROP, At, Fault, ScriptedSMTP
 
@@ -38,13 +38,13 @@ def scripted(certificate: Certificate) -> ScriptedSMTP:
     return ScriptedSMTP(certificate)
 
 
-Shops = Callable[[ScriptedSMTP, int], list[Router]]
+Machines = Callable[[ScriptedSMTP, int], list[Router]]
 
 
 @pytest.fixture
 def machines(
     make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
-) -> Shops:
+) -> Machines:
     """Applications on one database, as on so many machines, which all know the tests' kinds."""
 
     def machines(relay: ScriptedSMTP, count: int) -> list[Router]:
@@ -75,7 +75,7 @@ def rest_of(app: Router, clock: Clock) -> tuple[timedelta, str]:
     ids=[*NO_CONNECTION, *SLOWED_DOWN],
 )
 def test_what_one_worker_learns_of_the_relay_keeps_all_others_from_it(
-    machines: Shops, hire: Hire, scripted: ScriptedSMTP, clock: Clock, trouble: Fault
+    machines: Machines, hire: Hire, scripted: ScriptedSMTP, clock: Clock, trouble: Fault
 ) -> None:
     with replace(scripted, faults=(trouble,)) as relay:
         first, second = machines(relay, 2)
@@ -98,8 +98,42 @@ def test_what_one_worker_learns_of_the_relay_keeps_all_others_from_it(
     assert len(relay.received) == 3
 
 
+@on_sqlite
+@pytest.mark.parametrize(
+    ("reply", "is_about_rate"),
+    [
+        ("421 4.7.0 whatever it says", True),
+        ("450 4.7.1 Error: too much mail from 192.0.2.1", True),
+        ("450 4.7.1 Error: too many recipients from 192.0.2.1", True),
+        ("450 4.7.0 sending rate exceeded", True),
+        ("451 4.7.1 Please reduce your sending rate", True),
+        ("451 Temporary local problem - rate limited", True),
+        ("451 4.7.28 Throttling: slow down", True),
+        ("450 4.7.1 you are sending too fast", True),
+        ("450 4.2.1 this user receives mail at a rate that prevents more", False),
+        ("450 4.7.1 greylisted, separate tries by five minutes", False),
+        ("451 4.3.0 temporary failure", False),
+        ("452 4.3.1 too many messages in the queue for this disk", False),
+    ],
+)
+def test_what_is_about_the_rate_concerns_everybody_and_what_is_not_this_email_alone(
+    machines: Machines,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    reply: str,
+    is_about_rate: bool,
+) -> None:
+    with replace(scripted, faults=(Fault(At.RCPT, reply),)) as relay:
+        [app] = machines(relay, 1)
+        outbox = Outbox(app.registry)
+        first, second = (outbox.write(number) for number in (1, 2))
+        hire(app).run_once()
+    assert outbox.row(first).attempts == (0 if is_about_rate else 1)
+    assert outbox.row(second).state == ("queued" if is_about_rate else "sent")
+
+
 def test_after_a_rest_one_worker_probes_and_the_others_wait_for_its_word(
-    machines: Shops, hire: Hire, scripted: ScriptedSMTP, clock: Clock
+    machines: Machines, hire: Hire, scripted: ScriptedSMTP, clock: Clock
 ) -> None:
     probing, told = threading.Event(), threading.Event()
 
@@ -140,7 +174,7 @@ def order_of(relay: ScriptedSMTP, emails: list[OutboxEmail]) -> list[str]:
 
 @pytest.mark.parametrize("trouble", NO_CONNECTION.values(), ids=NO_CONNECTION)
 def test_a_relay_that_is_back_gets_security_before_receipts(
-    machines: Shops, hire: Hire, scripted: ScriptedSMTP, clock: Clock, trouble: Fault
+    machines: Machines, hire: Hire, scripted: ScriptedSMTP, clock: Clock, trouble: Fault
 ) -> None:
     with replace(scripted, faults=(trouble,)) as relay:
         [app] = machines(relay, 1)
