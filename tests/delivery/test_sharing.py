@@ -15,7 +15,7 @@ from app.mail.outbox import LEASE, claim
 from app.mail.tables import State
 from app.mail.wakeup import CHANNEL
 from tests.certificates import Certificate
-from tests.conftest import Clock, on_postgresql
+from tests.conftest import Clock, eventually, on_postgresql
 from tests.delivery.conftest import Hire, Outbox, through
 from tests.scripted_smtp import At, ScriptedSMTP
 
@@ -30,22 +30,18 @@ def scripted(certificate: Certificate) -> ScriptedSMTP:
 
 @on_postgresql
 def test_a_commit_on_another_machine_calls_a_worker_at_once(
-    make_app: Apps,
-    settings_values: dict[str, str],
-    hire: Hire,
-    scripted: ScriptedSMTP,
-    monkeypatch: pytest.MonkeyPatch,
+    make_app: Apps, settings_values: dict[str, str], hire: Hire, scripted: ScriptedSMTP
 ) -> None:
     with scripted:
         here, there = (make_app(settings_values | through(scripted)) for _ in range(2))
-        shop = Outbox(there.registry)
+        shop, wakeup = Outbox(there.registry), here.registry.email_wakeup
         Outbox(here.registry).write(0)
         hire(here).start()
         scripted.wait_for(1)
-        # From now on nobody looks without being called.
-        monkeypatch.setattr(delivery, "POLL_SECONDS", 600.0)
         for number in (1, 2, 3):
+            calls = wakeup.calls
             shop.write(number)
+            eventually(lambda calls=calls: wakeup.calls > calls)
             scripted.wait_for(number + 1)
 
 
