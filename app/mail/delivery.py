@@ -160,7 +160,8 @@ class Delivery:
     def _deliver_batch(self, connection: "_Connection", only: int | None = None) -> int:
         """Claim a batch and hand it over. Returns how many emails were claimed."""
         liveness = self._alive()
-        if not liveness.is_held():
+        worker = liveness.worker
+        if not liveness.is_held(worker):
             return 0
         with self._database.transaction(write=False) as session:
             now = self._clock()
@@ -168,25 +169,25 @@ class Delivery:
                 return 0
         with self._database.transaction(write=True, hasty=True) as session:
             now = self._clock()
-            claimed = outbox.claim(session, liveness.worker, now, BATCH, only)
+            claimed = outbox.claim(session, worker, now, BATCH, only)
             parcels = self._guarded(session, claimed, now)
             ids = {parcel.email.id for parcel in parcels}
             failures = relay.may_try(session, self._relay, now) if parcels else None
             if parcels and failures is None:
-                outbox.hand_back(session, liveness.worker, ids)
+                outbox.hand_back(session, worker, ids)
                 return 0
         if failures is not None:
-            connection.in_hand = ids
+            connection.worker, connection.in_hand = worker, ids
             try:
                 Handover(
                     self._database,
                     connection.mailer,
-                    liveness.worker,
+                    worker,
                     relay_name=self._relay,
                     relay_failures=failures,
                     clock=self._clock,
                     stopping=self._stopping,
-                    may_send=liveness.is_held,
+                    may_send=lambda: liveness.is_held(worker),
                 ).hand_over(parcels)
             finally:
                 connection.in_hand = set()
@@ -259,8 +260,7 @@ class Delivery:
             try:
                 liveness = self._alive()
                 if time.monotonic() - renewed >= HEARTBEAT_SECONDS:
-                    with self._database.transaction(write=True, hasty=True) as session:
-                        outbox.renew(session, liveness.worker, self._clock(), self._in_hand())
+                    self._renew()
                     renewed = time.monotonic()
                 self._take_over(liveness)
                 self._housekeeping.do_what_is_due()
@@ -271,6 +271,13 @@ class Delivery:
             except Exception as error:
                 log.error("the keeper cannot use the database: %s", type(error).__name__)
                 self._stopping.wait(KEEP_SECONDS)
+
+    def _renew(self) -> None:
+        """The heartbeat, under the names that the emails in hand were claimed with."""
+        with self._database.transaction(write=True, hasty=True) as session:
+            for connection in list(self._connections):
+                if in_hand := connection.in_hand:
+                    outbox.renew(session, connection.worker, self._clock(), in_hand)
 
     def _take_over(self, liveness: Liveness) -> None:
         """Free the rows of workers that died, and decide about what they were sending."""
@@ -284,8 +291,9 @@ class Delivery:
                 dead = liveness.is_dead(session, worker)
                 if not dead and first_ends >= now:
                     continue
-                in_hand = self._in_hand() if worker == liveness.worker else ()
-                doubtful = outbox.release_leases(session, worker, now, dead=dead, in_hand=in_hand)
+                doubtful = outbox.release_leases(
+                    session, worker, now, dead=dead, in_hand=self._in_hand()
+                )
                 for email in doubtful:
                     self._doubt(session, email, worker, now)
             log.warning(
@@ -318,12 +326,13 @@ class Delivery:
 
 class _Connection:
     """One thread's connection to the relay, opened when there is something to send, and what the
-    thread has in hand.
+    thread has in hand, with the worker's name at that time.
     """
 
     def __init__(self, new_mailer: Callable[[], Mailer]) -> None:
         self._new_mailer = new_mailer
         self._mailer: Mailer | None = None
+        self.worker = ""
         self.in_hand: set[int] = set()
 
     @property

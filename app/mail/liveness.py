@@ -3,6 +3,10 @@ PostgreSQL drops with it.
 
 A worker's name says which lock is its own, so whoever gets that lock knows that its holder is gone.
 A worker that cannot hold a lock has a name without one, and only its leases tell.
+
+A lock can outlive its connection: it may take PostgreSQL hours to see that a line was cut. Then the
+worker goes on under a new name, with a new lock. Under the old one nothing goes out any more, and
+its leases end by themselves.
 """
 
 import fcntl
@@ -15,7 +19,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import psycopg
-from sqlalchemy import Engine, func, select
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from app.mail.wakeup import CHANNEL
@@ -29,19 +34,34 @@ lock.
 LEASED = "lease-"
 """What the names of workers begin with of which only their leases tell."""
 
+GRACE_SECONDS = 2.0
+"""How long a worker that lost its connection waits for its lock. PostgreSQL frees it as soon as its
+own end of the connection is told.
+"""
+LINE: dict[str, int] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+}
+"""libpq's settings for the worker's own connection, in seconds and (the last) milliseconds, where
+the URL has no others. A cut line is noticed and replaced before the leases end.
+"""
+
 
 class Liveness(Protocol):
     """A worker's proof of life."""
 
     worker: str
-    """The worker's name."""
+    """The worker's name now."""
 
-    def is_held(self) -> bool:
-        """Whether the proof stands; without it no final dot may go out."""
+    def is_held(self, worker: str) -> bool:
+        """Whether the proof for that name stands; without it no final dot may go out under it."""
 
     def watch(self, seconds: float, stopping: threading.Event) -> bool:
         """Wait up to ``seconds`` for a call from another process. True when there was one. Takes
-        the lock again when it was lost.
+        the lock again when it was lost, or another one under a new name.
         """
 
     def is_dead(self, session: Session, worker: str) -> bool:
@@ -73,8 +93,8 @@ class FileLock:
         self._file: IO[bytes] = self._path.open("wb")
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def is_held(self) -> bool:
-        return not self._file.closed
+    def is_held(self, worker: str) -> bool:
+        return worker == self.worker and not self._file.closed
 
     def watch(self, seconds: float, stopping: threading.Event) -> bool:
         # SQLite has no NOTIFY. Within the process Wakeup calls; what other processes write is found
@@ -108,54 +128,65 @@ class AdvisoryLock:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._conninfo = _connection_arguments(engine)
+        self._arguments = _connection_arguments(engine)
         self._connection: psycopg.Connection[Any] | None = None
-        self._backend = 0
-        self._number = _random_number()
-        self.worker = f"{LOCKED}{self._number}"
+        self.worker = f"{LOCKED}{_random_number()}"
         self._open()
 
-    def is_held(self) -> bool:
+    def is_held(self, worker: str) -> bool:
         connection = self._connection
-        return not self.worker.startswith(LOCKED) or (
-            connection is not None and not connection.closed
+        return worker == self.worker and (
+            worker.startswith(LEASED) or (connection is not None and not connection.closed)
         )
 
     def watch(self, seconds: float, stopping: threading.Event) -> bool:
+        connection = self._connection
         try:
-            connection = self._connection or self._open()
-            if self.worker.startswith(LOCKED) and _backend(connection) != self._backend:
-                self._do_without_lock()
-            for _ in connection.notifies(timeout=seconds, stop_after=1):
-                return True
+            if connection is not None:
+                return self._listen(connection, seconds)
         except psycopg.OperationalError as error:
             log.warning("the worker's own database connection was lost: %s", type(error).__name__)
             self._drop()
-            stopping.wait(seconds)
+        try:
+            # Without a pause: until then nothing goes out, and others take this worker for dead.
+            self._open()
+        except psycopg.OperationalError as error:
+            log.warning("the worker cannot connect to the database: %s", type(error).__name__)
+        stopping.wait(seconds)
         return False
 
     def is_dead(self, session: Session, worker: str) -> bool:
         if worker == self.worker or not worker.startswith(LOCKED):
             return False
-        number = int(worker.removeprefix(LOCKED))
-        return bool(session.scalar(select(func.pg_try_advisory_xact_lock(number))))
+        # Kept to the end of the transaction, so that who comes back meanwhile waits for it.
+        taken = session.connection().exec_driver_sql(_TAKE_IF_FREE, _lock_of(worker))
+        return bool(taken.scalar())
 
     def close(self) -> None:
         self._drop()
 
-    def _open(self) -> "psycopg.Connection[Any]":
-        connection = psycopg.connect(**self._conninfo, autocommit=True)
+    def _open(self) -> None:
+        # Behind a pooler a prepared statement stays with a stranger's connection.
+        connection = psycopg.connect(**self._arguments, autocommit=True, prepare_threshold=None)
         with _closed_on_error(connection):
-            self._backend = _backend(connection)
-            if self.worker.startswith(LOCKED):
-                connection.execute("SELECT pg_advisory_lock(%s)", (self._number,))
+            if self.worker.startswith(LOCKED) and not _lock(connection, self.worker):
+                old, new = self.worker, f"{LOCKED}{_random_number()}"
+                _lock(connection, new)
+                self.worker = new
+                log.warning("worker %s does not get its lock back and goes on as %s", old, new)
             connection.execute(f"LISTEN {CHANNEL}")
         self._connection = connection
-        return connection
+
+    def _listen(self, connection: "psycopg.Connection[Any]", seconds: float) -> bool:
+        if self.worker.startswith(LOCKED):
+            [(has_lock,)] = connection.execute(_HAS_LOCK, _lock_of(self.worker)).fetchall()
+            if not has_lock:
+                self._do_without_lock()
+        return any(True for _ in connection.notifies(timeout=seconds, stop_after=1))
 
     def _do_without_lock(self) -> None:
         """A pooler gives every transaction another backend, so the lock stayed on a stranger's."""
-        self.worker = f"{LEASED}{self._number}"
+        self.worker = LEASED + self.worker.removeprefix(LOCKED)
         log.warning(
             "a pooler stands before PostgreSQL: worker %s relies on leases and the poll only",
             self.worker,
@@ -167,6 +198,37 @@ class AdvisoryLock:
             connection.close()
 
 
+# Of whichever database: the numbers are random.
+_HOLDERS = """
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 1
+        AND (classid::bigint << 32) | objid::bigint = %(lock)s
+"""
+_HAS_LOCK = f"SELECT EXISTS ({_HOLDERS} AND pid = pg_backend_pid())"
+# A backend is given a lock that it has itself, and behind a pooler that may be another worker's.
+_TAKE_IF_FREE = f"""
+    SELECT CASE WHEN EXISTS ({_HOLDERS}) THEN false ELSE pg_try_advisory_xact_lock(%(lock)s) END
+"""
+
+
+def _lock(connection: "psycopg.Connection[Any]", worker: str) -> bool:
+    """Take that worker's lock; False when it is not to be had within ``GRACE_SECONDS``."""
+    milliseconds = str(round(GRACE_SECONDS * 1000))
+    try:
+        # Waiting in PostgreSQL's own queue, one gets it before those who only look whether it is
+        # free.
+        with connection.transaction():
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", (milliseconds,))
+            connection.execute("SELECT pg_advisory_lock(%(lock)s)", _lock_of(worker))
+    except LockNotAvailable:
+        return False
+    return True
+
+
+def _lock_of(worker: str) -> dict[str, int]:
+    return {"lock": int(worker.removeprefix(LOCKED))}
+
+
 @contextmanager
 def _closed_on_error(connection: "psycopg.Connection[Any]") -> Iterator[None]:
     try:
@@ -176,13 +238,8 @@ def _closed_on_error(connection: "psycopg.Connection[Any]") -> Iterator[None]:
         raise
 
 
-def _backend(connection: "psycopg.Connection[Any]") -> int:
-    [(pid,)] = connection.execute("SELECT pg_backend_pid()").fetchall()
-    return int(pid)
-
-
 def _connection_arguments(engine: Engine) -> dict[str, Any]:
-    return dict(engine.dialect.create_connect_args(engine.url)[1])
+    return {**LINE, **engine.dialect.create_connect_args(engine.url)[1]}
 
 
 def _random_number() -> int:

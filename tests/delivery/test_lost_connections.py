@@ -1,5 +1,5 @@
-"""The database goes away, or only a worker's own connection to it, which holds the proof that it
-lives.
+"""The database goes away, or the line to it, or only a worker's own connection, which holds the
+proof that it lives.
 """
 
 import threading
@@ -13,7 +13,8 @@ import pytest
 from pyramid.router import Router
 from webtest import TestApp
 
-from app.mail import InDoubt, delivery
+from app.mail import InDoubt, delivery, liveness
+from app.mail.liveness import LOCKED
 from app.mail.outbox import LEASE, claim
 from app.mail.tables import State
 from tests.certificates import Certificate
@@ -21,13 +22,14 @@ from tests.conftest import Clock, eventually, on_postgresql
 from tests.delivery.conftest import Hire, Outbox, kind, through, unsettled
 from tests.postgresql import PostgreSQL
 from tests.scripted_smtp import At, ScriptedSMTP
+from tests.wire import Wire
 
 
 class Gate:
     """Where a relay keeps whoever waits for its answer: to the dot, if not ``at`` another phase."""
 
     def __init__(self) -> None:
-        self.at = At.DOT
+        self.at: At | None = At.DOT
         self.reached = threading.Event()
         self._open = threading.Event()
 
@@ -63,16 +65,39 @@ def app(
     return make_app(settings_values | through(scripted) | {"email.connections": "1"})
 
 
+@pytest.fixture
+def wire(database_url: str) -> Iterator[Wire]:
+    with Wire(database_url) as wire:
+        yield wire
+
+
+@pytest.fixture
+def remote(
+    make_app: Callable[[dict[str, str]], Router],
+    settings_values: dict[str, str],
+    scripted: ScriptedSMTP,
+    wire: Wire,
+) -> Router:
+    """The application on another machine: it has the same database at the end of a line."""
+    values = {"database.url": wire.url, "email.connections": "1"}
+    return make_app(settings_values | through(scripted) | values)
+
+
 class Lock:
     """The advisory lock of the one worker that runs, and the connection that holds it."""
 
     def __init__(self, url: str) -> None:
         self._conninfo = url.replace("postgresql+psycopg", "postgresql")
-        [(self.number, self.backend)] = self.run(
-            "SELECT (classid::bigint << 32) | objid::bigint, pid FROM pg_locks"
-            " JOIN pg_database ON pg_database.oid = database"
-            " WHERE locktype = 'advisory' AND granted AND datname = current_database()"
-        )
+        [(self.number, self.backend)] = self.run(_LOCKS)
+
+    @property
+    def worker(self) -> str:
+        """The name of the worker that it is the lock of."""
+        return f"{LOCKED}{self.number}"
+
+    def backends(self) -> list[int]:
+        """Who holds it now."""
+        return [backend for number, backend in self.run(_LOCKS) if number == self.number]
 
     def run(self, statement: str, *values: object) -> list[tuple[int, int]]:
         with psycopg.connect(self._conninfo, autocommit=True) as connection:
@@ -95,10 +120,28 @@ class Lock:
             yield
 
 
+_LOCKS = """
+    SELECT (classid::bigint << 32) | objid::bigint, pid FROM pg_locks
+    JOIN pg_database ON pg_database.oid = database
+    WHERE locktype = 'advisory' AND granted AND datname = current_database()
+"""
 _WAITING = "SELECT 0, pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers wait for their lock as long as a test takes."""
+    monkeypatch.setattr(liveness, "GRACE_SECONDS", 60.0)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers do without their lock when they do not get it at once."""
+    monkeypatch.setattr(liveness, "GRACE_SECONDS", 0.1)
+
+
 @on_postgresql
+@pytest.mark.usefixtures("patient")
 def test_a_worker_that_lost_its_lock_sends_no_final_dot_until_it_has_it_again(
     database_url: str,
     outbox: Outbox,
@@ -124,6 +167,7 @@ def test_a_worker_that_lost_its_lock_sends_no_final_dot_until_it_has_it_again(
 
 
 @on_postgresql
+@pytest.mark.usefixtures("patient")
 def test_a_body_that_the_relay_waits_for_stays_here_when_the_lock_is_lost(
     database_url: str,
     outbox: Outbox,
@@ -144,6 +188,145 @@ def test_a_body_that_the_relay_waits_for_stays_here_when_the_lock_is_lost(
         assert (outbox.row(email).state, scripted.received) == (State.QUEUED, [])
     scripted.wait_for(1)
     eventually(lambda: outbox.row(email).state == State.SENT)
+
+
+@on_postgresql
+def test_a_worker_whose_connection_ended_has_its_lock_again_and_keeps_its_name(
+    database_url: str, outbox: Outbox, app: Router, hire: Hire, scripted: ScriptedSMTP, gate: Gate
+) -> None:
+    emails = [outbox.write(number) for number in range(5)]
+    hire(app).start()
+    assert gate.reached.wait(20)
+    lock = Lock(database_url)
+    lock.end()
+    eventually(lambda: lock.backends() not in ([], [lock.backend]))
+    assert {outbox.row(email).leased_by for email in emails} == {lock.worker}
+    gate.open()
+    scripted.wait_for(5)
+    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
+    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+
+
+@on_postgresql
+@pytest.mark.usefixtures("impatient")
+def test_a_worker_that_does_not_get_its_lock_back_goes_on_under_another_name(
+    database_url: str,
+    outbox: Outbox,
+    app: Router,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    gate: Gate,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gate.at = At.DATA
+    emails = [outbox.write(number) for number in range(5)]
+    hire(app).start()
+    assert gate.reached.wait(20)
+    lock = Lock(database_url)
+    with lock.stolen():
+        eventually(lambda: "does not get its lock back" in caplog.text)
+        # The body that the relay waits for stays here; a connection under the new name brings it.
+        gate.open()
+        scripted.wait_for(5)
+        eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
+        assert scripted.connections == 2
+    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+
+
+@on_postgresql
+@pytest.mark.usefixtures("impatient")
+def test_a_worker_with_another_name_waits_for_what_it_sent_under_the_old_one(
+    database_url: str,
+    outbox: Outbox,
+    app: Router,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    gate: Gate,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    emails = [outbox.write(number) for number in range(5)]
+    hire(app).start()
+    assert gate.reached.wait(20)
+    lock = Lock(database_url)
+    with lock.stolen():
+        eventually(lambda: "does not get its lock back" in caplog.text)
+    eventually(lambda: f"worker {lock.worker} is dead, 0 emails" in caplog.text)
+    gate.open()
+    scripted.wait_for(5)
+    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
+    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+
+
+@on_postgresql
+@pytest.mark.usefixtures("impatient")
+def test_a_line_that_is_cut_without_a_word_costs_no_email_and_no_copy(
+    database_url: str,
+    remote: Router,
+    wire: Wire,
+    outbox: Outbox,
+    app: Router,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    gate: Gate,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(delivery, "KEEP_SECONDS", 0.02)
+    monkeypatch.setattr(delivery, "HEARTBEAT_SECONDS", 0.02)
+    remote.registry.email_kinds.add(kind())
+    emails = [outbox.write(number) for number in range(5)]
+    worker, other = hire(remote), hire(app)
+    worker.start()
+    assert gate.reached.wait(20)
+    lock = Lock(database_url)
+    wire.cut()
+    eventually(lambda: "does not get its lock back" in caplog.text)
+    assert lock.backends() == [lock.backend]
+    # What it has in hand under its old name stays its own until the relay says what became of it.
+    for _ in range(3):
+        clock.advance(LEASE / 2)
+        eventually(lambda: {outbox.row(e).leased_until for e in emails} == {clock() + LEASE})
+        assert other.run_once() == 0
+    assert {outbox.row(email).leased_by for email in emails} == {lock.worker}
+    gate.open()
+    scripted.wait_for(5)
+    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
+    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+
+
+@on_postgresql
+def test_what_a_worker_was_sending_when_it_was_cut_off_is_in_doubt_when_its_lease_ends(
+    database_url: str,
+    remote: Router,
+    wire: Wire,
+    outbox: Outbox,
+    app: Router,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    gate: Gate,
+    clock: Clock,
+) -> None:
+    hold = kind(in_doubt=InDoubt.HOLD)
+    remote.registry.email_kinds.add(hold)
+    first, *others = [outbox.write(number, of=hold) for number in range(5)]
+    worker, other = hire(remote), hire(app)
+    worker.start()
+    assert gate.reached.wait(20)
+    gate.at = None
+    lock = Lock(database_url)
+    wire.close()
+    wire.cut()
+    # PostgreSQL was not told, and keeps the lock.
+    assert other.run_once() == 0
+    clock.advance(LEASE + timedelta(seconds=1))
+    assert other.run_once() == 4
+    assert lock.backends() == [lock.backend]
+    gate.open()
+    scripted.wait_for(5)
+    assert outbox.row(first).state == State.UNKNOWN
+    assert {outbox.row(email).state for email in others} == {State.SENT}
+    assert Counter(scripted.received) == Counter(e.message_id for e in (first, *others))
 
 
 @on_postgresql
