@@ -7,9 +7,11 @@ marks are put back.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from html import escape, unescape
+from itertools import accumulate
 from unicodedata import category, east_asian_width
 
 from html2text import HTML2Text
@@ -33,9 +35,6 @@ _TABLE, _URL, _LABEL, _LABEL_END, _NBSP, _BREAK, _END = (
 _FOREIGN = re.compile("[\ue000-\ue006\u202a-\u202e\u2066-\u2069]")
 _LINK = re.compile(f"{_LABEL}([^{_LABEL_END}]*){_LABEL_END}{_URL}(\\d+){_END}")
 _BULLET = re.compile(r"\s*(- |\d+\. )")
-_BLOCKS = frozenset(
-    {"p", "div", "h1", "h2", "h3", "h4", "td", "th", "caption", "section", "blockquote"}
-)
 
 
 def plain_text(html: str) -> str:
@@ -46,12 +45,10 @@ def plain_text(html: str) -> str:
     own. Addresses are never broken.
     """
     prepared = _Preparation()
-    prepared.read(_FOREIGN.sub("", html))
-    converter = _Converter(bodywidth=0)
+    source = prepared.read(_FOREIGN.sub("", html).replace("\N{NO-BREAK SPACE}", _NBSP))
+    converted = _Converter(bodywidth=0).handle(source)
     blocks = [
-        _laid_out(block.strip(), prepared)
-        for block in converter.handle(prepared.html).split("\n\n")
-        if block.strip()
+        _laid_out(block.strip(), prepared) for block in converted.split("\n\n") if block.strip()
     ]
     return "\n\n".join(blocks).replace(_NBSP, "\N{NO-BREAK SPACE}") + "\n"
 
@@ -75,217 +72,264 @@ class _Converter(HTML2Text):
 
 
 class _Preparation:
-    """Rewrites an email's HTML into the little that html2text needs to see."""
+    """Rewrites an email's HTML into the little that html2text needs to see: paragraphs and lists,
+    with marks for tables and links.
+    """
 
     def __init__(self) -> None:
         self.urls: list[str] = []
         self.tables: list[str] = []
-        self._out: list[str] = []
-        self._hidden = 0
-        """How many open elements deep we are inside a hidden one."""
+        self._out = ["<p>"]
+        self._prose: list[str] = []
+        """The words behind the last tag of ``_out``."""
+        self._words = self._prose
+        """Where words go: to the prose, a cell or a link."""
         self._table: _Table | None = None
         self._layout: list[bool] = []
         """For every open table, whether it only lays out."""
-        self._href: str | None = None
-        self._label: list[str] = []
+        self._link: tuple[str, list[str]] | None = None
+        """The address of the open link, and where words go behind it."""
 
-    @property
-    def html(self) -> str:
-        return "".join(self._out)
-
-    def read(self, html: str) -> None:
-        """Take in the whole of ``html``.
+    def read(self, html: str) -> str:
+        """The whole of ``html``, as html2text is to see it.
 
         It comes from our own templates, where markup is told by its shape. ``HTMLParser``, made for
-        whatever the world calls HTML, takes four times as long.
+        whatever the world calls HTML, takes many times as long.
         """
-        position = 0
-        for markup in _MARKUP.finditer(html):
-            begins, ends = markup.span()
-            if begins > position:
-                self._data(html[position:begins])
-            position = ends
-            end, tag, attributes = markup.group("end", "tag", "attributes")
-            if end:
-                self._end_tag(tag.lower())
-            elif tag:
-                self._start_tag(tag.lower(), _attributes(attributes))
-        self._data(html[position:])
+        pieces = ["", *_MARKUP.split(html)]
+        hidden = 0  # How many open elements deep we are inside a hidden one.
+        for markup, words in zip(pieces[::2], pieces[1::2], strict=True):
+            # Templates repeat their tags, so each is read once. A link may open an account and is
+            # not kept.
+            tag = _read_tag(markup) if "href" in markup else _known_tag(markup)
+            if hidden:
+                hidden += tag.depth
+            elif tag.is_hidden:
+                hidden = tag.depth
+            elif tag.act is not None:
+                tag.act(self, tag)
+            if words and not hidden:
+                if "&" in words:
+                    words = unescape(words).replace("\N{NO-BREAK SPACE}", _NBSP)
+                self._words.append(words)
+        self._put("<p>")
+        return "".join(self._out)
 
-    def _start_tag(self, tag: str, attributes: dict[str, str]) -> None:
-        if self._hidden:
-            if tag not in _VOID:
-                self._hidden += 1
-            return
-        if _is_hidden(tag, attributes):
-            self._hidden = 0 if tag in _VOID else 1
-            return
-        if tag == "table":
-            layout = attributes.get("role") == "presentation"
-            self._layout.append(layout)
-            if not layout:
-                self._table = _Table()
-        elif self._table is not None and tag in ("tr", "td", "th", "caption"):
-            self._table.open(tag, attributes)
-        elif tag == "a" and attributes.get("href"):
-            self._href, self._label = attributes["href"], []
-        elif tag == "br":
-            self._text_break()
-        elif tag == "img":
-            self._text(attributes.get("alt", ""))
-        elif self._table is None:
-            if tag in _BLOCKS:
-                self._out.append("<p>")
-            elif tag in ("ul", "ol", "li", "hr"):
-                self._out.append(f"<{tag}>")
+    def _put(self, tag: str) -> None:
+        """A tag for html2text, behind the prose so far."""
+        prose = "".join(self._prose)
+        self._prose.clear()
+        if prose.strip() or tag != "<p>" or self._out[-1] != "<p>":
+            self._out += (escape(prose, quote=False), tag)
 
-    def _end_tag(self, tag: str) -> None:
-        if self._hidden:
-            if tag not in _VOID:
-                self._hidden -= 1
-            return
-        if tag == "table" and self._layout:
-            if not self._layout.pop() and self._table is not None:
-                self.tables.append(self._table.text())
-                self._table = None
-                self._out.append(f"<p>{_TABLE}{len(self.tables) - 1}{_END}</p>")
-        elif tag == "a" and self._href is not None:
-            self._end_link()
-        elif self._table is None:
-            if tag in _BLOCKS:
-                self._out.append("</p>")
-            elif tag in ("ul", "ol", "li"):
-                self._out.append(f"</{tag}>")
+    def block(self, tag: "_Tag") -> None:
+        if self._table is None:
+            self._put("<p>")
 
-    def _data(self, data: str) -> None:
-        if not self._hidden:
-            self._text(unescape(data).replace("\N{NO-BREAK SPACE}", _NBSP))
+    def item(self, tag: "_Tag") -> None:
+        if self._table is None:
+            self._put(f"<{tag.name}>")
 
-    def _text(self, data: str) -> None:
-        if self._href is not None:
-            self._label.append(data)
-        elif self._table is not None:
-            self._table.write(data)
+    def start_table(self, tag: "_Tag") -> None:
+        layout = tag.attributes.get("role") == "presentation"
+        self._layout.append(layout)
+        if not layout:
+            self._table, self._words = _Table(), []
+
+    def end_table(self, tag: "_Tag") -> None:
+        if self._layout and not self._layout.pop() and self._table is not None:
+            self._put("<p>")
+            self._prose.append(f"{_TABLE}{len(self.tables)}{_END}")
+            self._put("<p>")
+            self.tables.append(self._table.text())
+            self._table, self._words = None, self._prose
+
+    def caption(self, tag: "_Tag") -> None:
+        if self._table is None:
+            self._put("<p>")
         else:
-            self._out.append(escape(data, quote=False))
+            self._words = self._table.caption
 
-    def _text_break(self) -> None:
-        if self._href is not None:
-            self._text(" ")
-        elif self._table is not None:
-            self._table.write(_BREAK)
+    def row(self, tag: "_Tag") -> None:
+        if self._table is not None:
+            self._table.rows.append([])
+
+    def cell(self, tag: "_Tag") -> None:
+        if self._table is None:
+            self._put("<p>")
         else:
-            self._out.append("<br>")
+            self._words = self._table.cell(tag.attributes)
 
-    def _end_link(self) -> None:
-        href, label = self._href or "", " ".join("".join(self._label).split())
-        self._href = None
+    def start_link(self, tag: "_Tag") -> None:
+        self.end_link(tag)
+        if href := tag.attributes.get("href"):
+            self._link, self._words = (href, self._words), []
+
+    def end_link(self, tag: "_Tag") -> None:
+        if self._link is None:
+            return
+        label = " ".join("".join(self._words).split())
+        (href, self._words), self._link = self._link, None
         address = href.removeprefix("mailto:")
         if label == address:
             # The words are the address already: it must not be broken, and needs not be said twice.
             label = ""
+        self._words.append(f"{_LABEL}{label}{_LABEL_END}{_URL}{len(self.urls)}{_END}")
         self.urls.append(address)
-        self._text(f"{_LABEL}{label}{_LABEL_END}{_URL}{len(self.urls) - 1}{_END}")
 
+    def line_break(self, tag: "_Tag") -> None:
+        if self._link is not None:
+            self._words.append(" ")
+        elif self._table is not None:
+            self._words.append(_BREAK)
+        else:
+            self._put("<br>")
+
+    def image(self, tag: "_Tag") -> None:
+        self._words.append(tag.attributes.get("alt", ""))
+
+
+_Act = Callable[[_Preparation, "_Tag"], None]
+_BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "section", "blockquote")
+_ACTS: dict[str, _Act] = {
+    **dict.fromkeys(_BLOCKS, _Preparation.block),
+    **{f"/{name}": _Preparation.block for name in (*_BLOCKS, "td", "th", "caption")},
+    **dict.fromkeys(("ul", "/ul", "ol", "/ol", "li", "/li", "hr"), _Preparation.item),
+    "table": _Preparation.start_table,
+    "/table": _Preparation.end_table,
+    "caption": _Preparation.caption,
+    "tr": _Preparation.row,
+    "td": _Preparation.cell,
+    "th": _Preparation.cell,
+    "a": _Preparation.start_link,
+    "/a": _Preparation.end_link,
+    "br": _Preparation.line_break,
+    "img": _Preparation.image,
+}
+_VOID = frozenset({"br", "hr", "img", "meta", "link", "input", "wbr", "col"})
 
 # A tag; or a comment, a declaration, a script or a style sheet, which hold nothing to read.
 _MARKUP = re.compile(
-    r"""<!--.*?-->|<![^>]*>|<(script|style)\b.*?</\1\s*>"""
-    r"""|<(?P<end>/?)(?P<tag>[a-z][a-z0-9]*)"""
-    r"""(?P<attributes>[^<>"']*(?:"[^"]*"[^<>"']*|'[^']*'[^<>"']*)*)>""",
-    re.DOTALL | re.IGNORECASE,
+    r"""(<(?:!--.*?--|![^>]*|(?i:script)\b.*?</(?i:script)\s*|(?i:style)\b.*?</(?i:style)\s*"""
+    r"""|/?[a-zA-Z][a-zA-Z0-9]*[^<>"']*(?:"[^"]*"[^<>"']*|'[^']*'[^<>"']*)*)>)""",
+    re.DOTALL,
 )
+_NAME = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*")
 _ATTRIBUTE = re.compile(r"""([^\s=/"']+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+)))?""")
 
 
-def _attributes(written: str) -> dict[str, str]:
-    return {
-        name.lower(): unescape(double or single or bare)
-        for name, double, single, bare in _ATTRIBUTE.findall(written)
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """One of ``_MARKUP``."""
+
+    name: str = ""
+    """Such as ``p`` and ``/p``; empty for what holds nothing to read."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    depth: int = 0
+    """How many elements deeper it leads: 1, 0 or -1."""
+    is_hidden: bool = False
+    act: _Act | None = None
+    """What it means to ``_Preparation``."""
+
+
+def _read_tag(markup: str) -> _Tag:
+    found = _NAME.match(markup)
+    name = found[0][1:].lower() if found else ""
+    if name in ("", "script", "style"):
+        return _Tag()
+    if name.startswith("/"):
+        return _Tag(name, depth=0 if name[1:] in _VOID else -1, act=_ACTS.get(name))
+    attributes = {
+        key.lower(): unescape(double or single or bare)
+        for key, double, single, bare in _ATTRIBUTE.findall(markup[len(name) + 1 : -1])
     }
-
-
-_VOID = frozenset({"br", "hr", "img", "meta", "link", "input", "wbr", "col"})
-
-
-def _is_hidden(tag: str, attributes: dict[str, str]) -> bool:
-    return tag in ("head", "title") or bool(
-        attributes
-        and (
-            "hidden" in attributes
-            or attributes.get("aria-hidden") == "true"
-            or "display:none" in attributes.get("style", "").replace(" ", "")
-        )
+    is_hidden = (
+        name in ("head", "title")
+        or "hidden" in attributes
+        or attributes.get("aria-hidden") == "true"
+        or "display:none" in attributes.get("style", "").replace(" ", "")
     )
+    return _Tag(name, attributes, 0 if name in _VOID else 1, is_hidden, _ACTS.get(name))
+
+
+_known_tag = lru_cache(maxsize=500)(_read_tag)
 
 
 @dataclass(slots=True)
 class _Cell:
-    words: list[str]
     span: int
     is_right: bool
     """Amounts end at the right of their column, as ``align="right"`` says in the HTML."""
-    lines: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    lines: list[tuple[str, int]] = field(default_factory=list)
+    """What it says, line by line, each with the columns it takes."""
+    width: int = 0
+    """The columns of the longest line."""
 
     def end(self) -> None:
-        self.lines = [" ".join(line.split()) for line in "".join(self.words).split(_BREAK)]
+        for line in "".join(self.words).split(_BREAK):
+            if text := " ".join(line.split()):
+                columns = _columns(text)
+                self.lines.append((text, columns))
+                self.width = max(self.width, columns)
+
+    def fitted(self, width: int) -> list[str]:
+        """Its lines, wrapped and padded to ``width`` columns."""
+        lines = self.lines
+        if self.width > width:
+            lines = [(line, _columns(line)) for text, _ in lines for line in _wrapped(text, width)]
+        if self.is_right:
+            return [" " * (width - columns) + text for text, columns in lines]
+        return [text + " " * (width - columns) for text, columns in lines]
 
 
 class _Table:
     """A data table as aligned text. Where it is too wide, its widest column of words wraps."""
 
     def __init__(self) -> None:
-        self._caption: list[str] = []
-        self._rows: list[list[_Cell]] = []
-        self._words: list[str] = []
+        self.caption: list[str] = []
+        self.rows: list[list[_Cell]] = []
         self._headed = False
         self._labelled = False
 
-    def open(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag == "caption":
-            self._words = self._caption
-        elif tag == "tr":
-            self._rows.append([])
-        else:
-            scope = attributes.get("scope")
-            self._headed |= scope == "col"
-            self._labelled |= scope == "row" and not self._headed
-            span = int(attributes.get("colspan") or 1)
-            self._rows = self._rows or [[]]
-            # Words begin at the right in Arabic or Hebrew: those of a first column, and those
-            # beside their labels.
-            is_amount = bool(self._rows[-1]) and not self._labelled
-            is_right = attributes.get("align") == "right" and is_amount
-            cell = _Cell([], span, is_right)
-            self._words = cell.words
-            self._rows[-1].append(cell)
-
-    def write(self, data: str) -> None:
-        self._words.append(data)
+    def cell(self, attributes: Mapping[str, str]) -> list[str]:
+        """The list for the words of a new cell."""
+        scope = attributes.get("scope")
+        self._headed |= scope == "col"
+        self._labelled |= scope == "row" and not self._headed
+        if not self.rows:
+            self.rows.append([])
+        row = self.rows[-1]
+        # Words begin at the right in Arabic or Hebrew: those of a first column, and those beside
+        # their labels.
+        is_amount = bool(row) and not self._labelled
+        is_right = is_amount and attributes.get("align") == "right"
+        row.append(_Cell(int(attributes.get("colspan") or 1), is_right))
+        return row[-1].words
 
     def text(self) -> str:
-        rows = [row for row in self._rows if row]
+        rows = [row for row in self.rows if row]
         if not rows:
             return ""
         for row in rows:
             for cell in row:
                 cell.end()
-        widths = self._widths(rows)
-        lines = [" ".join("".join(self._caption).split()), ""] if self._caption else []
+        begins = [0, *accumulate(width + _GAP for width in self._widths(rows))]
+        lines = [" ".join("".join(self.caption).split()), ""] if self.caption else []
         for index, row in enumerate(rows):
-            lines += _row_lines(row, widths)
+            lines += _row_lines(row, begins)
             if index == 0 and self._headed:
-                lines.append("-" * (sum(widths) + _GAP * (len(widths) - 1)))
+                lines.append("-" * (begins[-1] - _GAP))
         return "\n".join(lines)
 
     def _widths(self, rows: list[list[_Cell]]) -> list[int]:
-        widths = [0] * max(sum(cell.span for cell in row) for row in rows)
+        widths = [0] * max([sum([cell.span for cell in row]) for row in rows])
         wraps = [True] * len(widths)
         for row in rows:
             position = 0
             for cell in row:
                 if cell.span == 1:
-                    widths[position] = max(widths[position], *map(_columns, cell.lines))
+                    widths[position] = max(widths[position], cell.width)
                     wraps[position] &= not cell.is_right
                 position += cell.span
         room = WIDTH - _GAP * (len(widths) - 1)
@@ -299,27 +343,22 @@ _GAP = 2
 _NARROWEST = 12
 
 
-def _row_lines(row: list[_Cell], widths: list[int]) -> list[str]:
-    blocks: list[tuple[_Cell, int, list[str]]] = []
-    position = 0
+def _row_lines(row: list[_Cell], begins: list[int]) -> list[str]:
+    """A row's lines. ``begins`` says where every column begins, and where one more would."""
+    blocks: list[tuple[bool, int, list[str]]] = []
+    position = height = 0
     for cell in row:
-        width = sum(widths[position : position + cell.span]) + _GAP * (cell.span - 1)
-        blocks.append(
-            (cell, width, [line for text in cell.lines for line in _wrapped(text, width)])
-        )
-        position += cell.span
-    height = max(len(lines) for _, _, lines in blocks)
-    rendered = []
-    for number in range(height):
-        line = ""
-        for cell, width, lines in blocks:
-            # An amount stands beside the last line of the words it belongs to.
-            index = number - (height - len(lines)) if cell.is_right else number
-            text = lines[index] if 0 <= index < len(lines) else ""
-            pad = " " * (width - _columns(text))
-            line += (pad + text if cell.is_right else text + pad) + " " * _GAP
-        rendered.append(line.rstrip())
-    return rendered
+        begin, position = begins[position], position + cell.span
+        width = begins[position] - begin - _GAP
+        lines = cell.fitted(width)
+        blocks.append((cell.is_right, width, lines))
+        height = max(height, len(lines))
+    columns = []
+    for is_right, width, lines in blocks:
+        blank = [" " * width] * (height - len(lines))
+        # An amount stands beside the last line of the words it belongs to.
+        columns.append(blank + lines if is_right else lines + blank)
+    return [(" " * _GAP).join(line).rstrip() for line in zip(*columns, strict=True)]
 
 
 def _laid_out(block: str, prepared: _Preparation) -> str:

@@ -102,10 +102,22 @@ def test_wide_characters_take_two_columns() -> None:
         '<p style="display: none">secret</p>',
         "<style>secret</style>",
         "<script>secret</script>",
+        "<div hidden>secret<br><p>secret</p><table><tr><td>secret</td></tr></table></div>",
     ],
 )
 def test_what_is_hidden_in_html_is_not_in_the_text(hidden: str) -> None:
     assert plain_text(f"<p>before</p>{hidden}<p>after</p>") == "before\n\nafter\n"
+
+
+def test_lists_keep_their_items_and_line_breaks_their_lines() -> None:
+    html = "<p>one<br>two</p><ul><li>Ink</li><li><p>Soap</p></li></ul><ol><li>First</li></ol>"
+    text = plain_text(html)
+    assert text == "one\ntwo\n\n- Ink\n- Soap\n\n1. First\n" or text
+
+
+def test_a_link_that_is_never_closed_ends_where_the_next_begins() -> None:
+    html = '<p><a href="https://x.example/1">One <a href="https://x.example/2">Two</a> three</p>'
+    assert plain_text(html) == "One <https://x.example/1>Two <https://x.example/2> three\n"
 
 
 @pytest.mark.parametrize(
