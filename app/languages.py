@@ -6,14 +6,13 @@ which takes some milliseconds, so nothing has to be built and nothing can be out
 """
 
 from functools import cache
-from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.support import Translations
+from babel.support import NullTranslations, Translations
 from pyramid.config import Configurator
 from pyramid.path import AssetResolver
 
@@ -66,7 +65,7 @@ class Languages:
         return self._translations.get(language) or _ENGLISH
 
 
-_ENGLISH = Translations()
+_ENGLISH = NullTranslations()
 
 
 @cache
