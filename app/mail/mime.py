@@ -158,7 +158,10 @@ def quoted_printable(text: str) -> bytes:
     """``text`` in quoted-printable (RFC 2045 6.7): CRLF at each line's end, no line over 76
     characters.
     """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode("utf-8")
+    lines = text.encode()
+    if b"\r" in lines:
+        lines = lines.replace(CRLF, b"\n").replace(b"\r", b"\n")
+    lines = lines.replace(b"\n", CRLF)
     encoded = binascii.b2a_qp(lines, istext=True)
     # Where the text has no line end to take after, binascii breaks its own lines with a bare LF.
     return encoded if CRLF in lines else encoded.replace(b"\n", CRLF)
