@@ -8,7 +8,7 @@ other request gets a writing one, which begins with its first statement.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    func,
     make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -35,6 +36,19 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 from transaction.interfaces import TransientError
 
+HASTY = func.set_config("synchronous_commit", "off", True)
+"""Makes the PostgreSQL transaction that selects it commit without waiting for the disk."""
+
+LINE: dict[str, int] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+}
+"""libpq's settings for every connection, in seconds and (the last) milliseconds, where the URL has
+no others. A cut line is noticed and replaced before a worker's leases end.
+"""
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SQLITE_BUSY_SECONDS = 30
 
@@ -99,15 +113,12 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine = create_engine(url, **_engine_options(url))
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        self.reading = self.engine.execution_options(
-            postgresql_readonly=True, pillarbox_writes=False
-        )
+        self.reading = self.engine.execution_options(pillarbox_writes=False)
         self.writing = self.engine.execution_options(pillarbox_writes=True)
         self._hasty = self.engine.execution_options(pillarbox_writes=True, pillarbox_hasty=True)
         event.listen(self.engine, "handle_error", _mark_transient_errors)
-        if self.is_sqlite:
-            _SQLiteRules(self.engine)
-        else:
+        self._rules = _SQLiteRules(self.engine) if self.is_sqlite else None
+        if not self.is_sqlite:
             event.listen(self.engine, "begin", _begin_on_postgresql)
 
     @contextmanager
@@ -124,19 +135,83 @@ class Database:
         with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
+    @contextmanager
+    def held_connection(self) -> Iterator["HeldConnection"]:
+        """One connection for many small transactions in a row. To take it from the pool each time
+        costs as much as what delivery writes about an email.
+        """
+        held = HeldConnection(self._hasty, self._rules)
+        try:
+            yield held
+        finally:
+            held.close()
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
 
 
+class HeldConnection:
+    """A connection that stays out of the pool between its transactions, all of them hasty. One that
+    is lost fails the transaction under way; the next one opens another.
+    """
+
+    def __init__(self, engine: Engine, rules: "_SQLiteRules | None") -> None:
+        self._engine = engine if rules is None else engine.execution_options(pillarbox_turn=True)
+        self._rules = rules
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Committed at the end of the block, rolled back when the block raises."""
+        with self._rules.turn() if self._rules else nullcontext():
+            connection = self._opened()
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """A transaction for what PostgreSQL does in one statement: without BEGIN and COMMIT around
+        it, two round trips less. Such a statement selects ``HASTY`` too.
+        """
+        if self._rules is not None:
+            with self.transaction() as connection:
+                yield connection
+            return
+        connection = self._opened()
+        connection.info["alone"] = True
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            if not connection.invalidated:
+                del connection.info["alone"]
+
+    def _opened(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def close(self) -> None:
+        """Give the connection back to the pool."""
+        if self._connection is not None:
+            self._connection.close()
+
+
 def _engine_options(url: str) -> dict[str, Any]:
     # Bodies, addresses and digests of tokens are parameters, and no error may quote them.
     options: dict[str, Any] = {"hide_parameters": True}
-    if make_url(url).get_backend_name() == "sqlite":
+    parsed = make_url(url)
+    if parsed.database not in (None, "", ":memory:"):
+        # The threads limit how many connections there are, so that none ever waits for one.
+        options["max_overflow"] = -1
+    if parsed.get_backend_name() == "sqlite":
         arguments = {"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}
         return options | {"connect_args": arguments}
     # A connection that died with its server is noticed before it is used, not by the customer.
-    return options | {"pool_pre_ping": True}
+    # The driver must not open transactions by itself: _begin_on_postgresql does, in one round trip.
+    line = {name: value for name, value in LINE.items() if name not in parsed.query}
+    return options | {"pool_pre_ping": True, "connect_args": {"autocommit": True, **line}}
 
 
 def _mark_transient_errors(context: ExceptionContext) -> None:
@@ -148,8 +223,16 @@ def _mark_transient_errors(context: ExceptionContext) -> None:
 
 
 def _begin_on_postgresql(connection: Connection) -> None:
-    if connection.get_execution_options().get("pillarbox_hasty", False):
-        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+    options = connection.get_execution_options()
+    if connection.info.get("alone", False):
+        return
+    if not options.get("pillarbox_writes", True):
+        begin = "BEGIN READ ONLY"
+    elif options.get("pillarbox_hasty", False):
+        begin = "BEGIN; SET LOCAL synchronous_commit = off"
+    else:
+        begin = "BEGIN"
+    connection.exec_driver_sql(begin)
 
 
 class _SQLiteRules:
@@ -158,7 +241,8 @@ class _SQLiteRules:
 
     SQLite's own busy handler sleeps in steps and is unfair, so writers of one process wait for a
     lock instead. The lock is taken when a writing transaction begins and given back when its
-    connection returns to the pool.
+    connection returns to the pool; a connection that is held between transactions takes its
+    ``turn`` instead.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -183,13 +267,29 @@ class _SQLiteRules:
             return
         hasty = options.get("pillarbox_hasty", False)
         record = connection.connection._connection_record
-        if record is not None and not record.info.get("holds_write_lock"):
-            if not self._lock.acquire(timeout=SQLITE_BUSY_SECONDS):
-                raise DatabaseBusy("another writer of this process held the database too long")
+        if not (
+            options.get("pillarbox_turn", False)
+            or record is None
+            or record.info.get("holds_write_lock")
+        ):
+            self._take_lock()
             record.info["holds_write_lock"] = True
         _set_pragma(connection, "query_only", "OFF")
         _set_pragma(connection, "synchronous", "NORMAL" if hasty else "FULL")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the lock for the block."""
+        self._take_lock()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _take_lock(self) -> None:
+        if not self._lock.acquire(timeout=SQLITE_BUSY_SECONDS):
+            raise DatabaseBusy("another writer of this process held the database too long")
 
     def _checkin(
         self, dbapi_connection: DBAPIConnection | None, record: ConnectionPoolEntry
@@ -213,11 +313,12 @@ def utc_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def insert_for(session: Session, model: type[Base]) -> Any:
+def insert_for(session: Session | Connection, model: type[Base]) -> Any:
     """The INSERT of the session's database, which both spell
     ``.on_conflict_do_nothing().returning(...)``.
     """
-    if session.get_bind().dialect.name == "sqlite":
+    bind = session if isinstance(session, Connection) else session.get_bind()
+    if bind.dialect.name == "sqlite":
         return sqlite.insert(model)
     return postgresql.insert(model)
 

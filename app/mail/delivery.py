@@ -174,7 +174,7 @@ class Delivery:
             ids = {parcel.email.id for parcel in parcels}
             failures = relay.may_try(session, self._relay, now) if parcels else None
             if parcels and failures is None:
-                outbox.hand_back(session, worker, ids)
+                outbox.hand_back(session.connection(), worker, ids)
                 return 0
         if failures is not None:
             connection.worker, connection.in_hand = worker, ids
@@ -309,19 +309,19 @@ class Delivery:
 
     def _doubt(self, session: Session, email: OutboxEmail, worker: str, now: datetime) -> None:
         kind = self._kinds.get(email.kind)
-        outbox.in_doubt(
-            session,
+        attempt = Attempt(
+            Outcome.IN_DOUBT,
+            Phase.VERDICT,
+            "its worker died when the final dot may have been out",
+        )
+        doubt = outbox.in_doubt(
             email,
-            worker,
             now,
-            Attempt(
-                Outcome.IN_DOUBT,
-                Phase.VERDICT,
-                "its worker died when the final dot may have been out",
-            ),
+            attempt,
             resend=kind is not None and kind.in_doubt is InDoubt.RESEND,
             erase=kind is None or kind.carries_secret,
         )
+        outbox.settle(session.connection(), doubt, worker)
 
 
 class _Connection:

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
-from app.database import Database, DatabaseBusy
+from app.database import Database, DatabaseBusy, HeldConnection
 from app.mail import outbox, relay
 from app.mail.kinds import InDoubt, Kind
 from app.mail.mailer import Envelope, Mailer, Outcome, Phase, RelayUnavailable, Verdict
-from app.mail.outbox import Attempt
+from app.mail.outbox import Attempt, Settlement
 from app.mail.tables import OutboxEmail
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Handover:
         self._clock = clock
         self._stopping = stopping
         self._may_send = may_send
-        self._pending: _Pending | None = None
+        self._pending: Settlement | None = None
         """The verdict that is known and not yet committed."""
         self._reached = False
         """Whether the relay let us in, so that it needs no rest any more."""
@@ -73,24 +73,27 @@ class Handover:
         """Try every parcel once, unless the relay needs a rest or the worker stops. What was not
         begun is handed back.
         """
-        trouble: _Trouble | None = None
-        try:
-            trouble = self._chain(parcels)
-        except BaseException:
-            # Nobody knows where in the dialogue this happened.
-            self._mailer.close()
-            raise
-        finally:
-            self._mailer.withdraw()
-            self._persist(lambda session: self._close_batch(session, parcels, trouble))
+        with self._database.held_connection() as held:
+            trouble: _Trouble | None = None
+            try:
+                trouble = self._chain(held, parcels)
+            except BaseException:
+                # Nobody knows where in the dialogue this happened.
+                self._mailer.close()
+                raise
+            finally:
+                self._mailer.withdraw()
+                self._persist(
+                    held, lambda connection: self._close_batch(connection, parcels, trouble)
+                )
 
-    def _chain(self, parcels: list[Parcel]) -> "_Trouble | None":
+    def _chain(self, held: HeldConnection, parcels: list[Parcel]) -> "_Trouble | None":
         """Returns why the relay needs a rest, if it does."""
         for number, parcel in enumerate(parcels):
             if self._stopping.is_set() or not self._may_send():
                 break
             if self._pending is not None and not self._mailer.has_reply(LINGER_SECONDS):
-                self._persist(self._write_pending)
+                self._persist(held, self._write_pending)
             try:
                 self._mailer.connect()
             except RelayUnavailable as unavailable:
@@ -99,7 +102,7 @@ class Handover:
             fresh, started = self._mailer.is_fresh, time.monotonic()
             verdict = self._mailer.offer(parcel.envelope)
             if verdict is None:
-                begun = self._begin(parcel.email)
+                begun = self._begin(held, parcel.email)
                 if not begun:
                     # The relay waits for a body that must not go out any more.
                     self._mailer.close()
@@ -109,26 +112,32 @@ class Handover:
                 following = parcels[number + 1].envelope if number + 1 < len(parcels) else None
                 verdict = self._mailer.transmit(parcel.message, following)
             elif self._pending is not None:
-                self._persist(self._write_pending)
-            self._pending = _Pending(
-                parcel, verdict, fresh, round((time.monotonic() - started) * 1000)
-            )
+                self._persist(held, self._write_pending)
+            milliseconds = round((time.monotonic() - started) * 1000)
+            self._pending = _settlement(parcel, verdict, fresh, milliseconds, self._clock())
             if verdict.outcome is Outcome.SLOWED:
                 return _Trouble(
                     f"{verdict.phase}: {verdict.reply}", f"{verdict.phase}: {verdict.code}"
                 )
         return None
 
-    def _begin(self, email: OutboxEmail) -> bool | None:
+    def _begin(self, held: HeldConnection, email: OutboxEmail) -> bool | None:
         """Commit ``sending``, with the verdict on the email before it. False: it must not go out.
         None: nothing can go out now.
         """
         if self._stopping.is_set() or not self._may_send():
             return None
         try:
-            with self._database.transaction(write=True, hasty=True) as session:
-                self._write_pending(session)
-                begun = outbox.begin_sending(session, email, self._worker, self._clock())
+            worker, now = self._worker, self._clock()
+            if self._pending is None:
+                with held.transaction() as connection:
+                    begun = outbox.begin_sending(connection, email, worker, now)
+            else:
+                with held.statement() as connection:
+                    settled, begun = outbox.settle_and_begin(
+                        connection, self._pending, email, worker, now
+                    )
+                self._say(self._pending, settled)
         except (SQLAlchemyError, DatabaseBusy) as error:
             log.error("email %d waits: the database is away (%s)", email.id, type(error).__name__)
             return None
@@ -136,17 +145,17 @@ class Handover:
         return begun
 
     def _close_batch(
-        self, session: Session, parcels: list[Parcel], trouble: "_Trouble | None"
+        self, connection: Connection, parcels: list[Parcel], trouble: "_Trouble | None"
     ) -> None:
-        self._write_pending(session)
+        self._write_pending(connection)
         now = self._clock()
         if trouble is None:
             seen = self._relay_failures
-            if self._reached and seen and relay.unblock(session, self._relay, seen):
+            if self._reached and seen and relay.unblock(connection, self._relay, seen):
                 log.info("the relay %s is back", self._relay)
             reason = None
         else:
-            until = relay.block(session, self._relay, now, trouble.words, self._relay_failures)
+            until = relay.block(connection, self._relay, now, trouble.words, self._relay_failures)
             # The relay's words may hold an address, which belongs neither into the log nor into
             # the rows of other customers.
             log.error(
@@ -157,16 +166,16 @@ class Handover:
             )
             reason = f"waits for the relay: {trouble.without_words}"
         ids = [parcel.email.id for parcel in parcels]
-        outbox.hand_back(session, self._worker, ids, reason)
+        outbox.hand_back(connection, self._worker, ids, reason)
 
-    def _persist(self, write: Callable[[Session], None]) -> None:
+    def _persist(self, held: HeldConnection, write: Callable[[Connection], None]) -> None:
         """Write what must not be forgotten, however long the database is away; only a worker that
         stops gives up.
         """
         while True:
             try:
-                with self._database.transaction(write=True, hasty=True) as session:
-                    write(session)
+                with held.transaction() as connection:
+                    write(connection)
             except (SQLAlchemyError, DatabaseBusy) as error:
                 if self._stopping.wait(DATABASE_RETRY_SECONDS):
                     raise
@@ -175,13 +184,25 @@ class Handover:
                 self._pending = None
                 return
 
-    def _write_pending(self, session: Session) -> None:
-        if self._pending is not None and not self._pending.write(
-            session, self._worker, self._clock()
-        ):
-            log.warning(
-                "email %d was settled by another worker meanwhile", self._pending.parcel.email.id
-            )
+    def _write_pending(self, connection: Connection) -> None:
+        if self._pending is not None:
+            self._say(self._pending, outbox.settle(connection, self._pending, self._worker))
+
+    def _say(self, settlement: Settlement, settled: bool) -> None:
+        email, attempt = settlement.email, settlement.attempt
+        level = logging.INFO if attempt.outcome == Outcome.ACCEPTED else logging.WARNING
+        # The relay's words may hold an address; they stand in the attempt's row.
+        log.log(
+            level,
+            "email %d (%s): %s at %s, code %s",
+            email.id,
+            email.kind,
+            attempt.outcome,
+            attempt.phase,
+            attempt.code,
+        )
+        if not settled:
+            log.warning("email %d was settled by another worker meanwhile", email.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,58 +213,34 @@ class _Trouble:
     without_words: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A verdict on its way into the row."""
-
-    parcel: Parcel
-    verdict: Verdict
-    fresh: bool
-    """The connection had carried no message before, so losing it says something about this one."""
-    milliseconds: int
-
-    def write(self, session: Session, worker: str, now: datetime) -> bool:
-        email, kind, verdict = self.parcel.email, self.parcel.kind, self.verdict
-        attempt = Attempt(
-            outcome=verdict.outcome,
-            phase=verdict.phase,
-            reply=verdict.reply,
-            code=verdict.code,
-            enhanced_code=verdict.enhanced_code,
-            duration_ms=self.milliseconds,
-        )
-        erase = kind.carries_secret
-        level = logging.INFO if verdict.outcome is Outcome.ACCEPTED else logging.WARNING
-        # The relay's words may hold an address; they stand in the attempt's row.
-        log.log(
-            level,
-            "email %d (%s): %s at %s, code %s",
-            email.id,
-            kind.name,
-            verdict.outcome,
-            verdict.phase,
-            verdict.code,
-        )
-        match verdict.outcome:
-            case Outcome.ACCEPTED:
-                return outbox.accepted(session, email, worker, now, attempt, erase=erase)
-            case Outcome.REFUSED:
-                return outbox.refused(session, email, worker, now, attempt, erase=erase)
-            case Outcome.IN_DOUBT:
-                resend = kind.in_doubt is InDoubt.RESEND
-                return outbox.in_doubt(
-                    session, email, worker, now, attempt, resend=resend, erase=erase
-                )
-            case Outcome.SLOWED:
-                return outbox.postponed(
-                    session, email, worker, now, attempt, wait=outbox.RETRY_DELAYS[0]
-                )
-            case Outcome.LOST if not self.fresh and verdict.phase is not Phase.BODY:
-                # A kept connection that ended before it took this email: a new one tries again at
-                # once.
-                return outbox.postponed(session, email, worker, now, attempt)
-            case _:
-                jitter = random.random()  # noqa: S311 (spreads retries, keeps no secret)
-                return outbox.deferred(
-                    session, email, worker, now, attempt, jitter=jitter, erase=erase
-                )
+def _settlement(
+    parcel: Parcel, verdict: Verdict, fresh: bool, milliseconds: int, now: datetime
+) -> Settlement:
+    """What a verdict makes of the email. ``fresh``: the connection had carried no message before,
+    so losing it says something about this one.
+    """
+    email, erase = parcel.email, parcel.kind.carries_secret
+    attempt = Attempt(
+        outcome=verdict.outcome,
+        phase=verdict.phase,
+        reply=verdict.reply,
+        code=verdict.code,
+        enhanced_code=verdict.enhanced_code,
+        duration_ms=milliseconds,
+    )
+    match verdict.outcome:
+        case Outcome.ACCEPTED:
+            return outbox.accepted(email, now, attempt, erase=erase)
+        case Outcome.REFUSED:
+            return outbox.refused(email, now, attempt, erase=erase)
+        case Outcome.IN_DOUBT:
+            resend = parcel.kind.in_doubt is InDoubt.RESEND
+            return outbox.in_doubt(email, now, attempt, resend=resend, erase=erase)
+        case Outcome.SLOWED:
+            return outbox.postponed(email, now, attempt, wait=outbox.RETRY_DELAYS[0])
+        case Outcome.LOST if not fresh and verdict.phase is not Phase.BODY:
+            # A kept connection that ended before it took this email: a new one tries again at once.
+            return outbox.postponed(email, now, attempt)
+        case _:
+            jitter = random.random()  # noqa: S311 (spreads retries, keeps no secret)
+            return outbox.deferred(email, now, attempt, jitter=jitter, erase=erase)

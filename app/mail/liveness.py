@@ -23,6 +23,7 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from app.database import LINE
 from app.mail.wakeup import CHANNEL
 
 log = logging.getLogger(__name__)
@@ -37,16 +38,6 @@ LEASED = "lease-"
 GRACE_SECONDS = 2.0
 """How long a worker that lost its connection waits for its lock. PostgreSQL frees it as soon as its
 own end of the connection is told.
-"""
-LINE: dict[str, int] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 5,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 10_000,
-}
-"""libpq's settings for the worker's own connection, in seconds and (the last) milliseconds, where
-the URL has no others. A cut line is noticed and replaced before the leases end.
 """
 
 

@@ -9,7 +9,7 @@ until the probe has spoken.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, Text, or_, select, update
+from sqlalchemy import Connection, String, Text, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, insert_for
@@ -68,29 +68,33 @@ def may_try(session: Session, name: str, now: datetime) -> int | None:
     return row.failures if probing.rowcount == 1 else None  # type: ignore[attr-defined]
 
 
-def block(session: Session, name: str, now: datetime, reason: str, seen: int) -> datetime:
+def block(connection: Connection, name: str, now: datetime, reason: str, seen: int) -> datetime:
     """Give the relay a rest, each longer than the last up to a minute. Returns when it ends.
 
     ``seen`` is what ``may_try`` said: a worker that fails beside one that has already reported does
     not double the rest once more.
     """
-    session.execute(
-        insert_for(session, Relay).values(name=name, failures=0).on_conflict_do_nothing()
+    connection.execute(
+        insert_for(connection, Relay).values(name=name, failures=0).on_conflict_do_nothing()
     )
-    relay = session.scalars(select(Relay).where(Relay.name == name).with_for_update()).one()
-    if relay.blocked_until is None or relay.failures <= seen:
-        relay.failures += 1
-        rest = min(FIRST_REST * 2 ** min(relay.failures - 1, 10), LONGEST_REST)
-        relay.blocked_until = now + rest
-        relay.reason = reason
-    return relay.blocked_until
+    until, failures = connection.execute(
+        select(Relay.blocked_until, Relay.failures).where(Relay.name == name).with_for_update()
+    ).one()
+    if until is None or failures <= seen:
+        until = now + min(FIRST_REST * 2 ** min(failures, 10), LONGEST_REST)
+        connection.execute(
+            update(Relay)
+            .where(Relay.name == name)
+            .values(blocked_until=until, reason=reason, failures=failures + 1)
+        )
+    return until
 
 
-def unblock(session: Session, name: str, seen: int) -> bool:
+def unblock(connection: Connection, name: str, seen: int) -> bool:
     """The relay has answered. True when it had been blocked. ``seen`` is what ``may_try`` said: a
     rest that began since stays.
     """
-    freed = session.execute(
+    freed = connection.execute(
         update(Relay)
         .where(
             Relay.name == name,
@@ -98,9 +102,8 @@ def unblock(session: Session, name: str, seen: int) -> bool:
             or_(Relay.blocked_until.is_not(None), Relay.failures > 0),
         )
         .values(blocked_until=None, reason=None, failures=0)
-        .execution_options(synchronize_session=False)
     )
-    return bool(freed.rowcount)  # type: ignore[attr-defined]
+    return bool(freed.rowcount)
 
 
 def is_blocked(session: Session, name: str, now: datetime) -> bool:

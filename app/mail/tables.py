@@ -6,7 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, or_
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    literal_column,
+    or_,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
@@ -121,6 +130,12 @@ class OutboxEmail(Base):
     def has_body(self) -> bool:
         """False once the bodies were erased, or when there never were any."""
         return self.html_body is not None or self.text_body is not None
+
+
+IS_QUEUED = OutboxEmail.state == literal_column("'queued'")
+"""For a search. The word stands in the statement, since with a parameter PostgreSQL's prepared
+plans cannot use the index that holds only what is queued.
+"""
 
 
 class EmailAttachment(Base):

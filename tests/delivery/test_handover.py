@@ -377,7 +377,7 @@ def test_an_email_whose_worker_died_behind_the_dot_follows_its_kinds_policy(
     email = outbox.write(of=kind("doubtful", in_doubt=policy))
     with app.registry.database.transaction(write=True) as session:
         [claimed] = claim(session, "lock-123456789", clock(), 10)
-        assert begin_sending(session, claimed, "lock-123456789", clock())
+        assert begin_sending(session.connection(), claimed, "lock-123456789", clock())
     delivery.run_once()
     row = outbox.row(email)
     assert (row.state, row.message_id) == (state, email.message_id)
@@ -448,7 +448,7 @@ def test_what_a_worker_has_in_hand_is_its_own_however_late_the_heartbeat(
     emails = [outbox.write(number) for number in (1, 2)]
     with app.registry.database.transaction(write=True) as session:
         first, second = claim(session, "lock-1", clock(), 10)
-        assert begin_sending(session, first, "lock-1", clock())
+        assert begin_sending(session.connection(), first, "lock-1", clock())
         clock.advance(timedelta(minutes=2))
         assert claim(session, "lock-1", clock(), 10) == []
         hands = {first.id, second.id}

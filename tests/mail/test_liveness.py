@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
-from app.database import Database
-from app.mail.liveness import LEASED, LINE, LOCKED, AdvisoryLock, liveness_for
+from app.database import LINE, Database
+from app.mail.liveness import LEASED, LOCKED, AdvisoryLock, liveness_for
 from tests.conftest import on_postgresql
 from tests.pooler import BACKENDS, Pooler
 

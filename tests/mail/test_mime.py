@@ -90,7 +90,8 @@ def test_quoted_printable_has_no_bare_line_ends_and_no_line_over_76(text: str) -
 
 @given(
     content=st.binary(max_size=500),
-    filename=header_text.map(lambda text: text.strip(' <>"') or "x"),
+    # The standard library's reader strips these from both ends, white space of every alphabet.
+    filename=header_text.map(lambda text: re.sub(r'^[\s<>"]+|[\s<>"]+$', "", text) or "x"),
 )
 def test_attachments_read_back_with_their_names(content: bytes, filename: str) -> None:
     attachment = EmailAttachment(

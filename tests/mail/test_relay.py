@@ -33,11 +33,14 @@ class Office:
         """A connection failed. Returns how long the relay rests from now on."""
         assert seen is not None
         with self._database.transaction(write=True) as session:
-            return relay.block(session, NAME, self._clock(), "refused", seen) - self._clock()
+            return (
+                relay.block(session.connection(), NAME, self._clock(), "refused", seen)
+                - self._clock()
+            )
 
     def succeed(self) -> bool:
         with self._database.transaction(write=True) as session:
-            return relay.unblock(session, NAME, 100)
+            return relay.unblock(session.connection(), NAME, 100)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pyramid.router import Router
 from app.mail import Attachment, KeyTaken, RateLimit, Recipient
 from app.mail.compose import Composer
 from app.mail.delivery import Delivery
-from app.mail.outbox import Attempt, begin_sending, claim, deferred, postponed
+from app.mail.outbox import Attempt, begin_sending, claim, deferred, postponed, settle
 from app.mail.service import LARGEST
 from app.mail.tables import SuppressedAddress
 from app.mail.testing import Mailbox
@@ -164,10 +164,11 @@ def test_an_email_that_comes_back_to_the_queue_after_a_newer_one_is_superseded_t
     database = sending.registry.database
     with database.transaction(write=True) as session:
         [claimed] = claim(session, "lease-1", clock(), 1)
-        assert begin_sending(session, claimed, "lease-1", clock())
+        assert begin_sending(session.connection(), claimed, "lease-1", clock())
     newer = sending.write(1, of=reset, about="account:1", key="reset:2")
     with database.transaction(write=True) as session:
-        assert postponed(session, claimed, "lease-1", clock(), Attempt("lost", "body", "gone"))
+        verdict = postponed(claimed, clock(), Attempt("lost", "body", "gone"))
+        assert settle(session.connection(), verdict, "lease-1")
     worker.run_once(only=older.id)
     assert sending.row(older).state == "superseded"
     assert sending.row(newer).state == "queued"
@@ -191,7 +192,7 @@ def test_an_email_that_expires_while_its_batch_is_sent_does_not_begin(
     with sending.registry.database.transaction(write=True) as session:
         [claimed] = claim(session, "lease-1", clock(), 1)
         clock.advance(timedelta(seconds=10))
-        assert not begin_sending(session, claimed, "lease-1", clock())
+        assert not begin_sending(session.connection(), claimed, "lease-1", clock())
 
 
 def test_a_retry_waits_no_longer_than_the_email_is_worth_sending(
@@ -201,7 +202,8 @@ def test_a_retry_waits_no_longer_than_the_email_is_worth_sending(
     attempt = Attempt("deferred", "rcpt", "451 later")
     with sending.registry.database.transaction(write=True) as session:
         [claimed] = claim(session, "lease-1", clock(), 1)
-        assert deferred(session, claimed, "lease-1", clock(), attempt, jitter=1, erase=False)
+        verdict = deferred(claimed, clock(), attempt, jitter=1, erase=False)
+        assert settle(session.connection(), verdict, "lease-1")
     assert sending.row(email).next_attempt_at == email.expires_at
 
 
