@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 from pyramid.registry import Registry
 from sqlalchemy import CheckConstraint, String, inspect, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Database, DatabaseBusy, insert_for
-from app.migrations import is_current
+from app.migrations import revision_of, revisions
 
 THIS_MACHINE = "localhost"
 """What all loopback addresses are called: they are one site, whatever the port."""
@@ -45,17 +45,38 @@ class NotReady(Exception):
         self.reason = reason
 
 
+class NotMigrated(NotReady):
+    """The database lacks tables that a migration makes."""
+
+
 def require_tables(registry: Registry) -> None:
-    """Raise ``NotReady`` unless the database can be reached and has this version's tables."""
-    database: Database = registry.database
-    with _reaching():
-        current = is_current(database.reading)
-    if not current:
-        raise NotReady(
+    """Raise ``NotReady`` unless the database can be reached and has this version's tables,
+    ``NotMigrated`` when it can get them.
+    """
+    if require_known_tables(registry) != revisions()[-1]:
+        raise NotMigrated(
             "database not migrated",
             "The database does not have the tables of this version. Run:"
             f" pillarbox migrate {_ini(registry)}",
         )
+
+
+def require_known_tables(registry: Registry) -> str | None:
+    """Raise ``NotReady`` unless the database can be reached and migrations know its revision, which
+    is returned: None when it has no tables yet.
+    """
+    database: Database = registry.database
+    if _is_not_there(database):
+        return None
+    with reaching():
+        revision = revision_of(database.reading)
+    if revision is not None and revision not in revisions():
+        raise NotReady(
+            "database of another version",
+            "The database has the tables of another version of Pillarbox, with the revision"
+            f" {revision}, which this one does not know. Install that version, or a later one.",
+        )
+    return revision
 
 
 def require_no_other_owner(registry: Registry) -> None:
@@ -63,9 +84,9 @@ def require_no_other_owner(registry: Registry) -> None:
     there at all, belongs to nobody.
     """
     database: Database = registry.database
-    if database.is_sqlite and not Path(str(database.engine.url.database)).exists():
+    if _is_not_there(database):
         return
-    with _reaching(), database.reading.connect() as connection:
+    with reaching(), database.reading.connect() as connection:
         theirs = None
         if inspect(connection).has_table(Owner.__tablename__):
             theirs = connection.scalar(select(Owner.host))
@@ -78,15 +99,22 @@ def require_ours(registry: Registry) -> None:
     """
     database: Database = registry.database
     require_tables(registry)
-    with _reaching(), database.transaction(write=False) as session:
+    with reaching(), database.transaction(write=False) as session:
         theirs = owner(session)
     if theirs is None:
-        with _reaching(), database.transaction(write=True) as session:
+        with reaching(), database.transaction(write=True) as session:
             ours = site_of(registry.pillarbox.site.base_url)
             claim = insert_for(session, Owner).values(id=1, host=ours, since=registry.clock())
             session.execute(claim.on_conflict_do_nothing())
             theirs = owner(session)
     _compare(theirs, registry)
+
+
+def _is_not_there(database: Database) -> bool:
+    """Whether SQLite would make an empty file to look into."""
+    path = database.engine.url.database
+    is_path = bool(path) and path != ":memory:" and not str(path).startswith("file:")
+    return database.is_sqlite and is_path and not Path(str(path)).exists()
 
 
 def _compare(theirs: str | None, registry: Registry) -> None:
@@ -106,11 +134,21 @@ def _ini(registry: Registry) -> str:
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
+def reaching() -> Iterator[None]:
+    """Raise ``NotReady`` when the database cannot be reached, or not be written to just now."""
     try:
         yield
-    except (SQLAlchemyError, DatabaseBusy) as error:
-        words = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    except DatabaseBusy as error:
+        raise NotReady(
+            "database busy",
+            "The database is held by another program, and nothing was written. Try again when that"
+            " has finished.",
+        ) from error
+    except (IntegrityError, DataError):
+        # Our own mistake, and no database's.
+        raise
+    except DBAPIError as error:
+        words = str(error.orig).strip() or type(error.orig).__name__
         raise NotReady(
             "database unreachable",
             f"The database cannot be used: {words.splitlines()[0]}\n"

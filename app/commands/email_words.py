@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from unicodedata import category
 
-from app.mail.tables import EmailAttempt, OutboxEmail
+from app.mail.tables import EmailAttempt, OutboxEmail, State
 
 LABEL_WIDTH = 12
 
@@ -37,7 +38,7 @@ def details(
         ("locale", email.locale),
         ("written", email.created_at),
         ("sent", email.sent_at),
-        ("next try", email.next_attempt_at),
+        ("next try", email.next_attempt_at if email.state == State.QUEUED else None),
         ("expires", email.expires_at),
         ("worker", email.leased_by),
         ("request", email.request_id),
@@ -72,4 +73,8 @@ def _body_in_words(email: OutboxEmail, is_secret: bool) -> str:
 def _cell(value: str | datetime) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+    # Dates and amounts are written with spaces of many kinds, none of which is printable to Python.
+    return "".join(
+        c if c.isprintable() else " " if category(c) == "Zs" else "\N{REPLACEMENT CHARACTER}"
+        for c in value
+    )

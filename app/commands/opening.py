@@ -13,7 +13,7 @@ from plaster.exceptions import PlasterError
 from pyramid.registry import Registry
 from pyramid.router import Router
 
-from app.readiness import NotReady, require_ours
+from app.readiness import NotReady, reaching, require_ours
 
 INI = click.Path(exists=True, dir_okay=False, path_type=Path)
 """The argument that names the .ini file."""
@@ -32,7 +32,7 @@ def load(ini: Path) -> tuple[Router, ILoader]:
 
 
 @contextmanager
-def opened(ini: Path, require: Callable[[Registry], None] = require_ours) -> Iterator[Registry]:
+def opened(ini: Path, require: Callable[[Registry], object] = require_ours) -> Iterator[Registry]:
     """The application's registry, once its database is as ``require`` asks; closed at the end.
 
     Whatever writes asks that the database is this site's. What is not ready ends the process with
@@ -43,11 +43,12 @@ def opened(ini: Path, require: Callable[[Registry], None] = require_ours) -> Ite
 
 
 @contextmanager
-def checked(registry: Registry, require: Callable[[Registry], None]) -> Iterator[Registry]:
+def checked(registry: Registry, require: Callable[[Registry], object]) -> Iterator[Registry]:
     """``opened`` for an application that is loaded already."""
     try:
-        require(registry)
-        yield registry
+        with reaching():
+            require(registry)
+            yield registry
     except NotReady as problem:
         raise click.ClickException(str(problem)) from None
     finally:

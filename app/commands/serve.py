@@ -7,7 +7,14 @@ from pyramid.registry import Registry
 
 from app.commands.opening import INI, checked, load, opened
 from app.migrations import migrate as migrate_database
-from app.readiness import NotReady, require_no_other_owner, require_ours, require_tables
+from app.readiness import (
+    NotMigrated,
+    NotReady,
+    require_known_tables,
+    require_no_other_owner,
+    require_ours,
+    require_tables,
+)
 from app.shop.samples import add_sample_catalogue
 
 
@@ -31,8 +38,8 @@ def _migrated_and_ours(registry: Registry) -> None:
     require_no_other_owner(registry)
     try:
         require_tables(registry)
-    except NotReady:
-        migrate_database(registry.database.engine)
+    except NotMigrated:
+        _migrate(registry)
     require_ours(registry)
 
 
@@ -40,6 +47,17 @@ def _migrated_and_ours(registry: Registry) -> None:
 @click.argument("ini", type=INI)
 def migrate(ini: Path) -> None:
     """Bring the database to this version's tables. Harmless when it is there already."""
-    with opened(ini, require=lambda registry: None) as registry:
-        migrate_database(registry.database.engine)
+    with opened(ini, require=require_known_tables) as registry:
+        _migrate(registry)
     click.echo("The database is up to date.")
+
+
+def _migrate(registry: Registry) -> None:
+    try:
+        migrate_database(registry.database.engine)
+    except OSError as error:
+        raise NotReady(
+            "database unreachable",
+            f"The database's folder cannot be made: {error.strerror}: {error.filename}\n"
+            "Correct database.url.",
+        ) from error

@@ -30,21 +30,24 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         command.upgrade(config, revision)
 
 
-def is_current(engine: Engine) -> bool:
-    """Whether the database is at this code's newest revision. Raises SQLAlchemy's errors when it
+def revision_of(engine: Engine) -> str | None:
+    """The database's revision, None when it has no tables yet. Raises SQLAlchemy's errors when it
     cannot be reached.
     """
     version = select(table("alembic_version", column("version_num", String())))
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
-            return False
-        return [*connection.scalars(version)] == [newest_revision()]
+            return None
+        return connection.scalar(version)
 
 
 @cache
-def newest_revision() -> str:
-    """The revision of the last file in ``versions``, whose names begin with theirs."""
-    return max(file.name for file in (_HERE / "versions").glob("[0-9]*.py")).partition("_")[0]
+def revisions() -> tuple[str, ...]:
+    """This code's revisions, the newest last: the beginnings of the files' names in
+    ``versions``.
+    """
+    files = sorted(file.name for file in (_HERE / "versions").glob("[0-9]*.py"))
+    return tuple(name.partition("_")[0] for name in files)
 
 
 def _config(engine: Engine) -> "Config":

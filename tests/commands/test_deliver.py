@@ -125,14 +125,6 @@ def test_without_the_tables_it_says_what_to_run(
     assert f"Run: pillarbox migrate {ini}" in pillarbox("deliver", ini, code=1).output
 
 
-def test_tables_of_another_version_are_told_too(
-    pillarbox: Pillarbox, ini: Path, outbox: Outbox
-) -> None:
-    with outbox.registry.database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
-    assert "pillarbox migrate" in pillarbox("deliver", ini, code=1).output
-
-
 def test_without_a_relay_it_names_the_setting(
     pillarbox: Pillarbox, tmp_path: Path, settings_values: dict[str, str]
 ) -> None:

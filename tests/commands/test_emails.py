@@ -1,16 +1,20 @@
 """``pillarbox emails``: the delivery log in the terminal."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from app import database
 from app.accounts.emails import PASSWORD_RESET, WELCOME
 from app.database import utc_clock
-from app.mail.tables import EmailAttempt, State
+from app.mail.tables import EmailAttempt, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
 from tests.commands.conftest import Pillarbox, write_ini
+from tests.conftest import on_sqlite
 from tests.delivery.conftest import Outbox
 from tests.mail.conftest import RECEIPT, attachments, put
 
@@ -107,6 +111,26 @@ def test_control_characters_do_not_reach_the_terminal(
     assert "\x1b" not in pillarbox("emails", ini, "show", email.id, "--body").output
 
 
+def test_the_spaces_of_dates_and_amounts_are_printed_as_spaces(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    email = outbox.write(1, of=WELCOME, text="9:29\N{NARROW NO-BREAK SPACE}PM, 24\xa0€\n")
+    output = pillarbox("emails", ini, "show", email.id, "--body").output
+    assert "9:29 PM, 24 €" in output
+    assert "\N{REPLACEMENT CHARACTER}" not in output
+
+
+def test_only_what_is_queued_has_a_next_try(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    email = outbox.write(1, of=WELCOME)
+    assert "next try" in pillarbox("emails", ini, "show", email.id).output
+    put(outbox, email, State.SENT)
+    with outbox.registry.database.transaction(write=True) as session:
+        session.get_one(OutboxEmail, email.id).next_attempt_at = utc_clock()
+    assert "next try" not in pillarbox("emails", ini, "show", email.id).output
+
+
 def test_resending_queues_what_failed_and_copies_what_was_sent(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox
 ) -> None:
@@ -138,6 +162,70 @@ def test_cancelling_and_releasing(pillarbox: Pillarbox, ini: Path, outbox: Outbo
     pillarbox("emails", ini, "cancel", email.id)
     assert outbox.row(email).state == "cancelled"
     assert "is cancelled" in pillarbox("emails", ini, "cancel", email.id, code=1).output
+
+
+@pytest.mark.parametrize(
+    ("command", "state", "words"),
+    [
+        ("resend", State.QUEUED, "is in the queue and goes out by itself"),
+        ("resend", State.SENDING, "is being sent just now"),
+        *(
+            ("release", state, f"is {state}; only one that is unknown is held")
+            for state in (State.QUEUED, State.SENDING, State.SENT, State.FAILED, State.CANCELLED)
+        ),
+        *(
+            ("cancel", state, f"is {state}; only one that is queued or unknown can be cancelled")
+            for state in (State.SENDING, State.SENT, State.FAILED, State.CAPTURED)
+        ),
+    ],
+)
+def test_an_email_in_another_state_stays_as_it_is_and_the_command_says_why(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, command: str, state: State, words: str
+) -> None:
+    email = put(outbox, outbox.write(1, of=WELCOME), state)
+    before = outbox.row(email).reason
+    lines = pillarbox("emails", ini, command, email.id, code=1).output.splitlines()
+    assert lines == [f"Error: Email {email.id} {words}."]
+    assert (outbox.row(email).state, outbox.row(email).reason) == (state, before)
+
+
+@pytest.mark.parametrize("command", ["resend", "release"])
+def test_an_email_whose_body_was_erased_is_not_sent_again(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, command: str
+) -> None:
+    erased = {"html_body": None, "text_body": None}
+    email = put(outbox, outbox.write(1, of=WELCOME), State.UNKNOWN, **erased)
+    output = pillarbox("emails", ini, command, email.id, code=1).output
+    assert f"Email {email.id} has no body to send." in output
+    assert "email.retention_days" in output
+    assert outbox.row(email).state == State.UNKNOWN
+
+
+@pytest.mark.parametrize("id", [0, -1, 2**31, "abc", "1.5"])
+@pytest.mark.parametrize("command", ["show", "resend", "release", "cancel"])
+def test_what_is_no_id_is_a_mistake_of_usage(
+    pillarbox: Pillarbox, ini: Path, command: str, id: object
+) -> None:
+    assert "ID" in pillarbox("emails", ini, command, "--", id, code=2).output
+
+
+@on_sqlite
+@pytest.mark.parametrize("command", WRITING, ids=lambda command: command[0])
+def test_a_database_that_another_program_holds_is_told_in_a_line(
+    pillarbox: Pillarbox,
+    ini: Path,
+    outbox: Outbox,
+    command: tuple[object, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(outbox, outbox.write(1, of=WELCOME), State.UNKNOWN)
+    pillarbox("adopt", ini)
+    monkeypatch.setattr(database, "SQLITE_BUSY_SECONDS", 0.1)
+    path = str(outbox.registry.database.engine.url.database)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        output = pillarbox("emails", ini, *command, code=1).output
+    assert "held by another program" in output
 
 
 def test_purging_says_how_many_bodies_it_erased(

@@ -9,7 +9,7 @@ from sqlalchemy import inspect, select
 
 from app.database import Base, Database
 from app.mail.relay import Relay
-from app.migrations import is_current, migrate
+from app.migrations import migrate, revision_of, revisions
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def test_migrations_go_up_down_to_nothing_and_up_again(migrated: Database) -> No
     assert set(Base.metadata.tables) < tables
     migrate(migrated.engine, "base")
     assert inspect(migrated.engine).get_table_names() == ["alembic_version"]
-    assert not is_current(migrated.engine)
+    assert revision_of(migrated.engine) is None
     migrate(migrated.engine)
-    assert is_current(migrated.engine)
+    assert revision_of(migrated.engine) == revisions()[-1]
     assert set(inspect(migrated.engine).get_table_names()) == tables
 
 
