@@ -1,6 +1,7 @@
 """``pillarbox deliver``: a worker of its own, ended by signals."""
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app.commands import deliver
 from app.mail.delivery import Delivery
 from app.mail.test_message import TEST_MESSAGE
 from tests.commands.conftest import LOGGING, Pillarbox, write_ini
@@ -18,6 +20,7 @@ from tests.delivery.conftest import Outbox
 from tests.relay import Relay
 
 START = "delivery to 127.0.0.1"
+Process = subprocess.Popen[bytes]
 
 
 @pytest.fixture
@@ -27,10 +30,11 @@ def logging_ini(tmp_path: Path, sending_values: dict[str, str]) -> Path:
 
 
 @contextmanager
-def worker(ini: Path) -> Iterator[subprocess.Popen[bytes]]:
+def worker(ini: Path, patience: float = deliver.PATIENCE_SECONDS) -> Iterator[Process]:
     """``pillarbox deliver`` in a process of its own, which has started to deliver."""
     log = ini.with_suffix(".log")
-    command = [sys.executable, "-c", "from app.commands import main; main()", "deliver", str(ini)]
+    program = f"from app.commands import deliver, main; deliver.PATIENCE_SECONDS = {patience}"
+    command = [sys.executable, "-c", f"{program}; main()", "deliver", str(ini)]
     with log.open("ab") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream)
     try:
@@ -78,6 +82,52 @@ def test_a_signal_lets_what_is_under_way_finish_and_hands_the_rest_back(
     assert [row.state for row in rows] == ["sent", *["queued"] * 4]
     assert {row.leased_by for row in rows} == {None}
     assert len(relay.received) == 1
+
+
+def test_what_waits_behind_its_dot_longer_than_half_a_minute_is_unknown_and_the_rest_queued(
+    logging_ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    held = threading.Event()
+    relay.before_verdict = held.wait
+    emails = [outbox.write(number, of=TEST_MESSAGE) for number in range(5)]
+    try:
+        with worker(logging_ini, patience=0.2) as process:
+            assert relay.body_arrived.wait(20)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+    finally:
+        held.set()
+    rows = [outbox.row(email) for email in emails]
+    assert [row.state for row in rows] == ["unknown", *["queued"] * 4]
+    assert {row.leased_by for row in rows} == {None}
+    assert "delivery has stopped" in logging_ini.with_suffix(".log").read_text()
+    assert deliver.PATIENCE_SECONDS == 30
+
+
+def test_a_relay_that_says_nothing_does_not_keep_a_worker_from_ending(
+    tmp_path: Path, sending_values: dict[str, str], outbox: Outbox
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = str(silent.getsockname()[1])
+        ini = write_ini(
+            tmp_path / "silent.ini", sending_values | {"email.smtp_port": port}, LOGGING
+        )
+        email = outbox.write(1, of=TEST_MESSAGE)
+        with worker(ini, patience=0.2) as process:
+            connection, _ = silent.accept()
+            with connection:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(20) == 0
+    assert (outbox.row(email).state, outbox.row(email).attempts) == ("queued", 0)
+    assert outbox.row(email).leased_by is None
+
+
+def test_an_idle_worker_ends_without_waiting_for_anything(
+    logging_ini: Path, outbox: Outbox
+) -> None:
+    with worker(logging_ini) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
 
 
 def test_a_second_signal_stops_at_once_and_what_waited_is_in_doubt_for_the_next_worker(
