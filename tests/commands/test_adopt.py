@@ -1,6 +1,8 @@
 """A database knows the site it belongs to: whoever starts on it for another site writes nothing."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,21 @@ from sqlalchemy import select
 
 from app import server
 from app.database import Base, Database
+from app.mail import InDoubt
+from app.mail.delivery import Delivery
+from app.mail.outbox import claim
 from app.mail.tables import UNDER_WAY, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
 from app.readiness import NotReady, Owner, require_ours, site_of
 from tests.commands.conftest import Pillarbox, write_ini
-from tests.conftest import Clock
+from tests.conftest import Clock, on_sqlite
 from tests.delivery.conftest import Outbox, kind
 from tests.mail.conftest import RECEIPT, attachments, put
 from tests.relay import Relay
 
 HERE = {"site.base_url": "https://shop.example.org"}
 THERE = {"site.base_url": "https://copy.example.net:8443"}
+TOP = ("serve", "deliver", "send-test")
 
 
 @pytest.fixture
@@ -99,6 +105,37 @@ def test_what_starts_for_another_site_writes_nothing_and_names_both_and_the_cure
     assert relay.received == []
 
 
+@on_sqlite
+@pytest.mark.parametrize(
+    "command",
+    [("serve",), ("deliver",), ("send-test", "ada@example.org"), ("cancel", 1), ("purge",)],
+    ids=lambda command: command[0],
+)
+def test_a_copys_file_is_the_same_to_the_last_octet_and_nothing_stands_beside_it(
+    pillarbox: Pillarbox,
+    tmp_path: Path,
+    sending_values: dict[str, str],
+    owned: Outbox,
+    command: tuple[object, ...],
+) -> None:
+    owned.write(1, of=TEST_MESSAGE)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    copy = folder / "shop.sqlite"
+    with (
+        closing(sqlite3.connect(str(owned.registry.database.engine.url.database))) as original,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        original.backup(target)
+    values = sending_values | THERE | {"database.url": f"sqlite:///{copy}"}
+    ini = write_ini(folder / "copy.ini", values)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    name, *more = command
+    words = [name, ini, *more] if name in TOP else ["emails", ini, name, *more]
+    assert "belongs to shop.example.org" in pillarbox(*words, code=1).output
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_the_server_refuses_by_itself_however_it_is_started(
     make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str], owned: Outbox
 ) -> None:
@@ -145,6 +182,41 @@ def test_a_shop_that_moved_keeps_its_queue(
     pillarbox("adopt", there, "--keep-queued")
     assert owned.row(email).state == "queued"
     assert "belongs to copy.example.net" in pillarbox("deliver", here, code=1).output
+
+
+@pytest.mark.parametrize(
+    ("policy", "state"), [(InDoubt.RESEND, State.QUEUED), (InDoubt.HOLD, State.UNKNOWN)]
+)
+def test_a_shop_that_moved_amid_a_delivery_treats_it_as_a_dead_workers(
+    pillarbox: Pillarbox, there: Path, owned: Outbox, policy: InDoubt, state: State, relay: Relay
+) -> None:
+    doubtful = owned.write(1, of=kind("doubtful", in_doubt=policy))
+    waiting = owned.write(2)
+    gone, now = "lock-4711", owned.registry.clock()
+    with owned.registry.database.transaction(write=True) as session:
+        assert len(claim(session, gone, now, 10)) == 2
+        put_by_force = session.get_one(OutboxEmail, doubtful.id)
+        put_by_force.state = State.SENDING
+    pillarbox("adopt", there, "--keep-queued")
+    assert owned.row(doubtful).state == State.SENDING
+    worker = Delivery.from_registry(owned.registry)
+    worker.run_once()
+    worker.stop()
+    assert owned.row(doubtful).state == state
+    assert owned.row(waiting).state == State.SENT
+    assert [received.recipients for received in relay.received] == [[waiting.recipient]]
+
+
+def test_a_worker_that_still_runs_when_its_email_is_cancelled_leaves_it_so(
+    pillarbox: Pillarbox, there: Path, owned: Outbox, relay: Relay
+) -> None:
+    email = owned.write(1, of=TEST_MESSAGE)
+    relay.before_verdict = lambda: pillarbox("adopt", there)
+    worker = Delivery.from_registry(owned.registry)
+    worker.run_once()
+    worker.stop()
+    row = owned.row(email)
+    assert (row.state, row.reason) == ("cancelled", "the database came from shop.example.org")
 
 
 def test_adopting_ones_own_database_changes_nothing(
