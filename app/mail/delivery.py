@@ -8,7 +8,8 @@ them could do at once is decided by the database.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Self
 
@@ -69,6 +70,7 @@ class Delivery:
         self._liveness: Liveness | None = None
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._heart = ExitStack()
         self._connections: set[_Connection] = set()
 
     @classmethod
@@ -83,8 +85,9 @@ class Delivery:
         )
 
     def start(self) -> None:
-        """Start the keeper and the connections."""
+        """Start the keeper, the connections and their heartbeat."""
         self._stopping.clear()
+        self._heart.enter_context(self._heartbeat())
         names = ["keeper", *(f"connection-{n + 1}" for n in range(self._settings.connections))]
         targets = [self._keep, *[self._serve] * self._settings.connections]
         self._threads = [
@@ -109,6 +112,7 @@ class Delivery:
         for thread in self._threads:
             thread.join(5)
         self._threads = []
+        self._heart.close()
         if self._liveness is not None:
             self._liveness.close()
             self._liveness = None
@@ -118,13 +122,10 @@ class Delivery:
         emails were taken from the queue.
         """
         self._take_over(self._alive())
-        connection = _Connection(self._new_mailer)
         taken = 0
-        try:
+        with self._connection() as connection, self._heartbeat():
             while count := self._deliver_batch(connection, only):
                 taken += count
-        finally:
-            connection.quit()
         return taken
 
     def _alive(self) -> Liveness:
@@ -135,8 +136,10 @@ class Delivery:
     # --- Connections ----------------------------------------------------------
 
     def _serve(self) -> None:
-        connection = _Connection(self._new_mailer)
-        self._connections.add(connection)
+        with self._connection() as connection:
+            self._serve_on(connection)
+
+    def _serve_on(self, connection: "_Connection") -> None:
         idle_since = time.monotonic()
         while not self._stopping.is_set():
             seen = self._wakeup.calls
@@ -154,8 +157,16 @@ class Delivery:
             if time.monotonic() - idle_since > IDLE_SECONDS:
                 connection.quit()
             self._wakeup.wait(seen, POLL_SECONDS)
-        connection.quit()
-        self._connections.discard(connection)
+
+    @contextmanager
+    def _connection(self) -> Iterator["_Connection"]:
+        connection = _Connection(self._new_mailer)
+        self._connections.add(connection)
+        try:
+            yield connection
+        finally:
+            connection.quit()
+            self._connections.discard(connection)
 
     def _deliver_batch(self, connection: "_Connection", only: int | None = None) -> int:
         """Claim a batch and hand it over. Returns how many emails were claimed."""
@@ -255,13 +266,9 @@ class Delivery:
     # --- The keeper -----------------------------------------------------------
 
     def _keep(self) -> None:
-        renewed = time.monotonic()
         while not self._stopping.is_set():
             try:
                 liveness = self._alive()
-                if time.monotonic() - renewed >= HEARTBEAT_SECONDS:
-                    self._renew()
-                    renewed = time.monotonic()
                 self._take_over(liveness)
                 self._housekeeping.do_what_is_due()
                 until = time.monotonic() + KEEP_SECONDS
@@ -272,12 +279,32 @@ class Delivery:
                 log.error("the keeper cannot use the database: %s", type(error).__name__)
                 self._stopping.wait(KEEP_SECONDS)
 
+    @contextmanager
+    def _heartbeat(self) -> Iterator[None]:
+        """Renew the leases of what is in hand, however long the relay takes within the block."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(ended,), name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(5)
+
+    def _beat(self, ended: threading.Event) -> None:
+        while not ended.wait(HEARTBEAT_SECONDS):
+            try:
+                self._renew()
+            except (SQLAlchemyError, DatabaseBusy) as error:
+                log.error("leases cannot be renewed: %s", type(error).__name__)
+
     def _renew(self) -> None:
-        """The heartbeat, under the names that the emails in hand were claimed with."""
-        with self._database.transaction(write=True, hasty=True) as session:
-            for connection in list(self._connections):
-                if in_hand := connection.in_hand:
-                    outbox.renew(session, connection.worker, self._clock(), in_hand)
+        # Under the names that the emails were claimed with.
+        in_hand = [(each.worker, each.in_hand) for each in list(self._connections) if each.in_hand]
+        if in_hand:
+            with self._database.transaction(write=True, hasty=True) as session:
+                for worker, ids in in_hand:
+                    outbox.renew(session, worker, self._clock(), ids)
 
     def _take_over(self, liveness: Liveness) -> None:
         """Free the rows of workers that died, and decide about what they were sending."""

@@ -66,6 +66,8 @@ class Handover:
         self._may_send = may_send
         self._pending: Settlement | None = None
         """The verdict that is known and not yet committed."""
+        self._unconfirmed: OutboxEmail | None = None
+        """The email whose ``sending`` may have been committed, while its body did not go out."""
         self._reached = False
         """Whether the relay let us in, so that it needs no rest any more."""
 
@@ -140,6 +142,7 @@ class Handover:
                 self._say(self._pending, settled)
         except (SQLAlchemyError, DatabaseBusy) as error:
             log.error("email %d waits: the database is away (%s)", email.id, type(error).__name__)
+            self._unconfirmed = email
             return None
         self._pending = None
         return begun
@@ -148,14 +151,16 @@ class Handover:
         self, connection: Connection, parcels: list[Parcel], trouble: "_Trouble | None"
     ) -> None:
         self._write_pending(connection)
-        now = self._clock()
+        if self._unconfirmed is not None:
+            outbox.not_begun(connection, self._unconfirmed, self._worker)
+        now, seen, reason = self._clock(), self._relay_failures, None
         if trouble is None:
-            seen = self._relay_failures
-            if self._reached and seen and relay.unblock(connection, self._relay, seen):
+            if not self._reached:
+                relay.not_probed(connection, self._relay, now, seen)
+            elif seen and relay.unblock(connection, self._relay, seen):
                 log.info("the relay %s is back", self._relay)
-            reason = None
         else:
-            until = relay.block(connection, self._relay, now, trouble.words, self._relay_failures)
+            until = relay.block(connection, self._relay, now, trouble.words, seen)
             # The relay's words may hold an address, which belongs neither into the log nor into
             # the rows of other customers.
             log.error(
@@ -186,7 +191,9 @@ class Handover:
 
     def _write_pending(self, connection: Connection) -> None:
         if self._pending is not None:
-            self._say(self._pending, outbox.settle(connection, self._pending, self._worker))
+            settled = outbox.settle(connection, self._pending, self._worker)
+            # A commit that was not confirmed may have settled it before.
+            self._say(self._pending, settled or self._unconfirmed is not None)
 
     def _say(self, settlement: Settlement, settled: bool) -> None:
         email, attempt = settlement.email, settlement.attempt

@@ -177,6 +177,19 @@ def begin_sending(connection: Connection, email: OutboxEmail, worker: str, now: 
     return begun.rowcount == 1
 
 
+def not_begun(connection: Connection, email: OutboxEmail, worker: str) -> None:
+    """Back from ``sending`` to ``queued``, still leased: the commit of ``begin_sending`` was not
+    confirmed, and no body went out.
+    """
+    _update(
+        connection,
+        OutboxEmail.id == email.id,
+        OutboxEmail.state == State.SENDING,
+        OutboxEmail.leased_by == worker,
+        state=State.QUEUED,
+    )
+
+
 # --- The verdict --------------------------------------------------------------
 
 

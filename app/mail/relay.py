@@ -106,6 +106,15 @@ def unblock(connection: Connection, name: str, seen: int) -> bool:
     return bool(freed.rowcount)
 
 
+def not_probed(connection: Connection, name: str, now: datetime, seen: int) -> None:
+    """The probe that ``may_try`` allowed did not take place: somebody else may, at once."""
+    connection.execute(
+        update(Relay)
+        .where(Relay.name == name, Relay.failures == seen, Relay.blocked_until > now)
+        .values(blocked_until=now)
+    )
+
+
 def is_blocked(session: Session, name: str, now: datetime) -> bool:
     """Whether the relay is having a rest."""
     return rest(session, name, now) is not None

@@ -1,0 +1,109 @@
+"""How a handover ends when the worker, the database or the relay does not let it go on."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from pyramid.router import Router
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from app.database import HeldConnection
+from app.mail import delivery as delivering
+from app.mail import relay as relays
+from app.mail.delivery import Delivery
+from app.mail.outbox import LEASE
+from tests.conftest import Clock, eventually
+from tests.delivery.conftest import Hire, Outbox, kind
+from tests.relay import Relay
+
+
+@pytest.fixture
+def relay_name(app: Router) -> str:
+    return relays.name_of(app.registry.pillarbox.email)
+
+
+def test_a_worker_that_stops_before_its_probe_leaves_it_to_the_next(
+    app: Router,
+    outbox: Outbox,
+    delivery: Delivery,
+    relay_name: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    email = outbox.write()
+    with app.registry.database.transaction(write=True) as session:
+        relays.block(session.connection(), relay_name, clock(), "it is away", 0)
+    clock.advance(timedelta(seconds=2))
+
+    def stop_as_the_probe_begins(*arguments: object) -> int | None:
+        delivery._stopping.set()
+        return may_try(*arguments)  # type: ignore[arg-type]
+
+    may_try = relays.may_try
+    monkeypatch.setattr(relays, "may_try", stop_as_the_probe_begins)
+    with delivery._connection() as connection:
+        assert delivery._deliver_batch(connection) == 1
+    with app.registry.database.transaction(write=False) as session:
+        assert not relays.is_blocked(session, relay_name, clock())
+    assert (outbox.row(email).state, outbox.row(email).leased_by) == ("queued", None)
+
+
+@pytest.mark.parametrize("lost", ["the first answer", "the second answer"])
+def test_a_commit_whose_answer_is_lost_leaves_no_email_behind(
+    outbox: Outbox,
+    delivery: Delivery,
+    relay: Relay,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    lost: str,
+) -> None:
+    emails = [outbox.write(number) for number in (1, 2, 3)]
+    method = {"the first answer": "transaction", "the second answer": "statement"}[lost]
+    original = getattr(HeldConnection, method)
+    losses = iter([True])
+
+    @contextmanager
+    def unanswered(held: HeldConnection) -> Iterator[Connection]:
+        with original(held) as connection:
+            yield connection
+        if next(losses, False):
+            raise OperationalError("COMMIT", {}, Exception("the server closed the connection"))
+
+    monkeypatch.setattr(HeldConnection, method, unanswered)
+    with delivery._connection() as connection:
+        delivery._deliver_batch(connection)
+    assert {outbox.row(email).state for email in emails} <= {"queued", "sent"}
+    assert {outbox.row(email).leased_by for email in emails} == {None}
+    delivery.run_once()
+    assert {outbox.row(email).state for email in emails} == {"sent"}
+    assert len(relay.received) == 3
+    assert "another worker" not in caplog.text
+
+
+def test_a_single_delivery_keeps_its_lease_while_the_relay_makes_up_its_mind(
+    app: Router,
+    outbox: Outbox,
+    hire: Hire,
+    relay: Relay,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivering, "HEARTBEAT_SECONDS", 0.02)
+    email = outbox.write(of=kind())
+    held = threading.Event()
+    relay.before_verdict = held.wait
+    worker, other = hire(app), hire(app)
+    sending = threading.Thread(target=worker.run_once)
+    sending.start()
+    assert relay.body_arrived.wait(20)
+    for _ in range(3):
+        clock.advance(LEASE / 2)
+        eventually(lambda: outbox.row(email).leased_until == clock() + LEASE)
+        assert other.run_once() == 0
+    held.set()
+    sending.join(20)
+    assert outbox.row(email).state == "sent"
+    assert len(relay.received) == 1
