@@ -13,9 +13,8 @@ from html import unescape
 from typing import Any
 
 import css_inline
-from jinja2 import BaseLoader, Environment, StrictUndefined, pass_context
+from jinja2 import BaseLoader, Environment, StrictUndefined, pass_context, select_autoescape
 from jinja2.runtime import Context
-from markupsafe import Markup
 
 from app import formats
 from app.languages import Languages, direction
@@ -130,7 +129,8 @@ def _environment(site: Site, brand: Brand, loader: BaseLoader, reload: bool) -> 
     environment = Environment(
         loader=loader,
         auto_reload=reload,
-        autoescape=True,
+        # Settings took no colour and no font that a style sheet would have to escape.
+        autoescape=select_autoescape((), disabled_extensions=("css",), default=True),
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
@@ -140,8 +140,7 @@ def _environment(site: Site, brand: Brand, loader: BaseLoader, reload: bool) -> 
         site=site,
         brand_name=brand.name,
         palette=palette(brand.color, brand.page),
-        # Settings took nothing but names, commas and quotes, which a style sheet reads unescaped.
-        font=Markup(brand.font),  # noqa: S704
+        font=brand.font,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters.update(
