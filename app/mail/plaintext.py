@@ -210,8 +210,8 @@ _VOID = frozenset({"br", "hr", "img", "meta", "link", "input", "wbr", "col"})
 
 # A tag; or a comment, a declaration, a script or a style sheet, which hold nothing to read.
 _MARKUP = re.compile(
-    r"""(<(?:!--.*?--|![^>]*|(?i:script)\b.*?</(?i:script)\s*|(?i:style)\b.*?</(?i:style)\s*"""
-    r"""|/?[a-zA-Z][a-zA-Z0-9]*[^<>"']*(?:"[^"]*"[^<>"']*|'[^']*'[^<>"']*)*)>)""",
+    r"""(<(?:!--.*?--|![^>]*|(?i:script\b.*?</script|style\b.*?</style)\s*"""
+    r"""|/?[a-zA-Z][^<>"']*+(?:"[^"]*"[^<>"']*|'[^']*'[^<>"']*)*+)>)""",
     re.DOTALL,
 )
 _NAME = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*")
@@ -269,9 +269,10 @@ class _Cell:
     def end(self) -> None:
         for line in "".join(self.words).split(_BREAK):
             if text := " ".join(line.split()):
-                columns = _columns(text)
+                columns = len(text) if text.isascii() else _columns(text)
                 self.lines.append((text, columns))
-                self.width = max(self.width, columns)
+                if columns > self.width:
+                    self.width = columns
 
     def fitted(self, width: int) -> list[str]:
         """Its lines, wrapped and padded to ``width`` columns."""
