@@ -9,27 +9,16 @@ marks are put back.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from html import escape, unescape
-from itertools import accumulate
-from unicodedata import category, east_asian_width
 
 from html2text import HTML2Text
 
-WIDTH = 76
-"""Columns. RFC 5322 recommends 78 characters; 76 leaves room for a reply's quote mark."""
+from app.mail.columns import BREAK, WIDTH, Table, wrapped
 
 # Marks from Unicode's private use area stand for what must pass through html2text and wrapping in
-# one piece.
-_TABLE, _URL, _LABEL, _LABEL_END, _NBSP, _BREAK, _END = (
-    "\ue000",
-    "\ue001",
-    "\ue002",
-    "\ue003",
-    "\ue004",
-    "\ue005",
-    "\ue006",
-)
+# one piece. BREAK is one of them.
+_TABLE, _URL, _LABEL, _LABEL_END, _NBSP, _END = "\ue000\ue001\ue002\ue003\ue004\ue006"
 # People's words hold none of them, and none of the characters that turn the direction of all that
 # follows.
 _FOREIGN = re.compile("[\ue000-\ue006\u202a-\u202e\u2066-\u2069]")
@@ -84,7 +73,7 @@ class _Preparation:
         """The words behind the last tag of ``_out``."""
         self._words = self._prose
         """Where words go: to the prose, a cell or a link."""
-        self._table: _Table | None = None
+        self._table: Table | None = None
         self._layout: list[bool] = []
         """For every open table, whether it only lays out."""
         self._link: tuple[str, list[str]] | None = None
@@ -134,7 +123,7 @@ class _Preparation:
         layout = tag.attributes.get("role") == "presentation"
         self._layout.append(layout)
         if not layout:
-            self._table, self._words = _Table(), []
+            self._table, self._words = Table(), []
 
     def end_table(self, tag: "_Tag") -> None:
         if self._layout and not self._layout.pop() and self._table is not None:
@@ -181,7 +170,7 @@ class _Preparation:
         if self._link is not None:
             self._words.append(" ")
         elif self._table is not None:
-            self._words.append(_BREAK)
+            self._words.append(BREAK)
         else:
             self._put("<br>")
 
@@ -255,113 +244,6 @@ def _read_tag(markup: str) -> _Tag:
 _known_tag = lru_cache(maxsize=500)(_read_tag)
 
 
-@dataclass(slots=True)
-class _Cell:
-    span: int
-    is_right: bool
-    """Amounts end at the right of their column, as ``align="right"`` says in the HTML."""
-    words: list[str] = field(default_factory=list)
-    lines: list[tuple[str, int]] = field(default_factory=list)
-    """What it says, line by line, each with the columns it takes."""
-    width: int = 0
-    """The columns of the longest line."""
-
-    def end(self) -> None:
-        for line in "".join(self.words).split(_BREAK):
-            if text := " ".join(line.split()):
-                columns = len(text) if text.isascii() else _columns(text)
-                self.lines.append((text, columns))
-                if columns > self.width:
-                    self.width = columns
-
-    def fitted(self, width: int) -> list[str]:
-        """Its lines, wrapped and padded to ``width`` columns."""
-        lines = self.lines
-        if self.width > width:
-            lines = [(line, _columns(line)) for text, _ in lines for line in _wrapped(text, width)]
-        if self.is_right:
-            return [" " * (width - columns) + text for text, columns in lines]
-        return [text + " " * (width - columns) for text, columns in lines]
-
-
-class _Table:
-    """A data table as aligned text. Where it is too wide, its widest column of words wraps."""
-
-    def __init__(self) -> None:
-        self.caption: list[str] = []
-        self.rows: list[list[_Cell]] = []
-        self._headed = False
-        self._labelled = False
-
-    def cell(self, attributes: Mapping[str, str]) -> list[str]:
-        """The list for the words of a new cell."""
-        scope = attributes.get("scope")
-        self._headed |= scope == "col"
-        self._labelled |= scope == "row" and not self._headed
-        if not self.rows:
-            self.rows.append([])
-        row = self.rows[-1]
-        # Words begin at the right in Arabic or Hebrew: those of a first column, and those beside
-        # their labels.
-        is_amount = bool(row) and not self._labelled
-        is_right = is_amount and attributes.get("align") == "right"
-        row.append(_Cell(int(attributes.get("colspan") or 1), is_right))
-        return row[-1].words
-
-    def text(self) -> str:
-        rows = [row for row in self.rows if row]
-        if not rows:
-            return ""
-        for row in rows:
-            for cell in row:
-                cell.end()
-        begins = [0, *accumulate(width + _GAP for width in self._widths(rows))]
-        lines = [" ".join("".join(self.caption).split()), ""] if self.caption else []
-        for index, row in enumerate(rows):
-            lines += _row_lines(row, begins)
-            if index == 0 and self._headed:
-                lines.append("-" * (begins[-1] - _GAP))
-        return "\n".join(lines)
-
-    def _widths(self, rows: list[list[_Cell]]) -> list[int]:
-        widths = [0] * max([sum([cell.span for cell in row]) for row in rows])
-        wraps = [True] * len(widths)
-        for row in rows:
-            position = 0
-            for cell in row:
-                if cell.span == 1:
-                    widths[position] = max(widths[position], cell.width)
-                    wraps[position] &= not cell.is_right
-                position += cell.span
-        room = WIDTH - _GAP * (len(widths) - 1)
-        if sum(widths) > room:
-            widest = max(range(len(widths)), key=lambda n: (wraps[n], widths[n]))
-            widths[widest] = max(room - (sum(widths) - widths[widest]), _NARROWEST)
-        return widths
-
-
-_GAP = 2
-_NARROWEST = 12
-
-
-def _row_lines(row: list[_Cell], begins: list[int]) -> list[str]:
-    """A row's lines. ``begins`` says where every column begins, and where one more would."""
-    blocks: list[tuple[bool, int, list[str]]] = []
-    position = height = 0
-    for cell in row:
-        begin, position = begins[position], position + cell.span
-        width = begins[position] - begin - _GAP
-        lines = cell.fitted(width)
-        blocks.append((cell.is_right, width, lines))
-        height = max(height, len(lines))
-    columns = []
-    for is_right, width, lines in blocks:
-        blank = [" " * width] * (height - len(lines))
-        # An amount stands beside the last line of the words it belongs to.
-        columns.append(blank + lines if is_right else lines + blank)
-    return [(" " * _GAP).join(line).rstrip() for line in zip(*columns, strict=True)]
-
-
 def _laid_out(block: str, prepared: _Preparation) -> str:
     table = re.fullmatch(f"{_TABLE}(\\d+){_END}", block)
     if table:
@@ -369,7 +251,7 @@ def _laid_out(block: str, prepared: _Preparation) -> str:
     alone = _LINK.fullmatch(block)
     if alone:
         url = prepared.urls[int(alone[2])]
-        return "\n".join([*_wrapped(f"{alone[1]}:", WIDTH), url]) if alone[1] else url
+        return "\n".join([*wrapped(f"{alone[1]}:", WIDTH), url]) if alone[1] else url
     lines: list[str] = []
     for line in block.splitlines():
         lines += _paragraph_lines(line, prepared.urls)
@@ -379,7 +261,7 @@ def _laid_out(block: str, prepared: _Preparation) -> str:
 def _paragraph_lines(line: str, urls: list[str]) -> list[str]:
     bullet = _BULLET.match(line)
     indent = " " * len(bullet[0]) if bullet else ""
-    return _wrapped(_with_links(line.rstrip(), urls), WIDTH, indent)
+    return wrapped(_with_links(line.rstrip(), urls), WIDTH, indent)
 
 
 def _with_links(text: str, urls: list[str]) -> str:
@@ -388,56 +270,3 @@ def _with_links(text: str, urls: list[str]) -> str:
         return f"{label} <{url}>" if label else url
 
     return _LINK.sub(link, text)
-
-
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """``text`` in lines of at most ``width`` columns. Only an address may be longer; other endless
-    words are cut.
-    """
-    if _columns(text) <= width and not text.startswith(" "):
-        return [text] if text else []
-    lines: list[str] = []
-    line, used = "", 0
-    for word in text.split(" "):
-        for piece, columns in _pieces(word, width - len(indent)):
-            if line and used + 1 + columns > width:
-                lines.append(line)
-                line, used = indent + piece, len(indent) + columns
-            elif line:
-                line, used = f"{line} {piece}", used + 1 + columns
-            else:
-                line, used = piece, columns
-    if line:
-        lines.append(line)
-    return lines
-
-
-def _pieces(word: str, width: int) -> list[tuple[str, int]]:
-    """``word``, or what it has to be cut into, and how many columns each piece takes."""
-    columns = _columns(word)
-    if columns <= width or "://" in word or "@" in word:
-        return [(word, columns)]
-    pieces, piece, used = [], "", 0
-    for character in word:
-        columns = _columns_of(character)
-        if used + columns > width:
-            pieces.append((piece, used))
-            piece, used = "", 0
-        piece, used = piece + character, used + columns
-    return [*pieces, (piece, used)]
-
-
-def _columns(text: str) -> int:
-    """How many columns of a terminal ``text`` takes: wide characters take two, combining marks
-    none.
-    """
-    if text.isascii():
-        return len(text)
-    return sum(map(_columns_of, text))
-
-
-@cache
-def _columns_of(character: str) -> int:
-    if category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if east_asian_width(character) in "WF" else 1

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from app.mail.plaintext import WIDTH, plain_text
+from app.mail.columns import WIDTH
+from app.mail.plaintext import plain_text
 
 
 def test_paragraphs_are_wrapped_and_kept_apart() -> None:
