@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import func, select
@@ -147,6 +148,7 @@ class EmailService:
         """Counted over what was written for this recipient, whatever became of it, but for what the
         limit itself held back.
         """
+        self._await_turn(f"{kind.name} {addresses.key_of(address)}")
         written = self.session.scalar(
             select(func.count())
             .select_from(OutboxEmail)
@@ -159,7 +161,21 @@ class EmailService:
         )
         return (written or 0) >= kind.limit.count
 
+    def _await_turn(self, subject: str) -> None:
+        """Let who writes about the same thing at the same time commit first, or none of the two
+        would count the other. SQLite has one writer anyway.
+        """
+        if self.session.get_bind().dialect.name == "postgresql":
+            number = int.from_bytes(
+                sha256(subject.encode("utf-8", "replace")).digest()[:4], signed=True
+            )
+            self.session.execute(select(func.pg_advisory_xact_lock(_LIMITS, number)))
 
+
+_LIMITS = 1
+"""The first number of this module's advisory locks. Workers' locks have one number only, so they
+are others.
+"""
 LARGEST = 10_000_000
 """Octets of bodies and attachments together. Most relays take no more than about this, and nothing
 that one act sends to one person comes near it.

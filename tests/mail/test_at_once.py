@@ -1,0 +1,69 @@
+"""Requests at the same time: a limit counts them all, and the newest of them is the one to go
+out.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+from app.mail import RateLimit
+from app.mail.delivery import Delivery
+from app.mail.tables import OutboxEmail
+from tests.delivery.conftest import Outbox, kind
+
+TOGETHER = 8
+
+
+def at_once(act: Callable[[int], None]) -> None:
+    """Do it in threads that begin together."""
+    start = threading.Barrier(TOGETHER)
+    failures: list[BaseException] = []
+
+    def run(number: int) -> None:
+        start.wait()
+        try:
+            act(number)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(TOGETHER)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_requests_at_once_do_not_pass_a_recipients_limit(sending: Outbox) -> None:
+    limited = kind("limited", limit=RateLimit(3, timedelta(hours=1)))
+    sending.registry.email_kinds.add(limited)
+    states: list[str] = []
+
+    def ask(number: int) -> None:
+        email = sending.write(number, of=limited, address="ada@example.org")
+        states.append(email.state)
+
+    at_once(ask)
+    assert Counter(states) == {"queued": 3, "throttled": TOGETHER - 3}
+
+
+def test_of_requests_at_once_about_the_same_thing_the_newest_goes_out_alone(
+    sending: Outbox,
+) -> None:
+    reset = kind("reset", supersedes=True, carries_secret=True)
+    sending.registry.email_kinds.add(reset)
+    emails: list[OutboxEmail] = []
+
+    def ask(number: int) -> None:
+        emails.append(sending.write(number, of=reset, about="account:7", key=f"reset:{number}"))
+
+    at_once(ask)
+    worker = Delivery.from_registry(sending.registry)
+    worker.run_once()
+    worker.stop()
+    newest = max(email.id for email in emails)
+    for email in emails:
+        row = sending.row(email)
+        assert row.state == ("queued" if row.id == newest else "superseded")
+        assert row.has_body == (row.id == newest)
