@@ -45,10 +45,11 @@ def send_test(ini: Path, address: str) -> None:
         elif email.state == State.CAPTURED:
             click.echo(f"Captured, since email.debug is on. {_where(registry, ini, email)}")
         elif email.state == State.QUEUED:
+            name = relay.name_of(registry.pillarbox.email)
             raise click.ClickException(
-                f"The relay did not take it: {words}\n"
-                f"It is tried again for an hour. To stop that: pillarbox emails {ini} cancel"
-                f" {email.id}"
+                f"The relay {name} did not take it: {words.removeprefix('waits for the relay: ')}\n"
+                "A server or worker that runs tries it again for an hour. To stop that:"
+                f" pillarbox emails {ini} cancel {email.id}"
             )
         else:
             raise click.ClickException(f"The test email is {email.state}: {words}")

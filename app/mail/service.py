@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app import formats
 from app.database import insert_for
 from app.mail import addresses, outbox
 from app.mail.kinds import Kind
@@ -132,7 +133,7 @@ class EmailService:
             limit = message.kind.limit
             return (
                 State.THROTTLED,
-                f"over the limit of {limit.count} in {limit.period}",
+                f"over the limit of {limit.count} in {formats.duration(limit.period, 'en')}",
                 from_header,
             )
         suppressed = self.session.get(SuppressedAddress, addresses.key_of(message.to.address))

@@ -1,12 +1,16 @@
 """``pillarbox send-test``: one email through the real queue, and the relay's verdict on it."""
 
+import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from app.commands import send_test
 from app.mail.delivery import Delivery
+from app.mail.relay import Relay as RelayRow
 from app.mail.tables import OutboxEmail, State, SuppressedAddress
+from app.mail.test_message import TEST_MESSAGE
 from app.mail.testing import Mailbox
 from tests.commands.conftest import Pillarbox, write_ini
 from tests.delivery.conftest import Outbox
@@ -65,10 +69,68 @@ def test_a_relay_that_is_down_is_told_and_then_waited_for(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
 ) -> None:
     relay.stop()
-    assert "connect: Connection refused" in pillarbox("send-test", ini, ADA, code=1).output
+    output = pillarbox("send-test", ini, ADA, code=1).output
+    name = f"127.0.0.1:{relay.port}"
+    assert f"The relay {name} did not take it: connect: Connection refused" in output
     relay.start()
     output = pillarbox("send-test", ini, ADA).output
     assert "The relay took it" in output
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_login_that_is_refused_is_told(
+    pillarbox: Pillarbox, tmp_path: Path, sending_values: dict[str, str], outbox: Outbox
+) -> None:
+    ini = write_ini(tmp_path / "wrong.ini", sending_values | {"email.smtp_password": "wrong"})
+    output = pillarbox("send-test", ini, ADA, code=1).output
+    assert "auth: the relay refused the login: 535" in output
+    assert the_email(outbox).state == "queued"
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_relay_that_rests_is_told_and_not_disturbed(
+    pillarbox: Pillarbox,
+    ini: Path,
+    outbox: Outbox,
+    relay: Relay,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(send_test, "WAIT_SECONDS", 0.3)
+    with outbox.registry.database.transaction(write=True) as session:
+        resting = outbox.registry.clock() + timedelta(minutes=1)
+        name = f"127.0.0.1:{relay.port}"
+        session.add(RelayRow(name=name, blocked_until=resting, reason="421 slow", failures=1))
+    output = pillarbox("send-test", ini, ADA, code=1).output
+    assert f"The relay rests until {resting:%H:%M:%S} UTC: 421 slow" in output
+    assert "there was no verdict within" in output
+    assert relay.connections == 0
+    assert the_email(outbox).state == "queued"
+
+
+@pytest.mark.usefixtures("alone")
+def test_too_many_tests_are_throttled_in_words(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    for number in range(TEST_MESSAGE.limit.count):
+        outbox.write(number, of=TEST_MESSAGE, address=ADA)
+    output = pillarbox("send-test", ini, ADA, code=1).output
+    assert "The test email is throttled: over the limit of 30 in 1 hour" in output
+    assert relay.connections == 0
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_verdict_that_takes_long_is_waited_for(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    looked = threading.Event()
+
+    def look() -> None:
+        assert the_email(outbox).state == "sending"
+        looked.set()
+
+    relay.before_verdict = look
+    assert "The relay took it" in pillarbox("send-test", ini, ADA).output
+    assert looked.is_set()
 
 
 @pytest.mark.usefixtures("alone")
