@@ -3,7 +3,7 @@ the same bytes.
 
 The common shape (text, HTML, attachments) is written here directly: ``EmailMessage`` costs ten
 times as much, and its folding of long names puts spaces between encoded words that readers then
-show. A test reads the result back with ``EmailMessage``.
+show. A test reads the result back with ``EmailMessage``, which writes the rest itself.
 """
 
 import binascii
@@ -11,6 +11,9 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from email.utils import format_datetime
 from urllib.parse import quote
 
@@ -169,6 +172,11 @@ def quoted_printable(text: str) -> bytes:
 
 def _attachment_part(attachment: EmailAttachment) -> bytes:
     content_type = attachment.content_type or mimetypes.guess_type(attachment.filename)[0]
+    if content_type == "message/rfc822":
+        # One that does not say in which charset it is goes as a file of unknown kind.
+        with suppress(UnicodeError):
+            return _message_part(attachment)
+        content_type = None
     return b"".join(
         (
             header_line("Content-Type", content_type or "application/octet-stream"),
@@ -178,6 +186,20 @@ def _attachment_part(attachment: EmailAttachment) -> bytes:
             _base64(attachment.content),
         )
     )
+
+
+def _message_part(attachment: EmailAttachment) -> bytes:
+    """A message within the message: it must not be in base64 (RFC 2046 5.2.1), and each part of it
+    that is not ASCII is encoded by itself.
+    """
+    part = EmailMessage(_WITHIN)
+    inner = message_from_bytes(attachment.content, policy=_WITHIN)
+    part.set_content(inner, cte="7bit", disposition="attachment", filename=attachment.filename)
+    del part["MIME-Version"]
+    return part.as_bytes()
+
+
+_WITHIN = policy.SMTP.clone(max_line_length=76, cte_type="7bit")
 
 
 def _disposition(filename: str) -> str:

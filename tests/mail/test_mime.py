@@ -104,6 +104,46 @@ def test_attachments_read_back_with_their_names(content: bytes, filename: str) -
     assert part.get_content() == content
 
 
+INNER = EmailMessage()
+INNER["Subject"] = "Grüße"
+INNER.set_content("Tschüß\n" * 50)
+INNER.add_attachment(bytes(range(256)), maintype="application", subtype="pdf")
+EIGHT_BITS = (
+    b"Subject: Hi\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Transfer-Encoding: 8bit\r\n\r\n" + "Grüße\r\n".encode()
+)
+
+
+@pytest.mark.parametrize("content", [b"Subject: Hi\r\n\r\nHello\r\n", EIGHT_BITS, INNER.as_bytes()])
+def test_a_message_within_the_message_reads_back_as_it_was(content: bytes) -> None:
+    attachment = EmailAttachment(
+        filename="Grüße.eml", content_type="message/rfc822", content=content, position=0
+    )
+    row = email(attachments=[attachment])
+    assert message_bytes(row).isascii()
+    assert message_bytes(row) == message_bytes(row)
+    assert max(map(len, message_bytes(row).split(b"\r\n"))) <= 78
+    [part] = parsed(row).iter_attachments()
+    assert part.get_filename() == "Grüße.eml"
+    within, before = part.get_content(), message_from_bytes(content, policy=modern_policy)
+    assert within["Subject"] == before["Subject"]
+    pairs = zip(within.walk(), before.walk(), strict=True)
+    for one, other in pairs:
+        assert one.get_content_type() == other.get_content_type()
+        if not one.is_multipart():
+            assert one.get_content() == other.get_content()
+
+
+@pytest.mark.parametrize("content", ["Subject: Hi\r\n\r\nGrüße\r\n".encode(), bytes(range(256))])
+def test_a_message_within_that_cannot_be_read_is_attached_as_a_file(content: bytes) -> None:
+    attachment = EmailAttachment(
+        filename="letter.eml", content_type="message/rfc822", content=content, position=0
+    )
+    [part] = parsed(email(attachments=[attachment])).iter_attachments()
+    assert part.get_content_type() == "application/octet-stream"
+    assert part.get_content() == content
+
+
 def test_a_row_always_gives_the_same_bytes() -> None:
     assert message_bytes(email()) == message_bytes(email())
 
