@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from pyramid.router import Router
@@ -28,7 +28,7 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     try:
         require_ours(app.registry)
     except NotReady as problem:
-        raise SystemExit(f"Pillarbox cannot start.\n{problem}") from None
+        _refuse(app, f"Pillarbox cannot start.\n{problem}")
     settings.setdefault("host", "127.0.0.1")
     settings.setdefault("ident", "")
     # The application answers 413 from 1 MB on; waitress need not collect much more than that first.
@@ -39,12 +39,13 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        raise SystemExit(
+        _refuse(
+            app,
             f"Port {port} is taken. Stop the program that uses it,"
-            " or choose another: PORT=8080 ./run"
-        ) from None
+            " or choose another: PORT=8080 ./run",
+        )
     except ValueError as error:
-        raise SystemExit(f"[server:main]: {error}") from None
+        _refuse(app, f"[server:main]: {error}")
     # Only now, since there is something at these addresses now.
     pillarbox = app.registry.pillarbox
     click.echo(f"Shop     {pillarbox.site.base_url}/")
@@ -62,6 +63,14 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
         if in_process:
             delivery.stop()
         app.registry.database.dispose()
+
+
+def _refuse(app: Router, message: str) -> NoReturn:
+    """End the process with code 1 and a message, which `pserve` would turn into a success."""
+    app.registry.database.dispose()
+    click.echo(message, err=True)
+    sys.stdout.flush()
+    os._exit(1)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

@@ -1,6 +1,9 @@
 """A database knows the site it belongs to: whoever starts on it for another site writes nothing."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -44,6 +47,26 @@ def owned(pillarbox: Pillarbox, here: Path, outbox: Outbox) -> Outbox:
     """The outbox of a database that belongs to shop.example.org."""
     pillarbox("adopt", here)
     return outbox
+
+
+Refusal = Callable[[Router], str]
+
+
+@pytest.fixture
+def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refusal:
+    """What the server says as it refuses to start."""
+
+    def exit(code: int) -> None:
+        raise SystemExit(code)
+
+    def refusal(app: Router) -> str:
+        monkeypatch.setattr(os, "_exit", exit)
+        with pytest.raises(SystemExit) as ended:
+            server.serve(app, {})
+        assert ended.value.code == 1
+        return capsys.readouterr().err
+
+    return refusal
 
 
 def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:
@@ -137,21 +160,36 @@ def test_a_copys_file_is_the_same_to_the_last_octet_and_nothing_stands_beside_it
 
 
 def test_the_server_refuses_by_itself_however_it_is_started(
-    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str], owned: Outbox
+    make_app: Callable[[dict[str, str]], Router],
+    settings_values: dict[str, str],
+    owned: Outbox,
+    refusal: Refusal,
 ) -> None:
     before = content(owned.registry.database)
-    app = make_app(settings_values | THERE)
-    with pytest.raises(SystemExit, match=r"belongs to shop\.example\.org"):
-        server.serve(app, {})
+    output = refusal(make_app(settings_values | THERE))
+    assert "belongs to shop.example.org" in output
+    assert "site.base_url is on copy.example.net" in output
     assert content(owned.registry.database) == before
 
 
 def test_a_server_on_a_database_without_tables_says_what_to_run(
-    app: Router, unmigrated: Callable[[], None]
+    app: Router, unmigrated: Callable[[], None], refusal: Refusal
 ) -> None:
     unmigrated()
-    with pytest.raises(SystemExit, match="pillarbox migrate"):
-        server.serve(app, {})
+    assert "pillarbox migrate" in refusal(app)
+
+
+def test_pserve_ends_with_code_1_too(there: Path, owned: Outbox) -> None:
+    program = "from pyramid.scripts.pserve import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, there],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "belongs to shop.example.org, and site.base_url is on copy.example.net" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("state", UNDER_WAY)
