@@ -181,10 +181,10 @@ class Delivery:
         with self._database.transaction(write=True, hasty=True) as session:
             now = self._clock()
             claimed = outbox.claim(session, worker, now, BATCH, only)
-            parcels = self._guarded(session, claimed, now)
-            ids = {parcel.email.id for parcel in parcels}
-            failures = relay.may_try(session, self._relay, now) if parcels else None
-            if parcels and failures is None:
+            passed = self._guarded(session, claimed, now)
+            ids = {email.id for email, _ in passed}
+            failures = relay.may_try(session, self._relay, now) if passed else None
+            if passed and failures is None:
                 outbox.hand_back(session.connection(), worker, ids)
                 return 0
         if failures is not None:
@@ -199,36 +199,53 @@ class Delivery:
                     clock=self._clock,
                     stopping=self._stopping,
                     may_send=lambda: liveness.is_held(worker),
-                ).hand_over(parcels)
+                ).hand_over(self._parcels(passed))
             finally:
                 connection.in_hand = set()
         return len(claimed)
 
     # --- Guards ---------------------------------------------------------------
 
-    def _guarded(self, session: Session, claimed: list[OutboxEmail], now: datetime) -> list[Parcel]:
-        """The emails that may go out, ready to. The others end here, each with its reason."""
+    def _guarded(
+        self, session: Session, claimed: list[OutboxEmail], now: datetime
+    ) -> list[tuple[OutboxEmail, Kind]]:
+        """The emails that may go out, with their kinds. The others end here, with a reason."""
         if not claimed:
             return []
         suppressed = self._suppressed(session, claimed)
         superseded = self._superseded(session, claimed)
-        parcels = []
+        passed = []
         for email in claimed:
             kind = self._kinds.get(email.kind)
             verdict = self._guard(email, suppressed, superseded, now)
             if kind is None:
                 verdict = State.FAILED, f"there is no kind of email named {email.kind!r} any more"
             elif verdict is None:
-                parcel = _parcel(email, kind)
-                if isinstance(parcel, Parcel):
-                    parcels.append(parcel)
-                    continue
-                verdict = State.FAILED, parcel
-            state, reason = verdict
-            erase = (kind is None or kind.carries_secret) and state is not State.CAPTURED
-            outbox.never_sent(session, email, state, reason, erase=erase)
-            log.warning("email %d (%s) is %s", email.id, email.kind, state)
+                passed.append((email, kind))
+                continue
+            self._end(session, email, kind, *verdict)
+        return passed
+
+    def _parcels(self, passed: list[tuple[OutboxEmail, Kind]]) -> list[Parcel]:
+        """The emails ready for the relay; what cannot be written as a message ends here. Not within
+        the claim's transaction, where others would wait for it.
+        """
+        parcels = []
+        for email, kind in passed:
+            parcel = _parcel(email, kind)
+            if isinstance(parcel, Parcel):
+                parcels.append(parcel)
+                continue
+            with self._database.transaction(write=True, hasty=True) as session:
+                self._end(session, email, kind, State.FAILED, parcel)
         return parcels
+
+    def _end(
+        self, session: Session, email: OutboxEmail, kind: Kind | None, state: State, reason: str
+    ) -> None:
+        erase = (kind is None or kind.carries_secret) and state is not State.CAPTURED
+        outbox.never_sent(session, email, state, reason, erase=erase)
+        log.warning("email %d (%s) is %s", email.id, email.kind, state)
 
     def _suppressed(self, session: Session, claimed: list[OutboxEmail]) -> dict[str, str]:
         rows = session.execute(
