@@ -17,7 +17,7 @@ _HERE = Path(__file__).parent
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the database to ``revision``, upwards or (with ``base`` or an older one) downwards."""
+    """Bring the database up to ``revision``, or with ``base`` down to no tables at all."""
     from alembic import command
 
     path = engine.url.database

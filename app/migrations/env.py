@@ -2,9 +2,12 @@
 over.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from alembic import context
+from sqlalchemy import Connection, func, select
 
 import app.accounts.models
 import app.mail.relay
@@ -23,7 +26,27 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[Fal
     return False
 
 
-with context.config.attributes["engine"].connect() as connection:
+@contextmanager
+def alone(connection: Connection) -> Iterator[None]:
+    """One migration at a time: servers that start together would make the same tables. SQLite has
+    one writer anyway.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    # Two numbers, so that it is none of the workers' locks, which have one.
+    numbers = 2, 0
+    connection.execute(select(func.pg_advisory_lock(*numbers)))
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(select(func.pg_advisory_unlock(*numbers)))
+        connection.commit()
+
+
+with context.config.attributes["engine"].connect() as connection, alone(connection):
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

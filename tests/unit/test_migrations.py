@@ -1,5 +1,7 @@
 """The database's history: it goes up and down on both databases, and ends where the models are."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -36,6 +38,32 @@ def test_migrating_twice_changes_nothing_and_keeps_what_is_there(migrated: Datab
     migrate(migrated.engine)
     with migrated.transaction(write=False) as session:
         assert session.scalars(select(Relay.failures)).all() == [3]
+
+
+def test_migrations_at_once_wait_for_each_other(migrated: Database) -> None:
+    migrate(migrated.engine, "base")
+    url = migrated.engine.url.render_as_string(hide_password=False)
+    program = (
+        "import alembic.command, app.accounts.models, app.shop.models;"
+        " from app.database import Database; from app.migrations import migrate;"
+        f" database = Database({url!r}); print('ready', flush=True); input();"
+        " migrate(database.engine); database.dispose()"
+    )
+    command, pipe = [sys.executable, "-c", program], subprocess.PIPE
+    processes = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+    assert revision_of(migrated.engine) == revisions()[-1]
 
 
 def test_the_migrations_end_where_the_models_are(migrated: Database) -> None:
