@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from app.database import Database
+from app.mail.tables import OutboxEmail
 from tests.conftest import eventually
 from tests.relay import Relay, free_port
 
@@ -115,6 +119,36 @@ def test_an_email_survives_kill_9_of_the_server_right_after_the_response(
     assert len(messages) == 1
     if not relay_is_up:
         assert len(relay.received) == 1
+
+
+@pytest.mark.parametrize("is_patient", [True, False])
+def test_a_server_that_is_told_to_stop_lets_the_email_under_way_finish_unless_told_twice(
+    tmp_path: Path, sending_values: dict[str, str], relay: Relay, is_patient: bool
+) -> None:
+    held = threading.Event()
+    relay.before_verdict = held.wait
+    port = free_port()
+    ini = write_ini(tmp_path, sending_values | {"site.base_url": f"http://localhost:{port}"}, port)
+    try:
+        with server(ini, port) as process:
+            assert sign_up(port, "ada@example.org") == 200
+            assert relay.body_arrived.wait(20)
+            process.send_signal(signal.SIGTERM)
+            eventually(lambda: not answers(port))
+            assert process.poll() is None
+            if is_patient:
+                held.set()
+            else:
+                process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+    finally:
+        held.set()
+    assert "Traceback" not in (ini.parent / "server.log").read_text()
+    database = Database(sending_values["database.url"])
+    with database.transaction(write=False) as session:
+        [email] = session.scalars(select(OutboxEmail))
+    database.dispose()
+    assert email.state == ("sent" if is_patient else "sending")
 
 
 def test_a_server_whose_port_is_taken_says_so_in_one_line(
