@@ -279,7 +279,6 @@ class _SQLiteRules:
         # The driver must not open transactions by itself: _begin does, in the mode that is needed.
         dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
@@ -299,6 +298,8 @@ class _SQLiteRules:
             self._take_lock()
             record.info["holds_write_lock"] = True
         _set_pragma(connection, "query_only", "OFF")
+        # Not as a connection opens: it changes the file, which who only looks must not.
+        _set_pragma(connection, "journal_mode", "WAL")
         _set_pragma(connection, "synchronous", "NORMAL" if hasty else "FULL")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -285,6 +285,10 @@ class Delivery:
     def _keep(self) -> None:
         while not self._stopping.is_set():
             try:
+                if self._liveness is None:
+                    self._alive()
+                    # The connections were waiting for it.
+                    self._wakeup.now()
                 liveness = self._alive()
                 self._take_over(liveness)
                 self._housekeeping.do_what_is_due()

@@ -99,6 +99,9 @@ class Handover:
             try:
                 self._mailer.connect()
             except RelayUnavailable as unavailable:
+                if self._stopping.is_set():
+                    # Our own stop may have broken the connection: it says nothing about the relay.
+                    break
                 return _Trouble(str(unavailable), unavailable.without_words)
             self._reached = True
             fresh, started = self._mailer.is_fresh, time.monotonic()
@@ -116,7 +119,7 @@ class Handover:
             elif self._pending is not None:
                 self._persist(held, self._write_pending)
             milliseconds = round((time.monotonic() - started) * 1000)
-            self._pending = _settlement(parcel, verdict, fresh, milliseconds, self._clock())
+            self._pending = self._settlement(parcel, verdict, fresh, milliseconds)
             if verdict.outcome is Outcome.SLOWED:
                 return _Trouble(
                     f"{verdict.phase}: {verdict.reply}", f"{verdict.phase}: {verdict.code}"
@@ -147,9 +150,44 @@ class Handover:
         self._pending = None
         return begun
 
+    def _settlement(
+        self, parcel: Parcel, verdict: Verdict, fresh: bool, milliseconds: int
+    ) -> Settlement:
+        """What a verdict makes of the email. ``fresh``: the connection had carried no message
+        before.
+        """
+        email, erase, now = parcel.email, parcel.kind.carries_secret, self._clock()
+        # A kept connection can end of old age, and a worker that stops breaks it: then a lost one
+        # says nothing about this email, and a new one tries again at once.
+        blameless = self._stopping.is_set() or not (fresh or verdict.phase is Phase.BODY)
+        attempt = Attempt(
+            outcome=verdict.outcome,
+            phase=verdict.phase,
+            reply=verdict.reply,
+            code=verdict.code,
+            enhanced_code=verdict.enhanced_code,
+            duration_ms=milliseconds,
+        )
+        match verdict.outcome:
+            case Outcome.ACCEPTED:
+                return outbox.accepted(email, now, attempt, erase=erase)
+            case Outcome.REFUSED:
+                return outbox.refused(email, now, attempt, erase=erase)
+            case Outcome.IN_DOUBT:
+                resend = parcel.kind.in_doubt is InDoubt.RESEND
+                return outbox.in_doubt(email, now, attempt, resend=resend, erase=erase)
+            case Outcome.SLOWED:
+                return outbox.postponed(email, now, attempt)
+            case Outcome.LOST if blameless:
+                return outbox.postponed(email, now, attempt)
+            case _:
+                jitter = random.random()  # noqa: S311 (spreads retries, keeps no secret)
+                return outbox.deferred(email, now, attempt, jitter=jitter, erase=erase)
+
     def _close_batch(
         self, connection: Connection, parcels: list[Parcel], trouble: "_Trouble | None"
     ) -> None:
+        self._give_way(connection)
         self._write_pending(connection)
         if self._unconfirmed is not None:
             outbox.not_begun(connection, self._unconfirmed, self._worker)
@@ -172,6 +210,18 @@ class Handover:
             reason = f"waits for the relay: {trouble.without_words}"
         ids = [parcel.email.id for parcel in parcels]
         outbox.hand_back(connection, self._worker, ids, reason)
+
+    def _give_way(self, connection: Connection) -> None:
+        """When the relay asks for a rest at the same email twice in a row, this may be about that
+        one after all: others go first for a minute, so that it cannot stop the queue.
+        """
+        pending = self._pending
+        if pending is None or pending.attempt.outcome != Outcome.SLOWED:
+            return
+        if outbox.last_outcome(connection, pending.email) == Outcome.SLOWED:
+            self._pending = outbox.postponed(
+                pending.email, pending.at, pending.attempt, wait=outbox.RETRY_DELAYS[0]
+            )
 
     def _persist(self, held: HeldConnection, write: Callable[[Connection], None]) -> None:
         """Write what must not be forgotten, however long the database is away; only a worker that
@@ -218,36 +268,3 @@ class _Trouble:
 
     words: str
     without_words: str
-
-
-def _settlement(
-    parcel: Parcel, verdict: Verdict, fresh: bool, milliseconds: int, now: datetime
-) -> Settlement:
-    """What a verdict makes of the email. ``fresh``: the connection had carried no message before,
-    so losing it says something about this one.
-    """
-    email, erase = parcel.email, parcel.kind.carries_secret
-    attempt = Attempt(
-        outcome=verdict.outcome,
-        phase=verdict.phase,
-        reply=verdict.reply,
-        code=verdict.code,
-        enhanced_code=verdict.enhanced_code,
-        duration_ms=milliseconds,
-    )
-    match verdict.outcome:
-        case Outcome.ACCEPTED:
-            return outbox.accepted(email, now, attempt, erase=erase)
-        case Outcome.REFUSED:
-            return outbox.refused(email, now, attempt, erase=erase)
-        case Outcome.IN_DOUBT:
-            resend = parcel.kind.in_doubt is InDoubt.RESEND
-            return outbox.in_doubt(email, now, attempt, resend=resend, erase=erase)
-        case Outcome.SLOWED:
-            return outbox.postponed(email, now, attempt, wait=outbox.RETRY_DELAYS[0])
-        case Outcome.LOST if not fresh and verdict.phase is not Phase.BODY:
-            # A kept connection that ended before it took this email: a new one tries again at once.
-            return outbox.postponed(email, now, attempt)
-        case _:
-            jitter = random.random()  # noqa: S311 (spreads retries, keeps no secret)
-            return outbox.deferred(email, now, attempt, jitter=jitter, erase=erase)

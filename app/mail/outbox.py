@@ -241,8 +241,7 @@ def postponed(
 ) -> Settlement:
     """Not this email's fault: back to ``queued``, no attempt used up.
 
-    With ``wait`` others go first for so long: what a relay said of everybody may have been about
-    this one after all, and must not stop the queue.
+    With ``wait`` others go first for so long.
     """
     return _queued(email, now, attempt, wait, email.attempts)
 
@@ -282,6 +281,16 @@ def _queued(
         "next_attempt_at": min(now + wait, email.expires_at),
     }
     return Settlement(email, attempt, now, columns)
+
+
+def last_outcome(connection: Connection, email: OutboxEmail) -> str | None:
+    """What the last recorded attempt at an email came to, if there was one."""
+    return connection.scalar(
+        select(EmailAttempt.outcome)
+        .where(EmailAttempt.email_id == email.id)
+        .order_by(EmailAttempt.id.desc())
+        .limit(1)
+    )
 
 
 def settle(connection: Connection, settlement: Settlement, worker: str) -> bool:
@@ -476,14 +485,15 @@ def erase_old(session: Session, before: datetime, limit: int) -> int:
     """Erase the bodies of up to ``limit`` emails that were written before then and are not under
     way any more.
     """
+    at_rest = OutboxEmail.state.not_in(UNDER_WAY)
     old = (
         select(OutboxEmail.id)
-        .where(OutboxEmail.created_at < before, OutboxEmail.state.not_in(UNDER_WAY), _HAS_BODY)
+        .where(OutboxEmail.created_at < before, at_rest, _HAS_BODY)
         .limit(limit)
     )
     erased = session.scalars(
         update(OutboxEmail)
-        .where(OutboxEmail.id.in_(old), OutboxEmail.state.not_in(UNDER_WAY))
+        .where(OutboxEmail.id.in_(old), at_rest)
         .values(**_NO_BODIES)
         .returning(OutboxEmail.id)
         .execution_options(synchronize_session=False)

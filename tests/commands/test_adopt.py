@@ -297,3 +297,25 @@ def test_two_first_starts_at_once_agree_on_one_owner(
     monkeypatch.setattr(readiness, "owner", late)
     with pytest.raises(NotReady, match=r"belongs to shop\.example\.org"):
         require_ours(second.registry)
+
+
+@on_sqlite
+@pytest.mark.parametrize("command", ["serve", "deliver"])
+def test_a_copy_that_vacuum_made_is_the_same_to_the_last_octet_too(
+    pillarbox: Pillarbox,
+    tmp_path: Path,
+    sending_values: dict[str, str],
+    owned: Outbox,
+    command: str,
+) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    copy = folder / "shop.sqlite"
+    with closing(sqlite3.connect(str(owned.registry.database.engine.url.database))) as original:
+        # A backup made so keeps its changes in no file of their own: journal_mode is "delete".
+        original.execute("VACUUM INTO ?", (str(copy),))
+    values = sending_values | THERE | {"database.url": f"sqlite:///{copy}"}
+    ini = write_ini(folder / "copy.ini", values)
+    before = copy.read_bytes()
+    assert "belongs to shop.example.org" in pillarbox(command, ini, code=1).output
+    assert copy.read_bytes() == before

@@ -1,13 +1,13 @@
 """How a handover ends when the worker, the database or the relay does not let it go on."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from pyramid.router import Router
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
 from app.database import HeldConnection
@@ -15,9 +15,12 @@ from app.mail import delivery as delivering
 from app.mail import relay as relays
 from app.mail.delivery import Delivery
 from app.mail.outbox import LEASE
+from app.mail.relay import Relay as RelayRow
+from tests.certificates import Certificate
 from tests.conftest import Clock, eventually
-from tests.delivery.conftest import Hire, Outbox, kind
+from tests.delivery.conftest import Hire, Outbox, kind, through
 from tests.relay import Relay
+from tests.scripted_smtp import At, ScriptedSMTP
 
 
 @pytest.fixture
@@ -107,3 +110,33 @@ def test_a_single_delivery_keeps_its_lease_while_the_relay_makes_up_its_mind(
     sending.join(20)
     assert outbox.row(email).state == "sent"
     assert len(relay.received) == 1
+
+
+@pytest.mark.parametrize("phase", [At.BANNER, At.EHLO, At.MAIL, At.RCPT, At.DATA])
+def test_stopping_is_nothing_against_an_email_or_the_relay(
+    make_app: Callable[[dict[str, str]], Router],
+    settings_values: dict[str, str],
+    certificate: Certificate,
+    hire: Hire,
+    phase: At,
+) -> None:
+    reached, told = threading.Event(), threading.Event()
+
+    def hold(at: At) -> None:
+        if at is phase:
+            reached.set()
+            assert told.wait(60)
+
+    with ScriptedSMTP(certificate, before=hold) as relay:
+        app = make_app(settings_values | through(relay) | {"email.connections": "1"})
+        outbox = Outbox(app.registry)
+        email = outbox.write(1)
+        worker = hire(app)
+        worker.start()
+        assert reached.wait(20)
+        worker.stop(seconds=0.1)
+        told.set()
+    row = outbox.row(email)
+    assert (row.state, row.attempts, row.next_attempt_at) == ("queued", 0, email.next_attempt_at)
+    with app.registry.database.transaction(write=False) as session:
+        assert session.scalars(select(RelayRow)).all() == []

@@ -187,3 +187,22 @@ def test_a_relay_that_is_back_gets_security_before_receipts(
         clock.advance(SECOND)
         worker.run_once()
     assert order_of(relay, emails) == ["reset"] * 2 + ["note"] + ["receipt"] * 4
+
+
+@pytest.mark.parametrize("trouble", SLOWED_DOWN.values(), ids=SLOWED_DOWN)
+def test_a_relay_that_slowed_us_down_once_gets_security_before_receipts_too(
+    machines: Machines, hire: Hire, scripted: ScriptedSMTP, clock: Clock, trouble: Fault
+) -> None:
+    with replace(scripted, faults=(trouble,)) as relay:
+        [app] = machines(relay, 1)
+        outbox, worker = Outbox(app.registry), hire(app)
+        emails = [outbox.write(n, of=RECEIPT) for n in range(3)]
+        emails.append(outbox.write(3, of=RESET))
+        worker.run_once()
+        # Meanwhile more comes in, the most urgent last.
+        emails += [outbox.write(n, of=each) for n, each in enumerate((RECEIPT, kind(), RESET), 4)]
+        clock.advance(SECOND)
+        worker.run_once()
+        clock.advance(timedelta(minutes=2))
+        worker.run_once()
+    assert order_of(relay, emails) == ["reset"] * 2 + ["note"] + ["receipt"] * 4
