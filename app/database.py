@@ -50,6 +50,8 @@ LINE: dict[str, int] = {
 """libpq's settings for every connection, in seconds and (the last) milliseconds, where the URL has
 no others. A cut line is noticed and replaced before a worker's leases end.
 """
+_PREPARE_THRESHOLD = 5
+"""How often PostgreSQL sees a statement before it is prepared."""
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SQLITE_BUSY_SECONDS = 30
 
@@ -139,11 +141,12 @@ class Database:
             yield session
 
     @contextmanager
-    def held_connection(self) -> Iterator["HeldConnection"]:
+    def held_connection(self, *, prepares: bool = False) -> Iterator["HeldConnection"]:
         """One connection for many small transactions in a row. To take it from the pool each time
-        costs as much as what delivery writes about an email.
+        costs as much as what delivery writes about an email. ``prepares``: nothing stands between
+        us and PostgreSQL, so that a ``statement`` can be prepared.
         """
-        held = HeldConnection(self._hasty, self._rules)
+        held = HeldConnection(self._hasty, self._rules, prepares)
         try:
             yield held
         finally:
@@ -175,7 +178,8 @@ class HeldConnection:
     is lost fails the transaction under way; the next one opens another.
     """
 
-    def __init__(self, engine: Engine, rules: "_SQLiteRules | None") -> None:
+    def __init__(self, engine: Engine, rules: "_SQLiteRules | None", prepares: bool) -> None:
+        self._prepares = prepares
         self._engine = engine if rules is None else engine.execution_options(pillarbox_turn=True)
         self._rules = rules
         self._connection: Connection | None = None
@@ -198,11 +202,14 @@ class HeldConnection:
                 yield connection
             return
         connection = self._opened()
+        driver: Any = connection.connection.driver_connection
         connection.info["alone"] = True
+        driver.prepare_threshold = _PREPARE_THRESHOLD if self._prepares else None
         try:
             with connection.begin():
                 yield connection
         finally:
+            driver.prepare_threshold = None
             if not connection.invalidated:
                 del connection.info["alone"]
 
@@ -234,7 +241,8 @@ def _engine_options(url: str) -> dict[str, Any]:
     return options | {
         "pool_pre_ping": True,
         "pool_recycle": 300,
-        "connect_args": {"autocommit": True, **line},
+        # Behind a pooler a prepared statement would stay with a stranger's connection.
+        "connect_args": {"autocommit": True, "prepare_threshold": None, **line},
     }
 
 

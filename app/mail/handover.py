@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.database import Database, DatabaseBusy, HeldConnection
 from app.mail import outbox, relay
 from app.mail.kinds import InDoubt, Kind
+from app.mail.liveness import LOCKED
 from app.mail.mailer import Envelope, Mailer, Outcome, Phase, RelayUnavailable, Verdict
 from app.mail.outbox import Attempt, Settlement
 from app.mail.tables import OutboxEmail
@@ -75,7 +76,9 @@ class Handover:
         """Try every parcel once, unless the relay needs a rest or the worker stops. What was not
         begun is handed back.
         """
-        with self._database.held_connection() as held:
+        # A worker that found a pooler before PostgreSQL goes by its leases.
+        prepares = self._worker.startswith(LOCKED)
+        with self._database.held_connection(prepares=prepares) as held:
             trouble: _Trouble | None = None
             try:
                 trouble = self._chain(held, parcels)

@@ -5,11 +5,9 @@ nothing: then leases and the poll do.
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from pyramid.router import Router
-from sqlalchemy import event
 
 from app.mail import delivery
 from app.mail.liveness import LEASED, AdvisoryLock
@@ -39,14 +37,6 @@ def app(
 ) -> Iterator[Router]:
     with Pooler(database_url) as pooler:
         app = make_app(settings_values | through(scripted) | {"database.url": pooler.url})
-
-        @event.listens_for(app.registry.database.engine, "do_connect")
-        def prepare_nothing(
-            dialect: object, record: object, args: object, settings: dict[str, Any]
-        ) -> None:
-            # As poolers ask that know nothing of prepared statements.
-            settings["prepare_threshold"] = None
-
         yield app
         app.registry.database.dispose()
 

@@ -30,9 +30,9 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
 @pytest.fixture
 def behind_a_pooler(postgresql_url: str) -> Iterator[Engine]:
-    """An engine whose every transaction is another backend's, so that nothing is prepared."""
+    """An engine whose every transaction is another backend's."""
     with Pooler(postgresql_url) as pooler:
-        engine = create_engine(pooler.url, connect_args={"prepare_threshold": None})
+        engine = Database(pooler.url).engine
         yield engine
         engine.dispose()
 
