@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from alembic import context
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Engine, func, select
 
 import app.accounts.models
 import app.mail.relay
@@ -27,26 +27,23 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[Fal
 
 
 @contextmanager
-def alone(connection: Connection) -> Iterator[None]:
+def alone(engine: Engine) -> Iterator[None]:
     """One migration at a time: servers that start together would make the same tables. SQLite has
     one writer anyway.
     """
-    if connection.dialect.name != "postgresql":
+    if engine.dialect.name != "postgresql":
         yield
         return
-    # Two numbers, so that it is none of the workers' locks, which have one.
-    numbers = 2, 0
-    connection.execute(select(func.pg_advisory_lock(*numbers)))
-    connection.commit()
-    try:
+    # Held by a transaction beside the migrations' own ones, since a pooler would leave a lock
+    # without one to strangers, and the next migration would wait for ever.
+    with engine.connect() as connection:
+        # Two numbers, so that it is none of the workers' locks, which have one.
+        connection.execute(select(func.pg_advisory_xact_lock(2, 0)))
         yield
-    finally:
-        connection.rollback()
-        connection.execute(select(func.pg_advisory_unlock(*numbers)))
-        connection.commit()
 
 
-with context.config.attributes["engine"].connect() as connection, alone(connection):
+engine: Engine = context.config.attributes["engine"]
+with alone(engine), engine.connect() as connection:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

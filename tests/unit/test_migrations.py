@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, select
+from sqlalchemy import func, inspect, select, text
 
 from app.database import Base, Database
 from app.mail.relay import Relay
 from app.migrations import migrate, revision_of, revisions
+from tests.conftest import on_postgresql
+from tests.pooler import Pooler
 
 
 @pytest.fixture
@@ -64,6 +66,17 @@ def test_migrations_at_once_wait_for_each_other(migrated: Database) -> None:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
     assert revision_of(migrated.engine) == revisions()[-1]
+
+
+@on_postgresql
+def test_a_migration_behind_a_pooler_leaves_no_lock_behind(migrated: Database) -> None:
+    with Pooler(migrated.engine.url.render_as_string(hide_password=False)) as pooler:
+        behind_it = Database(pooler.url)
+        migrate(behind_it.engine)
+        behind_it.dispose()
+        held = select(func.count()).select_from(text("pg_locks WHERE locktype = 'advisory'"))
+        with migrated.engine.connect() as connection:
+            assert connection.scalar(held) == 0
 
 
 def test_the_migrations_end_where_the_models_are(migrated: Database) -> None:
