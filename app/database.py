@@ -346,6 +346,17 @@ def utc_clock() -> datetime:
     return datetime.now(UTC)
 
 
+def in_words(error: Exception) -> str:
+    """What a log may hold of a database's error: the words of one about reaching it, whichever
+    library it comes from. Others may quote a row, and are told by their type.
+    """
+    if isinstance(error, DatabaseBusy):
+        return str(error)
+    if any(cls.__name__ == "OperationalError" for cls in type(error).__mro__):
+        return str(getattr(error, "orig", error)).strip().partition("\n")[0]
+    return type(error).__name__
+
+
 def insert_for(session: Session | Connection, model: type[Base]) -> Any:
     """The INSERT of the session's database, which both spell
     ``.on_conflict_do_nothing().returning(...)``.

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from app.database import Database, DatabaseBusy
+from app.database import Database, DatabaseBusy, in_words
 from app.mail import addresses, outbox, relay
 from app.mail.handover import Handover, Parcel
 from app.mail.housekeeping import Housekeeping
@@ -71,6 +71,7 @@ class Delivery:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._heart = ExitStack()
+        self._told: set[str] = set()
         self._connections: set[_Connection] = set()
 
     @classmethod
@@ -146,7 +147,7 @@ class Delivery:
             try:
                 busy = self._liveness is not None and self._deliver_batch(connection) > 0
             except (SQLAlchemyError, DatabaseBusy) as error:
-                log.error("delivery cannot use the database: %s", type(error).__name__)
+                self._tell(error)
                 busy = False
             except Exception:
                 log.exception("delivery failed")
@@ -291,14 +292,27 @@ class Delivery:
                     self._wakeup.now()
                 liveness = self._alive()
                 self._take_over(liveness)
+                if self._told:
+                    log.info("the database is back")
+                    self._told.clear()
                 self._housekeeping.do_what_is_due()
                 until = time.monotonic() + KEEP_SECONDS
                 while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
                     if liveness.watch(left, self._stopping):
                         self._wakeup.now()
             except Exception as error:
-                log.error("the keeper cannot use the database: %s", type(error).__name__)
+                self._tell(error)
                 self._stopping.wait(KEEP_SECONDS)
+
+    def _tell(self, error: Exception) -> None:
+        """Say once what is wrong with the database, whichever thread finds it, and then no more
+        until it is back.
+        """
+        words = in_words(error)
+        if words not in self._told:
+            self._told.add(words)
+            ours = not isinstance(error, SQLAlchemyError) and words == type(error).__name__
+            log.error("delivery waits for the database: %s", words, exc_info=ours)
 
     @contextmanager
     def _heartbeat(self) -> Iterator[None]:
@@ -317,7 +331,7 @@ class Delivery:
             try:
                 self._renew()
             except (SQLAlchemyError, DatabaseBusy) as error:
-                log.error("leases cannot be renewed: %s", type(error).__name__)
+                self._tell(error)
 
     def _renew(self) -> None:
         # Under the names that the emails were claimed with.

@@ -16,7 +16,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.database import Database, DatabaseBusy, HeldConnection
+from app.database import Database, DatabaseBusy, HeldConnection, in_words
 from app.mail import outbox, relay
 from app.mail.kinds import InDoubt, Kind
 from app.mail.liveness import LOCKED
@@ -147,7 +147,7 @@ class Handover:
                     )
                 self._say(self._pending, settled)
         except (SQLAlchemyError, DatabaseBusy) as error:
-            log.error("email %d waits: the database is away (%s)", email.id, type(error).__name__)
+            log.error("email %d waits for the database: %s", email.id, in_words(error))
             self._unconfirmed = email
             return None
         self._pending = None
@@ -230,6 +230,7 @@ class Handover:
         """Write what must not be forgotten, however long the database is away; only a worker that
         stops gives up.
         """
+        told = ""
         while True:
             try:
                 with held.transaction() as connection:
@@ -237,7 +238,8 @@ class Handover:
             except (SQLAlchemyError, DatabaseBusy) as error:
                 if self._stopping.wait(DATABASE_RETRY_SECONDS):
                     raise
-                log.error("a verdict waits: the database is away (%s)", type(error).__name__)
+                if told != (told := in_words(error)):
+                    log.error("a verdict waits for the database: %s", told)
             else:
                 self._pending = None
                 return

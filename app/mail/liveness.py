@@ -23,7 +23,7 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from app.database import LINE
+from app.database import LINE, in_words
 from app.mail.wakeup import CHANNEL
 
 log = logging.getLogger(__name__)
@@ -136,13 +136,13 @@ class AdvisoryLock:
             if connection is not None:
                 return self._listen(connection, seconds)
         except psycopg.OperationalError as error:
-            log.warning("the worker's own database connection was lost: %s", type(error).__name__)
+            log.warning("the worker's own database connection was lost: %s", in_words(error))
             self._drop()
         try:
             # Without a pause: until then nothing goes out, and others take this worker for dead.
             self._open()
         except psycopg.OperationalError as error:
-            log.warning("the worker cannot connect to the database: %s", type(error).__name__)
+            log.debug("the worker cannot connect to the database: %s", in_words(error))
         stopping.wait(seconds)
         return False
 

@@ -8,7 +8,9 @@ from pyramid.exceptions import BadCSRFToken
 from pyramid.httpexceptions import HTTPError, HTTPException
 from pyramid.request import Request
 from pyramid_retry import is_error_retryable
+from sqlalchemy.exc import OperationalError
 
+from app.database import DatabaseBusy, in_words
 from app.web.tracebacks import traceback_of
 from app.web.translation import _
 
@@ -50,6 +52,10 @@ WORDS = {
         _("Wait a few minutes, then try again."),
     ),
 }
+AWAY = Words(
+    _("The shop is away for a moment"),
+    _("Nothing was changed. Wait a minute, then try again."),
+)
 FORM_EXPIRED = Words(
     _("This form is too old"),
     _(
@@ -90,11 +96,28 @@ def failure(error: Exception, request: Request) -> Page:
     return {}
 
 
+def database_away(error: OperationalError | DatabaseBusy, request: Request) -> Page:
+    """The page while the database cannot be reached, or is held too long: what was sent is not
+    kept, and the same request may succeed in a moment.
+    """
+    if is_error_retryable(request, error):
+        raise error
+    route = request.matched_route.name if request.matched_route else None
+    log.error(
+        "%s of route %s failed: %s", request.method, route, in_words(error)
+    )
+    request.response.status_int = 503
+    request.response.headers["Retry-After"] = "10"
+    return {"words": AWAY}
+
+
 def includeme(config: Configurator) -> None:
     """Register the pages."""
     config.add_exception_view(redirect, context=HTTPException)
     config.add_exception_view(http_error, context=HTTPError, renderer="errors/refused.jinja2")
     config.add_exception_view(form_expired, context=BadCSRFToken, renderer="errors/refused.jinja2")
+    for context in (OperationalError, DatabaseBusy):
+        config.add_exception_view(database_away, context=context, renderer="errors/refused.jinja2")
     config.add_exception_view(failure, context=Exception, renderer="errors/failure.jinja2")
     config.add_notfound_view(http_error, renderer="errors/refused.jinja2")
     config.add_forbidden_view(http_error, renderer="errors/refused.jinja2")

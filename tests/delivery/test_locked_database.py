@@ -71,7 +71,7 @@ def test_a_file_that_is_free_again_finds_the_worker_at_work(
     emails = [outbox.write(number) for number in range(3)]
     hire(app).start()
     scripted.wait_for(1)
-    eventually(lambda: "the database is away (DatabaseBusy)" in caplog.text)
+    eventually(lambda: "waits for the database: " in caplog.text)
     holding.__exit__(None, None, None)
     scripted.wait_for(3)
     eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})

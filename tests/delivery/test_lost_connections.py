@@ -368,7 +368,7 @@ def test_a_database_that_comes_back_finds_worker_and_web_at_work(
     postgresql.kill()
     try:
         gate.open()
-        eventually(lambda: "a verdict waits: the database is away" in caplog.text)
+        eventually(lambda: "a verdict waits for the database" in caplog.text)
         assert browser.get("/", status="*").status_int in (500, 503)
     finally:
         postgresql.start()

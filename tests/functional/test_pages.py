@@ -165,12 +165,14 @@ def test_what_is_worth_a_second_try_is_tried_again(workshop: Workshop) -> None:
     assert workshop.browser().get("/x").text == "done"
 
 
-def test_what_stays_busy_becomes_the_page_of_our_own_failure(workshop: Workshop) -> None:
+def test_a_database_that_stays_busy_says_when_to_try_again(workshop: Workshop) -> None:
     def busy(request: Request) -> None:
         raise DatabaseBusy("database is locked")
 
     workshop.view("/x", busy)
-    assert workshop.browser().get("/x", status=500).html.h1
+    page = workshop.browser().get("/x", status=503)
+    assert page.html.h1
+    assert page.headers["Retry-After"] == "10"
 
 
 def test_a_failing_commit_gets_the_page_too(
