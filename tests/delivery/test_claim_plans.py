@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert, text
+from sqlalchemy import Connection, event, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.mail.outbox import claim, has_due
 from app.mail.tables import OutboxEmail
-from tests.conftest import Clock
+from tests.conftest import Clock, on_postgresql
 from tests.delivery.conftest import Outbox
 
 
@@ -67,3 +67,12 @@ def test_whether_anything_is_due_is_seen_in_the_index(database: Database, clock:
     with database.transaction(write=False) as session:
         found = plan(session, lambda: has_due(session, clock()))
     assert "ix_outbox_email_due" in found
+
+
+@on_postgresql
+def test_no_search_of_a_claims_transaction_is_compiled(database: Database, clock: Clock) -> None:
+    with database.transaction(write=True) as session:
+        claim(session, "lock-1", clock(), 20)
+        assert session.scalar(select(func.current_setting("jit"))) == "off"
+    with database.transaction(write=False) as session:
+        assert session.scalar(select(func.current_setting("jit"))) == "on"
