@@ -80,9 +80,14 @@ class FileLock:
         self._folder.mkdir(exist_ok=True)
         number = _random_number()
         self.worker = f"{LOCKED}{number}"
-        self._path = self._folder / str(number)
-        self._file: IO[bytes] = self._path.open("wb")
+        # Locked before it has its name: nobody must find it free.
+        nameless = self._folder / f".{number}"
+        self._file: IO[bytes] = nameless.open("wb")
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._path = nameless.rename(self._folder / str(number))
+        for path in self._folder.glob("[0-9]*"):
+            if path != self._path:
+                _is_free(path)
 
     def is_held(self, worker: str) -> bool:
         return worker == self.worker and not self._file.closed
@@ -96,21 +101,25 @@ class FileLock:
     def is_dead(self, session: Session, worker: str) -> bool:
         if worker == self.worker or not worker.startswith(LOCKED):
             return False
-        path = self._folder / worker.removeprefix(LOCKED)
-        try:
-            with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink(missing_ok=True)
-        except FileNotFoundError:
-            return True
-        except OSError:
-            # Held, or not ours to look at: then the leases tell.
-            return False
-        return True
+        return _is_free(self._folder / worker.removeprefix(LOCKED))
 
     def close(self) -> None:
         self._path.unlink(missing_ok=True)
         self._file.close()
+
+
+def _is_free(path: Path) -> bool:
+    """Whether nobody holds that lock file. Then it goes."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        # Held, or not ours to look at: then the leases tell.
+        return False
+    return True
 
 
 class AdvisoryLock:

@@ -103,9 +103,7 @@ def database_away(error: OperationalError | DatabaseBusy, request: Request) -> P
     if is_error_retryable(request, error):
         raise error
     route = request.matched_route.name if request.matched_route else None
-    log.error(
-        "%s of route %s failed: %s", request.method, route, in_words(error)
-    )
+    log.error("%s of route %s failed: %s", request.method, route, in_words(error))
     request.response.status_int = 503
     request.response.headers["Retry-After"] = "10"
     return {"words": AWAY}

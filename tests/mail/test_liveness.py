@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.database import LINE, Database
 from app.mail.liveness import LEASED, LOCKED, AdvisoryLock, liveness_for
-from tests.conftest import on_postgresql
+from tests.conftest import on_postgresql, on_sqlite
 from tests.pooler import BACKENDS, Pooler
 
 
@@ -127,3 +128,22 @@ def test_nobody_is_dead_whose_lock_a_pooler_lends_to_the_one_who_asks(
             assert not other.is_dead(session, worker.worker)
     worker.close()
     other.close()
+
+
+@on_sqlite
+def test_what_killed_workers_left_is_cleared_away_and_living_ones_are_not(
+    database: Database,
+) -> None:
+    living = liveness_for(database.engine)
+    path = Path(str(database.engine.url.database))
+    folder = path.with_name(f"{path.name}-workers")
+    (folder / "123456789").touch()
+    another = liveness_for(database.engine)
+    names = {worker.worker.removeprefix(LOCKED) for worker in (living, another)}
+    assert {file.name for file in folder.iterdir()} == names
+    with database.transaction(write=False) as session:
+        assert not another.is_dead(session, living.worker)
+        living.close()
+        assert another.is_dead(session, living.worker)
+    another.close()
+    assert not list(folder.iterdir())
