@@ -181,7 +181,7 @@ class Delivery:
                 return 0
         with self._database.transaction(write=True, hasty=True) as session:
             now = self._clock()
-            claimed = outbox.claim(session, worker, now, BATCH, only)
+            claimed = outbox.claim(session, worker, now, BATCH, only, in_hand=self._in_hand())
             passed = self._guarded(session, claimed, now)
             ids = {email.id for email, _ in passed}
             failures = relay.may_try(session, self._relay, now) if passed else None

@@ -101,10 +101,19 @@ def has_due(session: Session, now: datetime) -> bool:
 
 
 def claim(
-    session: Session, worker: str, now: datetime, limit: int, only: int | None = None
+    session: Session,
+    worker: str,
+    now: datetime,
+    limit: int,
+    only: int | None = None,
+    *,
+    in_hand: Collection[int] = (),
 ) -> list[OutboxEmail]:
     """Lease up to ``limit`` due emails to ``worker``, most urgent first, or ``only`` that one. They
     stay ``queued``.
+
+    What is ``in_hand`` stays with the connection of this worker that has it, even when it is back
+    in the queue: after a commit whose answer was lost, that connection writes about it once more.
     """
     if session.get_bind().dialect.name == "postgresql":
         # It knows no figures about a backlog that is new, and would rather sort all of it, bodies
@@ -112,6 +121,8 @@ def claim(
         # that of a few attachments, then counts as so dear that it is compiled to machine code.
         session.execute(_WITHOUT_SORTING)
     due = _MOST_URGENT if only is None else _MOST_URGENT.where(OutboxEmail.id == only)
+    if in_hand:
+        due = due.where(OutboxEmail.id.not_in(in_hand))
     claimed = session.scalars(due, {"now": now, "limit": limit, "worker": worker}).all()
     # Not as a subquery of the UPDATE: PostgreSQL may run that once for each row, and lease them
     # all.

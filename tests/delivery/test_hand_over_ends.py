@@ -86,6 +86,34 @@ def test_a_commit_whose_answer_is_lost_leaves_no_email_behind(
     assert "another worker" not in caplog.text
 
 
+def test_no_other_connection_takes_an_email_whose_hand_back_got_no_answer(
+    outbox: Outbox, delivery: Delivery, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email, original = outbox.write(), HeldConnection.transaction
+    losses, answered = iter(["of sending", "of the hand-back"]), threading.Event()
+    relay.before_verdict = lambda: answered.wait(20)
+    with delivery._connection() as one, delivery._connection() as other:
+        sibling = threading.Thread(target=delivery._deliver_batch, args=(other,))
+
+        @contextmanager
+        def unanswered(held: HeldConnection) -> Iterator[Connection]:
+            with original(held) as connection:
+                yield connection
+            if loss := next(losses, ""):
+                if loss == "of the hand-back":
+                    sibling.start()
+                    eventually(lambda: relay.body_arrived.is_set() or not sibling.is_alive())
+                raise OperationalError("COMMIT", {}, Exception("the server closed the connection"))
+
+        monkeypatch.setattr(HeldConnection, "transaction", unanswered)
+        delivery._deliver_batch(one)
+        answered.set()
+        sibling.join(20)
+    delivery.run_once()
+    assert outbox.row(email).state == "sent"
+    assert len(relay.received) == 1
+
+
 def test_a_single_delivery_keeps_its_lease_while_the_relay_makes_up_its_mind(
     app: Router,
     outbox: Outbox,
