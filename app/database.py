@@ -159,14 +159,14 @@ class Database:
         if self._told is None:
             return utc_clock()
         then, at = self._told
-        return then + timedelta(seconds=time.monotonic() - at)
+        return then + timedelta(seconds=_elapsed() - at)
 
     def _ask_the_time(self, dbapi_connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        asked = time.monotonic()
+        asked = _elapsed()
         with closing(dbapi_connection.cursor()) as cursor:
             cursor.execute("SELECT clock_timestamp()")
             [(then,)] = cursor.fetchall()
-        self._told = then.astimezone(UTC), (asked + time.monotonic()) / 2
+        self._told = then.astimezone(UTC), (asked + _elapsed()) / 2
 
     def dispose(self) -> None:
         """Close every pooled connection."""
@@ -337,6 +337,13 @@ def _set_pragma(connection: Connection, name: str, value: str) -> None:
     if set_before.get(name) != value:
         connection.exec_driver_sql(f"PRAGMA {name} = {value}")
         set_before[name] = value
+
+
+def _elapsed() -> float:
+    """Seconds by a clock that nobody sets. Linux's goes on while the machine sleeps: a worker that
+    woke up with the time of before would write leases that ended long ago.
+    """
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def utc_clock() -> datetime:

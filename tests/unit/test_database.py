@@ -1,5 +1,6 @@
 """The database's own rules: whose clock counts, and connections that are held."""
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -35,6 +36,18 @@ def test_machines_with_wrong_clocks_go_by_the_databases(
     assert database.clock() == right + timedelta(minutes=2), "nobody was asked yet"
     assert names(database) == []
     assert abs(database.clock() - right) < timedelta(seconds=30)
+
+
+@on_postgresql
+def test_a_machine_that_slept_knows_what_time_it_is(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert names(database) == []
+    before, elapsed = database.clock(), time.clock_gettime
+    # Only this of Linux's clocks counts the sleep.
+    slept = {time.CLOCK_BOOTTIME: 3600}
+    monkeypatch.setattr(time, "clock_gettime", lambda which: elapsed(which) + slept.get(which, 0))
+    assert database.clock() - before >= timedelta(hours=1)
 
 
 def test_the_clock_goes_on_and_knows_its_zone(database: Database) -> None:
