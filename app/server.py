@@ -37,12 +37,17 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     try:
         server = create_server(app, **settings)
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
+        if error.errno == errno.EADDRINUSE:
+            _refuse(
+                app,
+                f"Port {port} is taken. Stop the program that uses it,"
+                " or choose another: PORT=8080 ./run",
+            )
+        # Another machine's address, or a port that only root may have.
         _refuse(
             app,
-            f"Port {port} is taken. Stop the program that uses it,"
-            " or choose another: PORT=8080 ./run",
+            f"[server:main]: {settings['host']} port {port} cannot be listened on:"
+            f" {error.strerror}. Correct host or port.",
         )
     except ValueError as error:
         _refuse(app, f"[server:main]: {error}")

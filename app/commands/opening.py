@@ -2,9 +2,11 @@
 ready.
 """
 
+import configparser
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import click
@@ -23,12 +25,72 @@ def load(ini: Path) -> tuple[Router, ILoader]:
     """The application of an .ini file, and the loader that knows its server. Ends the process with
     code 1 and one message when there is something wrong with the file.
     """
-    try:
+    with reading(ini):
         loader = get_loader(str(ini), protocols=["wsgi"])
-        loader.setup_logging(dict(os.environ))
+        _set_up_logging(loader)
         return loader.get_wsgi_app(), loader
-    except (PlasterError, LookupError, OSError) as error:
-        raise click.ClickException(f"{ini} cannot be read: {error}") from None
+
+
+@contextmanager
+def reading(ini: Path) -> Iterator[None]:
+    """Ends the process with code 1 and one message when the file cannot be read."""
+    try:
+        yield
+    except (
+        PlasterError,
+        configparser.Error,
+        UnicodeDecodeError,
+        PackageNotFoundError,
+        LookupError,
+        OSError,
+    ) as error:
+        raise click.ClickException(f"{ini} cannot be read: {_in_words(error)}") from None
+
+
+def _set_up_logging(loader: ILoader) -> None:
+    # Whatever a handler's class or arguments raise: they are Python that the file holds.
+    try:
+        loader.setup_logging(dict(os.environ))
+    except (configparser.Error, UnicodeDecodeError, PlasterError):
+        raise
+    except Exception as error:
+        raise LookupError(
+            f"its sections on logging are wrong ({type(error).__name__}: {error}). Compare them"
+            " with production.ini."
+        ) from error
+
+
+def _in_words(error: Exception) -> str:
+    """What is wrong with a file. Its lines are not quoted: they may hold a secret."""
+    match error:
+        case configparser.InterpolationError():
+            return f"[{error.section}] {error.option}: in an .ini file % is written %%."
+        case configparser.DuplicateOptionError():
+            return (
+                f"[{error.section}] {error.option} stands there twice, the second time in line"
+                f" {error.lineno}."
+            )
+        case configparser.DuplicateSectionError():
+            return (
+                f"the section [{error.section}] stands there twice, the second time in line"
+                f" {error.lineno}."
+            )
+        case configparser.MissingSectionHeaderError():
+            return f"line {error.lineno} stands before the first section, such as [app:main]."
+        case configparser.ParsingError():
+            lines = ", ".join(str(number) for number, _ in error.errors)
+            return f"neither a section nor a setting (name = value) stands in line {lines}."
+        case UnicodeDecodeError():
+            return "it is not text in UTF-8."
+        case PackageNotFoundError():
+            return f"`use` names {error.name}, which is not installed; Pillarbox is egg:pillarbox."
+        case PlasterError():
+            return "its name does not end in .ini."
+        case LookupError() if str(error).startswith("No section"):
+            section = "server:main" if "'server'" in str(error) else "app:main"
+            return f"it has no section [{section}]. Compare it with production.ini."
+        case _:
+            return str(error)
 
 
 @contextmanager

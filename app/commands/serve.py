@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from pyramid.registry import Registry
 
-from app.commands.opening import INI, checked, load, opened
+from app.commands.opening import INI, checked, load, opened, reading
 from app.migrations import migrate as migrate_database
 from app.readiness import (
     NotMigrated,
@@ -30,7 +30,9 @@ def serve(ini: Path) -> None:
         if not registry.pillarbox.is_production:
             with registry.database.transaction(write=True) as session:
                 add_sample_catalogue(session)
-        loader.get_wsgi_server()(application)
+        with reading(ini):
+            server = loader.get_wsgi_server()
+        server(application)
 
 
 def _migrated_and_ours(registry: Registry) -> None:
