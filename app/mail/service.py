@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app import formats
 from app.database import insert_for
-from app.mail import addresses, outbox
+from app.mail import addresses, logbook, outbox
 from app.mail.kinds import Kind
 from app.mail.message import Message
 from app.mail.tables import EmailAttachment, OutboxEmail, State, SuppressedAddress
@@ -71,7 +71,7 @@ class EmailService:
             outbox.supersede(self.session, row, erase=message.kind.carries_secret)
         if row.state == State.QUEUED:
             self.wakeup.after_commit(self.session)
-        log.info("email %d (%s) is %s", row.id, row.kind, row.state)
+        logbook.after_commit(self.session, log, "email %d (%s) is %s", row.id, row.kind, row.state)
         return row
 
     def _insert(self, message: Message, key: str, now: datetime) -> OutboxEmail | None:
