@@ -19,6 +19,8 @@ OTHERS_SECONDS = 3.0
 WAIT_SECONDS = 120.0
 """How long somebody else's delivery, or a relay that rests, is waited for."""
 LOOK_SECONDS = 0.1
+WAITS = "waits for the relay: "
+"""How the reason of an email begins that a relay's rest holds up."""
 
 
 @click.command("send-test")
@@ -40,16 +42,24 @@ def send_test(ini: Path, address: str) -> None:
             click.echo(f"Test email {email.id} is queued.")
             email = _verdict(registry, email.id)
         words = _last_words(registry, email)
+        name = relay.name_of(registry.pillarbox.email)
         if email.state == State.SENT:
             click.echo(f"The relay took it: {words}")
         elif email.state == State.CAPTURED:
             click.echo(f"Captured, since email.debug is on. {_where(registry, ini, email)}")
         elif email.state == State.QUEUED:
-            name = relay.name_of(registry.pillarbox.email)
             raise click.ClickException(
-                f"The relay {name} did not take it: {words.removeprefix('waits for the relay: ')}\n"
+                f"The relay {name} did not take it: {words}\n"
                 "A server or worker that runs tries it again for an hour. To stop that:"
                 f" pillarbox emails {ini} cancel {email.id}"
+            )
+        elif email.state == State.FAILED:
+            raise click.ClickException(f"The test email failed: {words}")
+        elif email.state == State.UNKNOWN:
+            raise click.ClickException(
+                f"Nobody knows whether the relay {name} took it: {words}\n"
+                "Look whether it arrives. To send it again:"
+                f" pillarbox emails {ini} release {email.id}"
             )
         else:
             raise click.ClickException(f"The test email is {email.state}: {words}")
@@ -100,13 +110,18 @@ def _verdict(registry: Registry, id: int) -> OutboxEmail:
 def _last_words(registry: Registry, email: OutboxEmail) -> str:
     """What was said last about the email, by the relay if it spoke."""
     with registry.database.transaction(write=False) as session:
+        # What the relay said to everybody stands in no email's row.
+        rest = relay.rest(session, relay.name_of(registry.pillarbox.email), registry.clock())
+        if rest is not None and (email.reason or "").startswith(WAITS):
+            return rest.reason
         reply = session.scalar(
             select(EmailAttempt.reply)
             .where(EmailAttempt.email_id == email.id)
             .order_by(EmailAttempt.id.desc())
             .limit(1)
         )
-    return reply or email.reason or f"there was no verdict within {WAIT_SECONDS:.0f} seconds"
+    reason = (email.reason or "").removeprefix(WAITS)
+    return reply or reason or f"there was no verdict within {WAIT_SECONDS:.0f} seconds"
 
 
 def _where(registry: Registry, ini: Path, email: OutboxEmail) -> str:

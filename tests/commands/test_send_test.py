@@ -9,7 +9,7 @@ import pytest
 from app.commands import send_test
 from app.mail.delivery import Delivery
 from app.mail.relay import Relay as RelayRow
-from app.mail.tables import OutboxEmail, State, SuppressedAddress
+from app.mail.tables import OutboxEmail, SuppressedAddress
 from app.mail.test_message import TEST_MESSAGE
 from app.mail.testing import Mailbox
 from tests.commands.conftest import Pillarbox, write_ini
@@ -50,7 +50,7 @@ def test_a_refusal_is_printed_in_the_relays_words(
 ) -> None:
     relay.rcpt_replies.append("550 5.1.1 no such mailbox")
     output = pillarbox("send-test", ini, ADA, code=1).output
-    assert "is failed: 550 5.1.1 no such mailbox" in output
+    assert "The test email failed: 550 5.1.1 no such mailbox" in output
 
 
 @pytest.mark.usefixtures("alone")
@@ -83,8 +83,19 @@ def test_a_login_that_is_refused_is_told(
 ) -> None:
     ini = write_ini(tmp_path / "wrong.ini", sending_values | {"email.smtp_password": "wrong"})
     output = pillarbox("send-test", ini, ADA, code=1).output
-    assert "auth: the relay refused the login: 535" in output
+    assert "did not take it: auth: the relay refused the login: 535 5.7.8 Authentication" in output
     assert the_email(outbox).state == "queued"
+
+
+@pytest.mark.usefixtures("alone")
+def test_an_email_in_doubt_is_told_with_what_to_do(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
+) -> None:
+    relay.data_replies.append("354 what was that")
+    output = pillarbox("send-test", ini, ADA, code=1).output
+    assert f"Nobody knows whether the relay 127.0.0.1:{relay.port} took it" in output
+    assert f"pillarbox emails {ini} release {the_email(outbox).id}" in output
+    assert the_email(outbox).state == "unknown"
 
 
 @pytest.mark.usefixtures("alone")
@@ -188,18 +199,3 @@ def test_what_is_no_address_is_not_even_queued(
 ) -> None:
     assert "cannot get email" in pillarbox("send-test", ini, address, code=1).output
     assert Mailbox(outbox.registry.database).all() == []
-
-
-def test_a_test_of_which_nobody_knows_is_held(
-    pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def in_doubt(self: Delivery, only: int | None = None) -> int:
-        email = the_email(outbox)
-        with outbox.registry.database.transaction(write=True) as session:
-            session.get_one(OutboxEmail, email.id).state = State.UNKNOWN
-            session.get_one(OutboxEmail, email.id).reason = "timed out"
-        return 1
-
-    monkeypatch.setattr(send_test, "OTHERS_SECONDS", 0.0)
-    monkeypatch.setattr(Delivery, "run_once", in_doubt)
-    assert "is unknown: timed out" in pillarbox("send-test", ini, ADA, code=1).output
