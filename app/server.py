@@ -20,7 +20,7 @@ from app.readiness import NotReady, require_ours
 
 
 def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
-    """Serve ``app`` until SIGTERM or SIGINT; the .ini's ``[server:main]`` calls it.
+    """Serve ``app`` until SIGTERM, SIGINT or SIGHUP; the .ini's ``[server:main]`` calls it.
 
     Takes waitress's settings. ``PORT`` in the environment wins over ``port``. Ends the process with
     code 1 when the port is taken, or the database is not ready or another site's.
@@ -58,6 +58,9 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
         click.echo(f"Mailbox  {pillarbox.site.base_url}/dev/mailbox")
     delivery = Delivery.from_registry(app.registry)
     signal.signal(signal.SIGTERM, _interrupt)
+    # The terminal is gone. Under nohup nobody minds.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
     in_process = pillarbox.email.delivery == "in-process"
     if in_process:
         delivery.start()

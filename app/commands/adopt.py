@@ -14,7 +14,7 @@ from app.readiness import require_tables, site_of
 BATCH = 500
 
 
-@click.command()
+@click.command(short_help="Make a copied or moved database this site's.")
 @click.argument("ini", type=INI)
 @click.option("--keep-queued", is_flag=True, help="Send what was queued: for a shop that moved.")
 def adopt(ini: Path, keep_queued: bool) -> None:

@@ -69,3 +69,6 @@ def _stop_now(number: int, frame: FrameType | None) -> None:
 def _handle(handler: "signal._HANDLER") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handler)
+    # The terminal is gone. Under nohup nobody minds.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, handler)

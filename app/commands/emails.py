@@ -23,7 +23,7 @@ ID = click.IntRange(1, 2**31 - 1)
 """What PostgreSQL takes as an id."""
 
 
-@click.group()
+@click.group(short_help="Where every email is; show, resend, cancel, release, purge.")
 @click.argument("ini", type=INI)
 @click.pass_context
 def emails(context: click.Context, ini: Path) -> None:
@@ -90,7 +90,7 @@ def resend(ini: Path, id: int) -> None:
     )
 
 
-@emails.command()
+@emails.command(short_help="Send an email that is held, being in doubt.")
 @click.argument("id", type=ID)
 @click.pass_obj
 def release(ini: Path, id: int) -> None:
@@ -116,7 +116,7 @@ def cancel(ini: Path, id: int) -> None:
     click.echo(f"Email {id} ({email.kind}) is cancelled.")
 
 
-@emails.command()
+@emails.command(short_help="Erase the bodies of old emails.")
 @click.pass_obj
 def purge(ini: Path) -> None:
     """Erase the bodies of emails older than email.retention_days, but for what is under way."""

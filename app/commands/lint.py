@@ -12,7 +12,7 @@ from app.mail.message import BodyFormat
 from app.mail.previews import compose_preview, findings_of, previews_of
 
 
-@click.command()
+@click.command(short_help="Check every sample of every email.")
 @click.argument("ini", type=INI)
 def lint(ini: Path) -> None:
     """Check every sample of every email, in every language and format, against the standards.

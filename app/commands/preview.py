@@ -9,7 +9,7 @@ from app.mail.mime import message_bytes
 from app.mail.previews import compose_preview, previews_of
 
 
-@click.command()
+@click.command(short_help="Write samples of emails as files.")
 @click.argument("ini", type=INI)
 @click.argument("kind", required=False)
 @click.option("--all", "every", is_flag=True, help="Every kind there is.")

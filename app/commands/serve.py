@@ -18,7 +18,7 @@ from app.readiness import (
 from app.shop.samples import add_sample_catalogue
 
 
-@click.command()
+@click.command(short_help="Serve the shop, after bringing its database up to date.")
 @click.argument("ini", type=INI)
 def serve(ini: Path) -> None:
     """Migrate, add the sample catalogue where there is none, and serve: what ./run does.

@@ -64,7 +64,7 @@ def test_it_delivers_until_sigterm_and_says_when_it_starts_and_stops(
     assert "example.org" not in log
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_lets_what_is_under_way_finish_and_hands_the_rest_back(
     logging_ini: Path, outbox: Outbox, relay: Relay, number: signal.Signals
 ) -> None:
