@@ -6,6 +6,7 @@ A parser raises `ValueError` with the end of a sentence that starts with the val
 
 import ipaddress
 import re
+import ssl
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -192,12 +193,19 @@ _NOT_A_DATABASE = (
 )
 
 
-def existing_file(here: Path) -> Callable[[str], str]:
-    """The path of a file that is there; a relative one starts at `here`."""
+def certificates(here: Path) -> Callable[[str], str]:
+    """The path of a file with certificates; a relative one starts at `here`."""
 
     def parse(value: str) -> str:
-        if not (here / value).is_file():
+        path = here / value
+        if not path.is_file():
             raise ValueError("is not a file")
-        return str(here / value)
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except ssl.SSLError:
+            raise ValueError("is a file without a certificate in PEM form") from None
+        except OSError as error:
+            raise ValueError(f"cannot be read ({error.strerror})") from None
+        return str(path)
 
     return parse

@@ -286,7 +286,7 @@ def declarations(here: Path) -> tuple[Setting, ...]:
             a.one_of(*SMTP_PORTS),
             default="starttls",
         ),
-        Setting("email.smtp_ca_file", "certificates of a private CA", a.existing_file(here)),
+        Setting("email.smtp_ca_file", "certificates of a private CA", a.certificates(here)),
         Setting("email.from", "the sender, written Name <address>", a.mailbox, required_in=ALWAYS),
         Setting("email.return_path", "the envelope sender, where bounces go", a.address),
         Setting(

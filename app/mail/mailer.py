@@ -555,6 +555,8 @@ def _in_words(error: Exception) -> str:
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, TimeoutError):
         return "timed out"
+    if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+        return "no TLS from the first octet here; is email.smtp_security = starttls meant?"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or error.strerror or type(error).__name__}"
     if isinstance(error, OSError) and error.strerror:

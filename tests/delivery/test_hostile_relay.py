@@ -27,9 +27,14 @@ def deliver(
 ) -> Callable[..., list[tuple[str, int, str | None]]]:
     """Deliver emails to these recipients once. Returns state, attempts and reason of each."""
 
-    def deliver(relay: ScriptedSMTP, *recipients: str) -> list[tuple[str, int, str | None]]:
+    def deliver(
+        relay: ScriptedSMTP, *recipients: str, security: str | None = None
+    ) -> list[tuple[str, int, str | None]]:
         with relay:
-            app = make_app(settings_values | through(relay))
+            values = settings_values | through(relay)
+            if security is not None:
+                values |= {"email.smtp_security": security}
+            app = make_app(values)
             outbox = Outbox(app.registry)
             emails = [outbox.write(n, address=name) for n, name in enumerate(recipients)]
             worker = impatient(app.registry, 0.4)
@@ -63,6 +68,15 @@ def test_implicit_tls_that_fails_uses_up_no_attempt(
     assert (state, attempts) == ("queued", 0)
     assert (reason or "").startswith("waits for the relay: connect: ")
     assert relay.logins == []
+
+
+def test_tls_on_the_port_of_starttls_says_what_may_be_meant(
+    deliver: Deliver, scripted: ScriptedSMTP
+) -> None:
+    [(state, attempts, reason)] = deliver(scripted, "anna@example.org", security="tls")
+    assert (state, attempts) == ("queued", 0)
+    assert (reason or "").endswith("is email.smtp_security = starttls meant?")
+    assert scripted.logins == []
 
 
 def test_what_was_slipped_in_before_tls_is_not_believed(

@@ -8,6 +8,7 @@ import pytest
 from pyramid.config import Configurator
 
 from app.settings import DEVELOPMENT_SECRET, Brand, Mailbox, Settings, SettingsError, declarations
+from tests.certificates import issue
 
 PROJECT = Path(__file__).parents[2]
 
@@ -178,7 +179,7 @@ def test_a_file_variable_names_a_file_that_holds_the_value(tmp_path: Path) -> No
 
 
 def test_the_ca_file_has_a_file_variable_too(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").touch()
+    issue(tmp_path, "relay").ca.rename(tmp_path / "ca.pem")
     (tmp_path / "path").write_text("ca.pem")
     assert read(
         DEVELOPMENT, str(tmp_path), PILLARBOX_EMAIL_SMTP_CA_FILE="ca.pem"
@@ -186,6 +187,13 @@ def test_the_ca_file_has_a_file_variable_too(tmp_path: Path) -> None:
     assert read(
         DEVELOPMENT, str(tmp_path), PILLARBOX_EMAIL_SMTP_CA_FILE_FILE="path"
     ).email.smtp_ca_file == str(tmp_path / "ca.pem")
+
+
+def test_a_ca_file_without_a_certificate_is_told_at_the_start(tmp_path: Path) -> None:
+    # Found at the first email only, it would look like a fault of the relay's.
+    key = issue(tmp_path, "relay").key
+    with pytest.raises(SettingsError, match=r"^email.smtp_ca_file: .* without a certificate"):
+        read(DEVELOPMENT | {"email.smtp_ca_file": str(key)}, str(tmp_path))
 
 
 def test_a_file_that_cannot_be_read_is_reported_without_its_path(tmp_path: Path) -> None:
