@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from unicodedata import category
 
+from app.mail.relay import Rest
 from app.mail.tables import EmailAttempt, OutboxEmail, State
 
 LABEL_WIDTH = 12
@@ -19,9 +20,16 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str | datetime]]) -> I
 
 
 def details(
-    email: OutboxEmail, attempts: Sequence[EmailAttempt], *, is_secret: bool, with_body: bool
+    email: OutboxEmail,
+    attempts: Sequence[EmailAttempt],
+    rest: Rest | None,
+    *,
+    is_secret: bool,
+    with_body: bool,
 ) -> Iterator[str]:
-    """All there is to know about an email, but for a body that carries a secret."""
+    """All there is to know about an email, but for a body that carries a secret. ``rest`` is the
+    one that the relay is having.
+    """
     recipient = email.recipient
     if email.recipient_name:
         recipient = f"{email.recipient_name} <{recipient}>"
@@ -38,7 +46,7 @@ def details(
         ("locale", email.locale),
         ("written", email.created_at),
         ("sent", email.sent_at),
-        ("next try", email.next_attempt_at if email.state == State.QUEUED else None),
+        ("next try", _next_try(email, rest)),
         ("expires", email.expires_at),
         ("worker", email.leased_by),
         ("request", email.request_id),
@@ -59,6 +67,19 @@ def details(
         yield ""
         for line in (email.text_body or email.html_body or "").splitlines():
             yield _cell(line)
+
+
+def rest_in_words(name: str, rest: Rest) -> str:
+    """Why nothing goes out just now."""
+    return f"The relay {name} rests until {_cell(rest.until)}: {_cell(rest.reason)}"
+
+
+def _next_try(email: OutboxEmail, rest: Rest | None) -> datetime | None:
+    if email.state != State.QUEUED or email.next_attempt_at is None:
+        return None
+    if rest is None:
+        return email.next_attempt_at
+    return max(email.next_attempt_at, rest.until)
 
 
 def _body_in_words(email: OutboxEmail, is_secret: bool) -> str:

@@ -11,9 +11,9 @@ from pyramid.registry import Registry
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.commands.email_words import details, table
+from app.commands.email_words import details, rest_in_words, table
 from app.commands.opening import INI, opened
-from app.mail import addresses, interventions
+from app.mail import addresses, interventions, relay
 from app.mail.housekeeping import Housekeeping
 from app.mail.interventions import Refused
 from app.mail.tables import EmailAttempt, OutboxEmail, State
@@ -46,16 +46,20 @@ def list_(ini: Path, state: str | None, kind: str | None, to: str | None, limit:
         newest = newest.where(OutboxEmail.kind == kind)
     if to is not None:
         newest = newest.where(OutboxEmail.recipient_key == addresses.key_of(to))
-    with _looking(ini) as (_, session):
+    with _looking(ini) as (registry, session):
         rows = [
             (str(email.id), email.created_at, email.kind, email.state, email.recipient)
             for email in session.scalars(newest)
         ]
+        name = relay.name_of(registry.pillarbox.email)
+        rest = relay.rest(session, name, registry.clock())
     if not rows:
         click.echo("There are no such emails.")
         return
     for line in table(("ID", "WRITTEN (UTC)", "KIND", "STATE", "TO"), rows):
         click.echo(line)
+    if rest is not None:
+        click.echo(rest_in_words(name, rest))
 
 
 @emails.command()
@@ -71,7 +75,8 @@ def show(ini: Path, id: int, with_body: bool) -> None:
         ).all()
         kind = registry.email_kinds.get(email.kind)
         is_secret = kind is None or kind.carries_secret
-        for line in details(email, attempts, is_secret=is_secret, with_body=with_body):
+        rest = relay.rest(session, relay.name_of(registry.pillarbox.email), registry.clock())
+        for line in details(email, attempts, rest, is_secret=is_secret, with_body=with_body):
             click.echo(line)
 
 

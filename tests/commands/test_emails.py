@@ -11,6 +11,8 @@ import pytest
 from app import database
 from app.accounts.emails import PASSWORD_RESET, WELCOME
 from app.database import utc_clock
+from app.mail.relay import Relay
+from app.mail.relay import name_of as relay_name
 from app.mail.tables import EmailAttempt, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
 from tests.commands.conftest import Pillarbox, write_ini
@@ -58,6 +60,20 @@ def test_the_list_is_filtered(
     lines = pillarbox("emails", ini, "list", *filters).output.splitlines()
     assert [line.split()[0] for line in lines[1:]] == expected
     assert expected or lines == ["There are no such emails."]
+
+
+def test_a_relay_that_rests_is_told_with_the_time_at_which_the_email_goes_on(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    email = outbox.write(1, of=WELCOME)
+    until = utc_clock() + timedelta(seconds=50)
+    name = relay_name(outbox.registry.pillarbox.email)
+    with outbox.registry.database.transaction(write=True) as session:
+        session.add(Relay(name=name, blocked_until=until, reason="auth: 535 no", failures=3))
+    listed = pillarbox("emails", ini, "list").output.splitlines()
+    assert listed[-1] == f"The relay {name} rests until {until:%Y-%m-%d %H:%M:%S}: auth: 535 no"
+    shown = pillarbox("emails", ini, "show", email.id).output
+    assert f"next try    {until:%Y-%m-%d %H:%M:%S}" in shown
 
 
 def test_an_email_is_shown_with_its_attempts_in_the_relays_words(
