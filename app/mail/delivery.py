@@ -122,10 +122,12 @@ class Delivery:
         """Deliver everything that is due now, or ``only`` the email of that id. Returns how many
         emails were taken from the queue.
         """
+        self._stopping.clear()
         self._take_over(self._alive())
         taken = 0
         with self._connection() as connection, self._heartbeat():
-            while count := self._deliver_batch(connection, only):
+            # What a stop hands back is due at once again.
+            while not self._stopping.is_set() and (count := self._deliver_batch(connection, only)):
                 taken += count
         return taken
 

@@ -168,3 +168,21 @@ def test_stopping_is_nothing_against_an_email_or_the_relay(
     assert (row.state, row.attempts, row.next_attempt_at) == ("queued", 0, email.next_attempt_at)
     with app.registry.database.transaction(write=False) as session:
         assert session.scalars(select(RelayRow)).all() == []
+
+
+def test_a_worker_can_be_stopped_twice_started_again_and_run_once_afterwards(
+    outbox: Outbox, delivery: Delivery
+) -> None:
+    delivery.stop()
+    delivery.start()
+    delivery.stop()
+    delivery.stop()
+    delivery.start()
+    first = outbox.write(1)
+    eventually(lambda: outbox.row(first).state == "sent")
+    delivery.stop()
+    second = outbox.write(2)
+    assert delivery.run_once() == 1
+    assert outbox.row(second).state == "sent"
+    ours = ("keeper", "heartbeat", "connection-")
+    assert [t.name for t in threading.enumerate() if t.name.startswith(ours)] == []
