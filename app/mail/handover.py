@@ -145,7 +145,11 @@ class Handover:
                     settled, begun = outbox.settle_and_begin(
                         connection, self._pending, email, worker, now
                     )
-                self._say(self._pending, settled)
+                if settled:
+                    self._say(self._pending, settled)
+                else:
+                    with held.transaction() as connection:
+                        self._write_late(connection, self._pending)
         except (SQLAlchemyError, DatabaseBusy) as error:
             log.error("email %d waits for the database: %s", email.id, in_words(error))
             self._unconfirmed = email
@@ -246,9 +250,18 @@ class Handover:
 
     def _write_pending(self, connection: Connection) -> None:
         if self._pending is not None:
-            settled = outbox.settle(connection, self._pending, self._worker)
-            # A commit that was not confirmed may have settled it before.
-            self._say(self._pending, settled or self._unconfirmed is not None)
+            if outbox.settle(connection, self._pending, self._worker):
+                self._say(self._pending, True)
+            else:
+                self._write_late(connection, self._pending)
+
+    def _write_late(self, connection: Connection, settlement: Settlement) -> None:
+        """A verdict on an email that this worker does not hold any more."""
+        late = settlement.attempt.outcome == Outcome.ACCEPTED and outbox.accepted_late(
+            connection, settlement
+        )
+        # A commit that was not confirmed may have settled it before.
+        self._say(settlement, late or self._unconfirmed is not None)
 
     def _say(self, settlement: Settlement, settled: bool) -> None:
         email, attempt = settlement.email, settlement.attempt

@@ -12,6 +12,8 @@
     never sent, each with a reason:
     captured · suppressed · throttled · expired · superseded · cancelled
 
+An email in doubt whose 2xx comes after all is ``sent``.
+
 Every move is one conditional UPDATE that names the state it leaves, so two workers, or a worker
 and a person, can never both make it. A move returns whether it happened, a move of many how many it
 moved. Where a move erases bodies, the attachments go with them.
@@ -70,6 +72,9 @@ class Attempt:
     enhanced_code: str | None = None
     duration_ms: int = 0
 
+
+IN_DOUBT = "in doubt"
+"""The outcome of an attempt of which nobody knows whether it was accepted."""
 
 RETRY_DELAYS: tuple[timedelta, ...] = (
     timedelta(minutes=1),
@@ -317,10 +322,33 @@ def settle(connection: Connection, settlement: Settlement, worker: str) -> bool:
     )
     if settled.rowcount != 1:
         return False
-    connection.execute(_RECORDING, _recording_values(settlement))
-    if settlement.erase and settlement.email.attachments:
-        _delete_attachments(connection, [settlement.email.id])
+    _record(connection, settlement)
     return True
+
+
+def accepted_late(connection: Connection, settlement: Settlement) -> bool:
+    """The 2xx came when the email had been given up as in doubt, because its worker slept or was
+    cut off: it is ``sent`` after all, unless somebody has taken it or tried it again since.
+    """
+    last_outcome = (
+        select(EmailAttempt.outcome)
+        .where(EmailAttempt.email_id == OutboxEmail.id)
+        .order_by(EmailAttempt.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    moved = _update(
+        connection,
+        OutboxEmail.id == settlement.email.id,
+        OutboxEmail.state.in_([State.QUEUED, State.UNKNOWN]),
+        OutboxEmail.leased_by.is_(None),
+        last_outcome == IN_DOUBT,
+        **settlement.columns,
+        **(_NO_BODIES if settlement.erase else {}),
+    )
+    if moved:
+        _record(connection, settlement)
+    return bool(moved)
 
 
 def settle_and_begin(
@@ -588,6 +616,12 @@ def release_leases(
 
 
 # --- How every move is written ------------------------------------------------
+
+
+def _record(connection: Connection, settlement: Settlement) -> None:
+    connection.execute(_RECORDING, _recording_values(settlement))
+    if settlement.erase and settlement.email.attachments:
+        _delete_attachments(connection, [settlement.email.id])
 
 
 # What every single email goes through is made once, and run by the connection itself: SQLAlchemy

@@ -14,6 +14,7 @@ from app.database import HeldConnection
 from app.mail import delivery as delivering
 from app.mail import relay as relays
 from app.mail.delivery import Delivery
+from app.mail.kinds import InDoubt
 from app.mail.outbox import LEASE
 from app.mail.relay import Relay as RelayRow
 from tests.certificates import Certificate
@@ -186,3 +187,58 @@ def test_a_worker_can_be_stopped_twice_started_again_and_run_once_afterwards(
     assert outbox.row(second).state == "sent"
     ours = ("keeper", "heartbeat", "connection-")
     assert [t.name for t in threading.enumerate() if t.name.startswith(ours)] == []
+
+
+@pytest.mark.parametrize("policy", [InDoubt.RESEND, InDoubt.HOLD])
+@pytest.mark.parametrize("more", [False, True], ids=["the last", "amid others"])
+def test_a_verdict_that_comes_after_the_email_was_given_up_still_counts(
+    app: Router,
+    outbox: Outbox,
+    hire: Hire,
+    relay: Relay,
+    clock: Clock,
+    policy: InDoubt,
+    more: bool,
+) -> None:
+    email = outbox.write(1, of=kind(in_doubt=policy))
+    others = [outbox.write(2)] if more else []
+    held = threading.Event()
+    relay.before_verdict = held.wait
+    sleeper, other = hire(app), hire(app)
+    sending = threading.Thread(target=sleeper.run_once)
+    sending.start()
+    assert relay.body_arrived.wait(20)
+    # Its heartbeat stopped with it, as when a machine sleeps.
+    clock.advance(LEASE + timedelta(seconds=1))
+    other._take_over(other._alive())
+    given_up = {InDoubt.RESEND: "queued", InDoubt.HOLD: "unknown"}[policy]
+    assert outbox.row(email).state == given_up
+    held.set()
+    sending.join(20)
+    assert outbox.row(email).state == "sent"
+    clock.advance(timedelta(hours=1))
+    other.run_once()
+    assert len(relay.received) == 1 + len(others)
+    assert {outbox.row(each).state for each in (email, *others)} == {"sent"}
+
+
+def test_a_late_verdict_changes_nothing_once_the_email_was_tried_again(
+    app: Router, outbox: Outbox, hire: Hire, relay: Relay, clock: Clock
+) -> None:
+    email = outbox.write(1)
+    held = threading.Event()
+    relay.before_verdict = held.wait
+    sleeper, other = hire(app), hire(app)
+    sending = threading.Thread(target=sleeper.run_once)
+    sending.start()
+    assert relay.body_arrived.wait(20)
+    clock.advance(LEASE + timedelta(seconds=1))
+    other._take_over(other._alive())
+    clock.advance(timedelta(minutes=5))
+    relay.before_verdict = lambda: None
+    relay.rcpt_replies.append("550 5.1.1 no such user")
+    other.run_once()
+    assert outbox.row(email).state == "failed"
+    held.set()
+    sending.join(20)
+    assert outbox.row(email).state == "failed"
