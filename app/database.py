@@ -133,8 +133,8 @@ class Database:
 
         A ``hasty`` commit does not wait for the disk. It survives the death of the process like any
         other, and commits keep their order; only a power failure, or a crash of PostgreSQL itself,
-        can undo the last ones. Delivery
-        uses it, since at worst an email goes out twice then; a customer's act never does.
+        can undo the last ones. Delivery uses it, since at worst an email goes out twice then; a
+        customer's act never does.
         """
         engine = self._hasty if hasty else self.writing if write else self.reading
         with Session(engine, expire_on_commit=False) as session, session.begin():

@@ -289,7 +289,7 @@ class Delivery:
         while not self._stopping.is_set():
             try:
                 if self._liveness is None:
-                    self._alive()
+                    log.info("this worker is %s", self._alive().worker)
                     # The connections were waiting for it.
                     self._wakeup.now()
                 liveness = self._alive()
@@ -361,10 +361,10 @@ class Delivery:
                 for email in doubtful:
                     self._doubt(session, email, worker, now)
             log.warning(
-                "worker %s %s, %d emails it was sending are in doubt",
+                "worker %s %s; in doubt: %s",
                 worker,
                 "is dead" if dead else "let leases run out",
-                len(doubtful),
+                ", ".join(f"email {email.id} ({email.kind})" for email in doubtful) or "no email",
             )
             self._wakeup.now()
 
