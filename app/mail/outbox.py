@@ -163,12 +163,11 @@ _MOST_URGENT = (
 
 def renew(session: Session, worker: str, now: datetime, email_ids: Collection[int]) -> None:
     """The heartbeat: extend the leases of what ``worker`` still works on."""
-    _update(
-        session,
-        OutboxEmail.id.in_(email_ids),
-        OutboxEmail.leased_by == worker,
-        leased_until=now + LEASE,
-    )
+    held = (OutboxEmail.id.in_(email_ids), OutboxEmail.leased_by == worker)
+    # What is being settled or begun just now is left to the next beat: to wait for one of these
+    # rows with another one locked could be a deadlock.
+    free = session.scalars(select(OutboxEmail.id).where(*held).with_for_update(skip_locked=True))
+    _update(session, OutboxEmail.id.in_(free.all()), leased_until=now + LEASE)
 
 
 def hand_back(

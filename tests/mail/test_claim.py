@@ -1,8 +1,11 @@
 """Claiming: a batch of due emails is leased to one worker, most urgent first."""
 
+from sqlalchemy import select, text
+
 from app.mail import Priority
-from app.mail.outbox import claim
-from tests.conftest import Clock
+from app.mail.outbox import LEASE, claim, renew
+from app.mail.tables import OutboxEmail
+from tests.conftest import Clock, on_postgresql
 from tests.delivery.conftest import Outbox, kind
 
 
@@ -28,3 +31,20 @@ def test_a_claim_takes_the_most_urgent_first(sending: Outbox, clock: Clock) -> N
     with sending.registry.database.transaction(write=True) as session:
         claimed = claim(session, "lease-1", clock(), 10)
     assert [email.id for email in claimed] == [emails[1].id, emails[0].id, emails[2].id]
+
+
+@on_postgresql
+def test_a_heartbeat_waits_for_no_email_that_is_being_settled(
+    sending: Outbox, clock: Clock
+) -> None:
+    emails, database = [sending.write(1), sending.write(2)], sending.registry.database
+    with database.transaction(write=True) as session:
+        claim(session, "lease-1", clock(), 10)
+    clock.advance(LEASE / 3)
+    with database.transaction(write=True) as settling, database.transaction(write=True) as beat:
+        settling.scalars(
+            select(OutboxEmail).where(OutboxEmail.id == emails[0].id).with_for_update()
+        )
+        beat.execute(text("SET LOCAL lock_timeout = '2s'"))
+        renew(beat, "lease-1", clock(), {email.id for email in emails})
+    assert sending.row(emails[1]).leased_until == clock() + LEASE
