@@ -2,7 +2,8 @@
 on.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -62,8 +63,12 @@ class Pillarbox(Protocol):
 
 
 @pytest.fixture
-def pillarbox() -> Pillarbox:
-    """Runs the command in this process, and checks its exit code."""
+def pillarbox() -> Iterator[Pillarbox]:
+    """Runs the command in this process, and checks its exit code. What its .ini file says of the
+    log is forgotten afterwards.
+    """
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
 
     def run(*arguments: object, code: int = 0) -> Result:
         result = CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -71,7 +76,9 @@ def pillarbox() -> Pillarbox:
         assert "Traceback" not in result.output
         return result
 
-    return run
+    yield run
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture
