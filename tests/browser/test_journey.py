@@ -74,6 +74,9 @@ def follow(page: Page, subject: str, link: str) -> Page:
 
 def open_link(page: Page, subject: str, link: str) -> Page:
     page.get_by_role("link", name=subject).first.click()
+    # A click on an email that is still being laid out would miss.
+    page.wait_for_url("**/dev/mailbox/*")
+    page.wait_for_load_state("networkidle")
     frame = page.frame_locator("iframe >> nth=0")
     with page.context.expect_page() as opened:
         frame.get_by_role("link", name=link, exact=True).click()
