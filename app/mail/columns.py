@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from itertools import accumulate
 from unicodedata import category, east_asian_width
 
@@ -168,7 +168,7 @@ def _columns(text: str) -> int:
     return sum(map(_columns_of, text))
 
 
-@cache
+@lru_cache(10_000)
 def _columns_of(character: str) -> int:
     if category(character) in ("Mn", "Me", "Cf"):
         return 0

@@ -48,6 +48,7 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.database import HASTY
+from app.mail.mailer import Outcome
 from app.mail.tables import (
     IS_QUEUED,
     NOT_ACCEPTED,
@@ -72,9 +73,6 @@ class Attempt:
     enhanced_code: str | None = None
     duration_ms: int = 0
 
-
-IN_DOUBT = "in doubt"
-"""The outcome of an attempt of which nobody knows whether it was accepted."""
 
 RETRY_DELAYS: tuple[timedelta, ...] = (
     timedelta(minutes=1),
@@ -341,7 +339,7 @@ def accepted_late(connection: Connection, settlement: Settlement) -> bool:
         OutboxEmail.id == settlement.email.id,
         OutboxEmail.state.in_([State.QUEUED, State.UNKNOWN]),
         OutboxEmail.leased_by.is_(None),
-        last_outcome == IN_DOUBT,
+        last_outcome == Outcome.IN_DOUBT,
         **settlement.columns,
         **(_NO_BODIES if settlement.erase else {}),
     )
