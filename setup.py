@@ -70,9 +70,9 @@ setup(
     package_dir={"app.templates": "templates"},
     package_data={
         "app": [
-            "locale/**/*.po",
+            "i18n/locale/**/*.po",
             "static/**/*",
-            "mail/lint/client_support.json",
+            "previews/lint/client_support.json",
             "migrations/**/*.py",
             "migrations/**/*.mako",
         ],
@@ -81,6 +81,6 @@ setup(
     entry_points={
         "console_scripts": ["pillarbox = app.commands:main"],
         "paste.app_factory": ["main = app:main"],
-        "paste.server_runner": ["main = app.server:serve"],
+        "paste.server_runner": ["main = app.operations.server:serve"],
     },
 )

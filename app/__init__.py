@@ -24,7 +24,7 @@ def configure(global_config: dict[str, str], settings: dict[str, Any]) -> Config
         config.include("app.settings")
         config.include("app.database")
         config.include("app.web")
-        config.include("app.health")
+        config.include("app.operations.health")
         config.include("app.mail")
         config.include("app.accounts")
         config.include("app.shop")

@@ -10,9 +10,9 @@ from statistics import median
 
 from sqlalchemy import update
 
-from app.mail import outbox
-from app.mail.delivery import BATCH
-from app.mail.tables import OutboxEmail, State
+from app.mail.delivery.worker import BATCH
+from app.mail.outbox import moves as outbox
+from app.mail.outbox.tables import OutboxEmail, State
 from benchmarks.databases import ENGINES, Databases
 from benchmarks.outbox import fill
 from benchmarks.pillarbox import Pillarbox

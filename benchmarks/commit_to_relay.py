@@ -6,7 +6,7 @@ from random import Random
 from statistics import median, quantiles
 
 from app.mail import Recipient
-from app.mail.delivery import Delivery
+from app.mail.delivery.worker import Delivery
 from benchmarks.databases import Databases
 from benchmarks.pillarbox import Pillarbox
 from benchmarks.sink import Sink

@@ -12,10 +12,10 @@ from html2text import html2text
 
 from app import configure
 from app.mail import Message
-from app.mail.compose import Composer
-from app.mail.mailer import Envelope, Mailer, Outcome
-from app.mail.mime import message_bytes
-from app.mail.tables import OutboxEmail
+from app.mail.composing.composer import Composer
+from app.mail.outbox.tables import OutboxEmail
+from app.mail.smtp.mailer import Envelope, Mailer, Outcome
+from app.mail.smtp.mime import message_bytes
 from app.shop.emails import PURCHASE_RECEIPT, PurchaseReceipt
 from benchmarks import tutorial
 from benchmarks.databases import Databases

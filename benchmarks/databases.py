@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from app.database import Database
 from app.migrations import migrate
-from tests.postgresql import PostgreSQL
+from tests.support.postgresql import PostgreSQL
 
 ENGINES = ("SQLite", "PostgreSQL")
 

@@ -9,7 +9,7 @@ from benchmarks.delivery import measure
 from benchmarks.pillarbox import Pillarbox
 from benchmarks.sink import Sink
 from benchmarks.table import Line, Section, number, ratio
-from tests.certificates import issue
+from tests.support.certificates import issue
 
 ROUND_TRIP = 0.020
 

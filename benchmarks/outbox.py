@@ -7,7 +7,7 @@ from sqlalchemy import String, cast, insert, literal, select
 from sqlalchemy.orm import Session
 
 from app.mail import EmailService, Message
-from app.mail.tables import OutboxEmail
+from app.mail.outbox.tables import OutboxEmail
 
 
 def email_service(registry: Registry, session: Session) -> EmailService:

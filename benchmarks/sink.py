@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Self
 
 from benchmarks.patience import wait_until
-from tests.certificates import Certificate
+from tests.support.certificates import Certificate
 
 HUNG = 3600.0
 """A round trip that stands for a relay that takes connections and never says a word."""

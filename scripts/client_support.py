@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-TABLE = Path(__file__).parents[1] / "app" / "mail" / "lint" / "client_support.json"
+TABLE = Path(__file__).parents[1] / "app" / "previews" / "lint" / "client_support.json"
 
 CLIENTS = {
     ("gmail", "desktop-webmail"): "Gmail",

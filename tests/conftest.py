@@ -17,9 +17,9 @@ from webtest import TestApp
 from app import configure
 from app.database import Database
 from app.migrations import migrate
-from tests.postgresql import PostgreSQL
+from tests.support.postgresql import PostgreSQL
 
-pytest_plugins = ["app.mail.testing"]
+pytest_plugins = ["app.mail.testing", "tests.support.sending"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from app.accounts.models import Account
 from app.accounts.sessions import SIGNED_IN
-from app.languages import own_name
+from app.i18n.languages import own_name
 from app.mail import BodyFormat
 from app.web.forms import Choice, ChoiceField, Form
 from app.web.language import localizer

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.models import Token, TokenKind
-from app.mail.tables import OutboxEmail, State
+from app.mail.outbox.tables import OutboxEmail, State
 
 LIFETIMES = {TokenKind.CONFIRM: timedelta(hours=24), TokenKind.RESET: timedelta(minutes=30)}
 REMEMBERED = timedelta(days=30)

@@ -6,10 +6,10 @@ import click
 from pyramid.registry import Registry
 from sqlalchemy.orm import Session
 
-from app.commands.opening import INI, opened
-from app.mail import outbox
-from app.readiness import adopt as adopt_database
-from app.readiness import require_tables, site_of
+from app.commands.ini_file import INI, opened
+from app.mail.outbox import moves as outbox
+from app.operations.readiness import adopt as adopt_database
+from app.operations.readiness import require_tables, site_of
 
 BATCH = 500
 

@@ -9,8 +9,8 @@ from types import FrameType
 
 import click
 
-from app.commands.opening import INI, opened
-from app.mail.delivery import Delivery
+from app.commands.ini_file import INI, opened
+from app.mail.delivery.worker import Delivery
 
 log = logging.getLogger(__name__)
 

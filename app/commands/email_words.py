@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from unicodedata import category
 
-from app.mail.relay import Rest
-from app.mail.tables import EmailAttempt, OutboxEmail, State
+from app.mail.delivery.relay import Rest
+from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 
 LABEL_WIDTH = 12
 

@@ -12,12 +12,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.commands.email_words import details, rest_in_words, table
-from app.commands.opening import INI, opened
-from app.mail import addresses, interventions, relay
-from app.mail.housekeeping import Housekeeping
-from app.mail.interventions import Refused
-from app.mail.tables import EmailAttempt, OutboxEmail, State
-from app.readiness import require_tables
+from app.commands.ini_file import INI, opened
+from app.mail import addresses
+from app.mail.delivery import relay
+from app.mail.delivery.retention import Housekeeping
+from app.mail.outbox import decisions as interventions
+from app.mail.outbox.decisions import Refused
+from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
+from app.operations.readiness import require_tables
 
 ID = click.IntRange(1, 2**31 - 1)
 """What PostgreSQL takes as an id."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from app.commands.opening import INI, load
-from app.mail.lint import Finding
+from app.commands.ini_file import INI, load
 from app.mail.message import BodyFormat
-from app.mail.previews import compose_preview, findings_of, previews_of
+from app.previews.lint import Finding
+from app.previews.preview import compose_preview, findings_of, previews_of
 
 
 @click.command(short_help="Check every sample of every email.")

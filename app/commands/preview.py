@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from app.commands.opening import INI, load
-from app.mail.mime import message_bytes
-from app.mail.previews import compose_preview, previews_of
+from app.commands.ini_file import INI, load
+from app.mail.smtp.mime import message_bytes
+from app.previews.preview import compose_preview, previews_of
 
 
 @click.command(short_help="Write samples of emails as files.")

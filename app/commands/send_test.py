@@ -8,10 +8,11 @@ import click
 from pyramid.registry import Registry
 from sqlalchemy import select
 
-from app.commands.opening import INI, opened
-from app.mail import EmailService, Recipient, addresses, relay
-from app.mail.delivery import Delivery
-from app.mail.tables import EmailAttempt, OutboxEmail, State
+from app.commands.ini_file import INI, opened
+from app.mail import EmailService, Recipient, addresses
+from app.mail.delivery import relay
+from app.mail.delivery.worker import Delivery
+from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE, DeliveryTest
 
 OTHERS_SECONDS = 3.0

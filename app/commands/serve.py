@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 from pyramid.registry import Registry
 
-from app.commands.opening import INI, checked, load, opened, reading
+from app.commands.ini_file import INI, checked, load, opened, reading
 from app.migrations import migrate as migrate_database
-from app.readiness import (
+from app.operations.readiness import (
     NotMigrated,
     NotReady,
     require_known_tables,

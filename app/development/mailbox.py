@@ -11,8 +11,8 @@ from pyramid.response import Response
 from pyramid.view import view_config
 from sqlalchemy import Select, delete, select
 
-from app.development import reading
-from app.mail.tables import UNDER_WAY, OutboxEmail, State
+from app.development import email_page as reading
+from app.mail.outbox.tables import UNDER_WAY, OutboxEmail, State
 from app.web.translation import _
 
 SHOWN = 200

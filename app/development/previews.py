@@ -11,13 +11,14 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from app.development import framing, reading
-from app.development.faults import Fault, fault_of
-from app.languages import own_name
+from app.development import email_page as reading
+from app.development import frames as framing
+from app.development.template_errors import Fault, fault_of
+from app.i18n.languages import own_name
 from app.mail.kinds import Kind
-from app.mail.lint import Finding
-from app.mail.previews import Preview, compose_preview, findings_of, previews_of
-from app.mail.tables import OutboxEmail
+from app.mail.outbox.tables import OutboxEmail
+from app.previews.lint import Finding
+from app.previews.preview import Preview, compose_preview, findings_of, previews_of
 from app.web.translation import _
 
 

@@ -13,12 +13,12 @@ from pyramid.config import Configurator
 from pyramid.path import AssetResolver
 from pyramid.request import Request
 
-from app.mail.compose import Composer
+from app.mail.composing.composer import Composer
 from app.mail.kinds import InDoubt, Kind, Kinds, Priority, RateLimit
 from app.mail.message import Attachment, BodyFormat, Message, Recipient
+from app.mail.outbox.wakeup import Wakeup
 from app.mail.service import EmailService, KeyTaken
 from app.mail.test_message import TEST_MESSAGE
-from app.mail.wakeup import Wakeup
 from app.templates_folder import templates_folder
 
 __all__ = [
@@ -41,7 +41,7 @@ def includeme(config: Configurator) -> None:
     """Read the settings into the email service and hand it to every request."""
     config.include("app.settings")
     config.include("app.database")
-    config.include("app.languages")
+    config.include("app.i18n.languages")
     registry = config.registry
     registry.email_kinds = Kinds()
     registry.email_wakeup = Wakeup()

@@ -10,13 +10,15 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app import formats
 from app.database import insert_for
-from app.mail import addresses, logbook, outbox
+from app.i18n import formats
+from app.mail import addresses
 from app.mail.kinds import Kind
 from app.mail.message import Message
-from app.mail.tables import EmailAttachment, OutboxEmail, State, SuppressedAddress
-from app.mail.wakeup import Wakeup
+from app.mail.outbox import log_after_commit as logbook
+from app.mail.outbox import moves as outbox
+from app.mail.outbox.tables import EmailAttachment, OutboxEmail, State, SuppressedAddress
+from app.mail.outbox.wakeup import Wakeup
 from app.settings import Email, Site
 
 log = logging.getLogger(__name__)

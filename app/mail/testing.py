@@ -12,7 +12,7 @@ from pyramid.router import Router
 from sqlalchemy import select
 
 from app.database import Database
-from app.mail.tables import OutboxEmail
+from app.mail.outbox.tables import OutboxEmail
 
 
 class Mailbox:

@@ -10,9 +10,9 @@ from alembic import context
 from sqlalchemy import Engine, func, select
 
 import app.accounts.models
-import app.mail.relay
-import app.mail.tables
-import app.readiness
+import app.mail.delivery.relay
+import app.mail.outbox.tables
+import app.operations.readiness
 import app.shop.models  # noqa: F401 (the models register themselves with Base)
 from app.database import Base, UTCDateTime
 

@@ -5,7 +5,7 @@ import logging
 from pyramid.config import Configurator
 
 from app.shop.emails import PURCHASE_RECEIPT
-from app.shop.test_provider import TestProvider
+from app.shop.payments.test import TestProvider
 
 log = logging.getLogger(__name__)
 

@@ -17,5 +17,5 @@ def includeme(config: Configurator) -> None:
     config.include("app.web.visitor")
     config.include("app.web.csrf")
     config.include("app.web.headers")
-    config.include("app.web.well_formed")
+    config.include("app.web.malformed_requests")
     config.include("app.web.errors")

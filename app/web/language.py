@@ -6,7 +6,7 @@ from pyramid.i18n import Localizer
 from pyramid.request import Request
 from pyramid.response import Response
 
-from app.languages import SOURCE, Languages
+from app.i18n.languages import SOURCE, Languages
 
 
 def localizer(request: Request, language: str) -> Localizer:
@@ -44,6 +44,6 @@ def _localizer(request: Request) -> Localizer:
 
 def includeme(config: Configurator) -> None:
     """Let ``request.locale_name`` and ``request.localizer`` follow the reader."""
-    config.include("app.languages")
+    config.include("app.i18n.languages")
     config.set_locale_negotiator(_language)
     config.add_request_method(_localizer, "localizer", reify=True)

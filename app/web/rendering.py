@@ -9,8 +9,8 @@ from jinja2.runtime import Context
 from pyramid.config import Configurator
 from pyramid.events import BeforeRender
 
-from app import formats
-from app.languages import DOMAIN, direction
+from app.i18n import formats
+from app.i18n.languages import DOMAIN, direction
 from app.templates_folder import templates_folder
 from app.web.links import has_route
 

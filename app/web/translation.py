@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from pyramid.i18n import TranslationStringFactory
 
-from app.languages import DOMAIN
+from app.i18n.languages import DOMAIN
 
 
 class Mark(Protocol):

@@ -14,9 +14,7 @@ from pyramid.router import Router
 from app.commands import main
 from app.database import utc_clock
 from app.migrations import migrate
-from tests.delivery.conftest import Outbox, certificate, relay, sending_values
-
-__all__ = ["certificate", "relay", "sending_values"]
+from tests.support.sending import Outbox
 
 INI = """
 [app:main]

@@ -13,19 +13,19 @@ import pytest
 from pyramid.router import Router
 from sqlalchemy import select
 
-from app import server
 from app.database import Base, Database
 from app.mail import InDoubt
-from app.mail.delivery import Delivery
-from app.mail.outbox import claim
-from app.mail.tables import UNDER_WAY, OutboxEmail, State
+from app.mail.delivery.worker import Delivery
+from app.mail.outbox.moves import claim
+from app.mail.outbox.tables import UNDER_WAY, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
-from app.readiness import NotReady, Owner, require_ours, site_of
+from app.operations import server
+from app.operations.readiness import NotReady, Owner, require_ours, site_of
 from tests.commands.conftest import Pillarbox, write_ini
 from tests.conftest import Clock, on_sqlite
-from tests.delivery.conftest import Outbox, kind
 from tests.mail.conftest import RECEIPT, attachments, put
-from tests.relay import Relay
+from tests.support.relay import Relay
+from tests.support.sending import Outbox, kind
 
 HERE = {"site.base_url": "https://shop.example.org"}
 THERE = {"site.base_url": "https://copy.example.net:8443"}
@@ -283,7 +283,7 @@ def test_two_first_starts_at_once_agree_on_one_owner(
     settings_values: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from app import readiness
+    from app.operations import readiness
 
     first, second = make_app(settings_values | HERE), make_app(settings_values | THERE)
     owner = readiness.owner

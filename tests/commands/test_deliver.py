@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from app.commands import deliver
-from app.mail.delivery import Delivery
+from app.mail.delivery.worker import Delivery
 from app.mail.test_message import TEST_MESSAGE
 from tests.commands.conftest import LOGGING, Pillarbox, write_ini
 from tests.conftest import eventually
-from tests.delivery.conftest import Outbox
-from tests.relay import Relay
+from tests.support.relay import Relay
+from tests.support.sending import Outbox
 
 START = "delivery to 127.0.0.1"
 Process = subprocess.Popen[bytes]

@@ -11,14 +11,14 @@ import pytest
 from app import database
 from app.accounts.emails import PASSWORD_RESET, WELCOME
 from app.database import utc_clock
-from app.mail.relay import Relay
-from app.mail.relay import name_of as relay_name
-from app.mail.tables import EmailAttempt, OutboxEmail, State
+from app.mail.delivery.relay import Relay
+from app.mail.delivery.relay import name_of as relay_name
+from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
 from tests.commands.conftest import Pillarbox, write_ini
 from tests.conftest import on_sqlite
-from tests.delivery.conftest import Outbox
 from tests.mail.conftest import RECEIPT, attachments, put
+from tests.support.sending import Outbox
 
 WRITING = [("resend", 1), ("release", 1), ("cancel", 1), ("purge",)]
 

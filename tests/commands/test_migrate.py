@@ -11,7 +11,7 @@ from sqlalchemy import inspect
 from app.database import Database
 from tests.commands.conftest import Pillarbox, write_ini
 from tests.conftest import on_sqlite
-from tests.delivery.conftest import Outbox
+from tests.support.sending import Outbox
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 

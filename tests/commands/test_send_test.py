@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from app.commands import send_test
-from app.mail.delivery import Delivery
-from app.mail.relay import Relay as RelayRow
-from app.mail.tables import OutboxEmail, SuppressedAddress
+from app.mail.delivery.relay import Relay as RelayRow
+from app.mail.delivery.worker import Delivery
+from app.mail.outbox.tables import OutboxEmail, SuppressedAddress
 from app.mail.test_message import TEST_MESSAGE
 from app.mail.testing import Mailbox
 from tests.commands.conftest import Pillarbox, write_ini
-from tests.delivery.conftest import Outbox
-from tests.relay import Relay
+from tests.support.relay import Relay
+from tests.support.sending import Outbox
 
 ADA = "ada@example.org"
 

@@ -7,8 +7,8 @@ import pytest
 from pyramid.router import Router
 
 from app.mail import Message, Recipient
-from app.mail.tables import OutboxEmail
-from tests.delivery.conftest import Outbox, kind
+from app.mail.outbox.tables import OutboxEmail
+from tests.support.sending import Outbox, kind
 
 Put = Callable[..., int]
 

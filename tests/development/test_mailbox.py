@@ -8,7 +8,7 @@ from webtest import TestApp, TestResponse
 
 from app.development.mailbox import KEPT
 from app.mail import Attachment
-from app.mail.tables import EmailAttachment, EmailAttempt, OutboxEmail, State
+from app.mail.outbox.tables import EmailAttachment, EmailAttempt, OutboxEmail, State
 from tests.conftest import on_sqlite
 from tests.development.conftest import Put
 

@@ -8,7 +8,7 @@ from pyramid.router import Router
 from webtest import TestApp
 
 from app import configure
-from app.mail.previews import previews_of
+from app.previews.preview import previews_of
 from tests.conftest import Clock, on_sqlite
 
 pytestmark = on_sqlite

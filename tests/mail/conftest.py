@@ -8,8 +8,8 @@ from pyramid.router import Router
 from sqlalchemy import func, select, update
 
 from app.mail import Attachment
-from app.mail.tables import EmailAttachment, OutboxEmail, State
-from tests.delivery.conftest import Outbox
+from app.mail.outbox.tables import EmailAttachment, OutboxEmail, State
+from tests.support.sending import Outbox
 
 RECEIPT = Attachment("receipt.pdf", "application/pdf", b"%PDF-1.7")
 

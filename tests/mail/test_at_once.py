@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from app.mail import RateLimit
-from app.mail.delivery import Delivery
-from app.mail.tables import OutboxEmail
-from tests.delivery.conftest import Outbox, kind
+from app.mail.delivery.worker import Delivery
+from app.mail.outbox.tables import OutboxEmail
+from tests.support.sending import Outbox, kind
 
 TOGETHER = 8
 

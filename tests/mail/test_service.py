@@ -9,16 +9,16 @@ from jinja2 import DictLoader
 from pyramid.router import Router
 
 from app.mail import Attachment, KeyTaken, RateLimit, Recipient
-from app.mail.compose import Composer
-from app.mail.delivery import Delivery
-from app.mail.outbox import Attempt, begin_sending, claim, deferred, postponed, settle
+from app.mail.composing.composer import Composer
+from app.mail.delivery.worker import Delivery
+from app.mail.outbox.moves import Attempt, begin_sending, claim, deferred, postponed, settle
+from app.mail.outbox.tables import SuppressedAddress
 from app.mail.service import LARGEST
-from app.mail.tables import SuppressedAddress
 from app.mail.testing import Mailbox
 from tests.conftest import Clock
-from tests.delivery.conftest import Note, Outbox, kind
-from tests.functional.accounts import another_browser, sign_up
 from tests.mail.conftest import RECEIPT, attachments
+from tests.support.accounts import another_browser, sign_up
+from tests.support.sending import Note, Outbox, kind
 
 HOUR = timedelta(hours=1)
 
@@ -267,7 +267,7 @@ def test_a_template_that_raises_leaves_a_failed_row_and_the_act_stands(
         email = sending.service(session).send_message(message, key="broken:1")
     assert email.state == "failed"
     assert email.reason == "could not be composed: UndefinedError"
-    [record] = [record for record in caplog.records if record.name == "app.mail.compose"]
+    [record] = [record for record in caplog.records if record.name == "app.mail.composing.composer"]
     assert record.levelno == logging.ERROR
     assert record.exc_info is not None
     with registry.database.transaction(write=False) as session:

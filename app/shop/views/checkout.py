@@ -10,15 +10,15 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from app import formats
 from app.accounts.models import Account
 from app.accounts.sessions import SIGNED_IN
 from app.database import short_transaction
+from app.i18n import formats
 from app.shop.basket import PricedBasket, priced
 from app.shop.checkout import Buyer, last_order, place_order, placed_order
 from app.shop.forms import CheckoutForm
 from app.shop.models import Seller
-from app.shop.payments import current_payment
+from app.shop.payments.provider import current_payment
 from app.shop.views.payment import go_and_pay
 from app.web.translation import _
 

@@ -16,7 +16,7 @@ from app.accounts.sessions import SIGNED_IN
 from app.database import short_transaction
 from app.shop.models import Order, PaymentState
 from app.shop.numbers import read_order_number
-from app.shop.payments import current_payment
+from app.shop.payments.provider import current_payment
 from app.shop.views.payment import go_and_pay, settle_pending
 
 Page = dict[str, Any]

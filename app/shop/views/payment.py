@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from app.database import short_transaction
 from app.shop.emails import send_purchase_receipt
 from app.shop.models import Order, Payment, PaymentState
-from app.shop.payments import Charge, Outcome, PaymentProvider, ProviderError, settle
+from app.shop.payments.provider import Charge, Outcome, PaymentProvider, ProviderError, settle
 from app.web.translation import _
 
 log = logging.getLogger(__name__)

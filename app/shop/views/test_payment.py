@@ -11,8 +11,8 @@ from sqlalchemy import select
 from app.accounts.sessions import SIGNED_IN
 from app.database import short_transaction
 from app.shop.models import Order, Payment
-from app.shop.payments import Outcome, Verdict
-from app.shop.test_provider import TestProvider
+from app.shop.payments.provider import Outcome, Verdict
+from app.shop.payments.test import TestProvider
 
 DECISIONS = {"pay": Outcome.PAID, "decline": Outcome.FAILED}
 

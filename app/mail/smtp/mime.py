@@ -1,0 +1,233 @@
+"""From a row of the outbox to the bytes on the wire (RFC 5322 and MIME). The same row always gives
+the same bytes.
+
+The common shape (text, HTML, attachments) is written here directly: ``EmailMessage`` costs ten
+times as much, and its folding of long names puts spaces between encoded words that readers then
+show. A test reads the result back with ``EmailMessage``, which writes the rest itself.
+"""
+
+import binascii
+import hashlib
+import mimetypes
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import format_datetime
+from urllib.parse import quote
+
+from app.mail import addresses
+from app.mail.outbox.tables import EmailAttachment, OutboxEmail
+
+CRLF = b"\r\n"
+LONGEST_HEADER_LINE = 78
+"""Characters, without CRLF (RFC 5322 2.1.1)."""
+
+
+def message_bytes(email: OutboxEmail) -> bytes:
+    """The message of a row: CRLF only, headers once each, no Bcc and no Return-Path.
+
+    Raises ``BadAddress`` when an address or a name cannot stand in a header.
+    """
+    parts = [_text_part(subtype, body) for subtype, body in _bodies(email)]
+    boundaries = _boundaries(email.message_id)
+    body = parts[0] if len(parts) == 1 else _multipart("alternative", parts, next(boundaries))
+    if email.attachments:
+        attached = [_attachment_part(attachment) for attachment in email.attachments]
+        body = _multipart("mixed", [body, *attached], next(boundaries))
+    message = b"".join((*_headers(email), body))
+    return message if message.endswith(CRLF) else message + CRLF
+
+
+def _headers(email: OutboxEmail) -> Iterator[bytes]:
+    sender_name, _, sender = email.sender.rpartition("<")
+    yield header_line("Date", format_datetime(email.created_at))
+    yield address_line("From", sender_name.rstrip(), sender.rstrip(">"))
+    yield address_line("To", email.recipient_name, email.recipient)
+    yield header_line("Subject", email.subject)
+    yield header_line("Message-ID", email.message_id)
+    yield address_line("Reply-To", "", email.reply_to)
+    yield header_line("MIME-Version", "1.0")
+    # RFC 3834: no vacation notice may answer this.
+    yield header_line("Auto-Submitted", "auto-generated")
+    yield header_line("X-Auto-Response-Suppress", "All")
+    # Gmail threads equal subjects unless this differs.
+    yield header_line("X-Entity-Ref-ID", email.message_id.strip("<>").partition("@")[0])
+    yield header_line("Content-Language", email.locale.replace("_", "-"))
+
+
+def header_line(name: str, value: str) -> bytes:
+    """One unstructured header, encoded and folded, with its CRLF.
+
+    Raises ``BadAddress`` when the value has a control character.
+    """
+    if not value.isprintable():
+        addresses.check_text(value, f"the header {name}")
+    first = LONGEST_HEADER_LINE - len(name) - 2
+    if not value.isascii() or "=?" in value:
+        lines = _encoded_words(value, first)
+    else:
+        lines = _folded(value, first)
+    return f"{name}: {_FOLD.join(lines)}\r\n".encode("ascii")
+
+
+def address_line(name: str, display_name: str, address: str) -> bytes:
+    """An address header. Only the display name is ever encoded, never the address (RFC 2047 5)."""
+    addresses.check_text(display_name, "the name")
+    address = addresses.ascii_domain(address)
+    if not display_name:
+        return f"{name}: {address}\r\n".encode()
+    first = LONGEST_HEADER_LINE - len(name) - 2
+    if display_name.isascii() and len(display_name) <= _LONGEST_PLAIN_NAME:
+        words = [_phrase(display_name)]
+    else:
+        words = _encoded_words(display_name, first)
+    used = len(words[-1]) + (len(name) + 2 if len(words) == 1 else 1)
+    space = " " if used + len(address) + 3 <= LONGEST_HEADER_LINE else _FOLD
+    return f"{name}: {_FOLD.join(words)}{space}<{address}>\r\n".encode()
+
+
+_FOLD = "\r\n "
+_LONGEST_PLAIN_NAME = 60
+_LONGEST_ENCODED_WORD = 75
+"""Characters (RFC 2047 2)."""
+
+
+def _phrase(name: str) -> str:
+    """A name as RFC 5322 3.2.5 spells it: plain words, or in quotes."""
+    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", name):
+        return name
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _encoded_words(text: str, first: int) -> list[str]:
+    """``text`` as encoded words (RFC 2047), none over 75 characters and no character split between
+    two.
+
+    ``first`` is how many characters the first word may take.
+    """
+    words: list[str] = []
+    room, piece, size = min(first, _LONGEST_ENCODED_WORD), "", 0
+    for character in text:
+        width = len(character.encode())
+        # Base64 makes 4 characters of every 3 bytes, and "=?utf-8?b?" and "?=" take 12.
+        if piece and (size + width + 2) // 3 * 4 + 12 > room:
+            words.append(piece)
+            room, piece, size = _LONGEST_ENCODED_WORD, "", 0
+        piece, size = piece + character, size + width
+    words.append(piece)
+    return [
+        f"=?utf-8?b?{binascii.b2a_base64(word.encode(), newline=False).decode()}?="
+        for word in words
+    ]
+
+
+def _folded(text: str, first: int) -> list[str]:
+    """ASCII ``text`` in lines of at most 78 characters, broken at single spaces only."""
+    lines: list[str] = []
+    line, room = "", first
+    for word in text.split(" "):
+        # A line of white space alone would end the headers for some readers.
+        if line.strip() and word and len(line) + 1 + len(word) > room:
+            lines.append(line)
+            line, room = word, LONGEST_HEADER_LINE - 1
+        else:
+            line = f"{line} {word}" if line else word
+    return [*lines, line]
+
+
+def _bodies(email: OutboxEmail) -> list[tuple[str, str]]:
+    # Readers show the last part they can (RFC 2046 5.1.4), so the text comes first.
+    return [
+        (subtype, body)
+        for subtype, body in (("plain", email.text_body), ("html", email.html_body))
+        if body is not None
+    ]
+
+
+def _text_part(subtype: str, body: str) -> bytes:
+    return b"".join(
+        (
+            b"Content-Type: text/",
+            subtype.encode("ascii"),
+            b'; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n',
+            quoted_printable(body),
+        )
+    )
+
+
+def quoted_printable(text: str) -> bytes:
+    """``text`` in quoted-printable (RFC 2045 6.7): CRLF at each line's end, no line over 76
+    characters.
+    """
+    lines = text.encode()
+    if b"\r" in lines:
+        lines = lines.replace(CRLF, b"\n").replace(b"\r", b"\n")
+    lines = lines.replace(b"\n", CRLF)
+    encoded = binascii.b2a_qp(lines, istext=True)
+    # Where the text has no line end to take after, binascii breaks its own lines with a bare LF.
+    return encoded if CRLF in lines else encoded.replace(b"\n", CRLF)
+
+
+def _attachment_part(attachment: EmailAttachment) -> bytes:
+    content_type = attachment.content_type or mimetypes.guess_type(attachment.filename)[0]
+    if content_type == "message/rfc822":
+        # One that does not say in which charset it is goes as a file of unknown kind.
+        with suppress(UnicodeError):
+            return _message_part(attachment)
+        content_type = None
+    return b"".join(
+        (
+            header_line("Content-Type", content_type or "application/octet-stream"),
+            b"Content-Transfer-Encoding: base64\r\n",
+            header_line("Content-Disposition", _disposition(attachment.filename)),
+            CRLF,
+            _base64(attachment.content),
+        )
+    )
+
+
+def _message_part(attachment: EmailAttachment) -> bytes:
+    """A message within the message: it must not be in base64 (RFC 2046 5.2.1), and each part of it
+    that is not ASCII is encoded by itself.
+    """
+    part = EmailMessage(_WITHIN)
+    inner = message_from_bytes(attachment.content, policy=_WITHIN)
+    part.set_content(inner, cte="7bit", disposition="attachment", filename=attachment.filename)
+    del part["MIME-Version"]
+    return part.as_bytes()
+
+
+_WITHIN = policy.SMTP.clone(max_line_length=76, cte_type="7bit")
+
+
+def _disposition(filename: str) -> str:
+    """A file's name as RFC 2231 writes it when it is not plain ASCII."""
+    if re.fullmatch(r"[A-Za-z0-9._-]{1,60}", filename):
+        return f'attachment; filename="{filename}"'
+    return f"attachment; filename*=utf-8''{quote(filename, safe='')}"
+
+
+def _base64(content: bytes) -> bytes:
+    # 57 bytes make the 76 characters that RFC 2045 6.8 allows a line.
+    lines = (
+        binascii.b2a_base64(content[start : start + 57], newline=False)
+        for start in range(0, len(content), 57)
+    )
+    return CRLF.join(lines)
+
+
+def _multipart(subtype: str, parts: list[bytes], boundary: bytes) -> bytes:
+    delimiter = CRLF + b"--" + boundary
+    head = b'Content-Type: multipart/%s; boundary="%s"\r\n' % (subtype.encode("ascii"), boundary)
+    return b"".join((head, *(delimiter + CRLF + part for part in parts), delimiter, b"--", CRLF))
+
+
+def _boundaries(message_id: str) -> Iterator[bytes]:
+    """Boundaries from the Message-ID. Quoted-printable and base64 never hold ``=_`` as text, so
+    none can occur in a body.
+    """
+    digest = hashlib.sha256(message_id.encode()).hexdigest()[:24]
+    for number in range(2):
+        yield f"=_{number}_{digest}".encode("ascii")

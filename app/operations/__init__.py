@@ -1,0 +1,3 @@
+"""What runs around the application: the server, and what supervisors ask about it. Nothing here
+shows a page or knows a product.
+"""

@@ -1,0 +1,118 @@
+"""What our HTML and CSS use and a mail program lacks, unless somebody has thought about it.
+
+The table condenses the tests of Can I email (https://www.caniemail.com, MIT licence, whose text
+stands in the table); ``scripts/client_support.py`` makes it anew.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from app.previews.lint import css
+from app.previews.lint.document import Document
+from app.previews.lint.finding import Finding
+from app.previews.lint.rendered import Rendered
+
+REVIEWED: Mapping[str, str] = {
+    "html-doctype": "what is inlined does not depend on the rendering mode",
+    "html-lang": "the letter reads the same, only a screen reader may take the wrong voice",
+    "html-dir": "each paragraph's direction shows from its letters",
+    "html-meta-color-scheme": "it only tells programs not to invert the colours themselves",
+    "html-style": "the phone and the dark block improve what is inlined and complete",
+    "html-body": "the table around the letter has the page's colour too",
+    "html-role": "a screen reader then announces a layout table, and reads the same",
+    "html-aria-hidden": "the preheader is hidden from everybody by display:none",
+    "css-max-height": "display:none and mso-hide:all hide the preheader in classic Outlook",
+    "css-overflow": "display:none and mso-hide:all hide the preheader in classic Outlook",
+    "css-border-radius": "corners are square then",
+    "css-sytem-ui": "classic Outlook takes Segoe UI, which comes first",
+    "css-overflow-wrap": "word-break does the same where this is lacking",
+    "css-word-break": "only a word of more than 30 letters makes the letter wider, which scrolls",
+    "css-white-space": "amounts hold no-break spaces",
+    "css-text-decoration": "the words on a button are underlined then",
+}
+"""Features we use although a program lacks them, and why that harms nobody."""
+
+_GROUPS = {
+    **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), "html-h1-h6"),
+    **dict.fromkeys(("ul", "ol", "dl"), "html-lists"),
+    **dict.fromkeys(
+        ("article", "aside", "footer", "header", "main", "nav", "section"), "html-semantics"
+    ),
+}
+_FUNCTIONS = {
+    "calc": "css-unit-calc",
+    "min": "css-function-min",
+    "max": "css-function-max",
+    "clamp": "css-function-clamp",
+    "light-dark": "css-function-light-dark",
+    "var": "css-variables",
+}
+
+
+@cache
+def table() -> Mapping[str, Any]:
+    """Feature to its title, the date of its last test, and the programs that lack it."""
+    features: Mapping[str, Any] = json.loads(
+        Path(__file__).with_name("client_support.json").read_text("utf-8")
+    )["features"]
+    return features
+
+
+def support(email: Rendered) -> Iterator[Finding]:
+    """Each feature once, where it is first used."""
+    first: dict[str, str] = {}
+    for feature, place in features(email.document):
+        first.setdefault(feature, place)
+    for feature, place in first.items():
+        if feature in table() and feature not in REVIEWED:
+            known = table()[feature]
+            yield Finding(
+                "clients",
+                place,
+                f"{known['title']} is lacking in {', '.join(known['lacking'])} "
+                f"(tested {known['tested']})",
+                "Do without it, or say in clients.REVIEWED why it harms nobody",
+            )
+
+
+def features(document: Document) -> Iterator[tuple[str, str]]:
+    """The features in use, by the names that Can I email gives them, and where.
+
+    What stands in ``<style>`` counts as one: a program that lacks any of it shows what is inlined.
+    """
+    if document.doctype:
+        yield "html-doctype", "HTML, line 1"
+    for _, line in document.comments:
+        yield "html-comments", f"HTML, line {line}"
+    for element in document.all():
+        yield _GROUPS.get(element.tag, f"html-{element.tag}"), element.place
+        for name in element.attributes:
+            yield f"html-{name}", element.place
+        if element.get("name") == "color-scheme":
+            yield "html-meta-color-scheme", element.place
+        if element.get("href").startswith("mailto:"):
+            yield "html-mailto-links", element.place
+        for declaration in css.declarations(element.get("style")):
+            for feature in _of_declaration(declaration):
+                yield feature, element.place
+
+
+def _of_declaration(declaration: css.Declaration) -> Iterator[str]:
+    name, value = declaration.name, declaration.value
+    side = re.fullmatch(r"(margin|padding|border)-(top|right|bottom|left)", name)
+    yield f"css-{side[1] if side else name}"
+    if name == "display":
+        yield f"css-display-{value.removeprefix('inline-')}"
+    if re.search(r"\b(system-ui|ui-[a-z-]+)\b", value):
+        # Its own spelling.
+        yield "css-sytem-ui"
+    for function in re.findall(r"([a-z-]+)\(", value):
+        yield _FUNCTIONS.get(function, f"css-{function}")
+    for unit in re.findall(r"(?<![\w#])[\d.]+([a-z]+|%)", value):
+        yield "css-unit-percent" if unit == "%" else f"css-unit-{unit}"
+    if declaration.important:
+        yield "css-important"

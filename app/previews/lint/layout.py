@@ -1,0 +1,124 @@
+"""A9: what fits a thumb and a screen of 320 px, in Outlook too."""
+
+import re
+from collections.abc import Iterator
+
+from app.previews.lint import document
+from app.previews.lint.cascade import pixels
+from app.previews.lint.finding import Finding
+from app.previews.lint.rendered import Rendered
+
+BUTTON = 44
+"""CSS pixels a button is high at least (WCAG 2.2, 2.5.5)."""
+NARROWEST = 320
+"""CSS pixels of the narrowest screen."""
+LONGEST_WORD = 30
+"""Characters that fit a line of the narrowest screen without being broken."""
+
+_AMOUNT = re.compile(
+    r"[€$£¥₹] \d|\b(?:EUR|USD|GBP|CHF|JPY|CAD|AUD|SEK|NOK|DKK|PLN|CZK) \d"
+    r"|\d (?:[€$£¥₹]|EUR\b|USD\b|GBP\b|CHF\b|JPY\b|CAD\b|AUD\b|SEK\b|NOK\b|DKK\b|PLN\b|CZK\b)"
+)
+_ENDLESS = re.compile(rf"[\x21-\x2c\x2e-\x7e\xa1-\u024f]{{{LONGEST_WORD + 1},}}")
+
+
+def buttons(email: Rendered) -> Iterator[Finding]:
+    """Links that look like buttons are as high as a thumb, whichever program shows them."""
+    for link in email.document.all("a"):
+        style = email.cascade.declared(link)
+        if not {"padding", "background-color", "display"} & style.keys():
+            continue
+        if style.get("display") not in ("inline-block", "block"):
+            yield Finding("A9", link.place, "has no height as a button", "Say display:inline-block")
+        line = pixels(email.cascade.value(link, "line-height"))
+        cell = link.inside("td")
+        if line is None:
+            yield Finding("A9", link.place, "its line-height is not in px", "Give it in px")
+            continue
+        if cell is None or not cell.get("bgcolor"):
+            yield Finding(
+                "A9", link.place, "stands in no coloured cell", "Put it in a <td bgcolor>"
+            )
+            continue
+        if any("border" in name and name != "border-radius" for name in style):
+            yield Finding(
+                "A9", link.place, "is drawn with borders", "Use padding, and mso-padding-alt"
+            )
+        # Outlook does not pad links, so there the cell's padding makes the height.
+        for name, element, program in (
+            ("padding", link, "a browser"),
+            ("mso-padding-alt", cell, "Outlook"),
+        ):
+            declared = email.cascade.declared(element)
+            sides = [pixels(declared.get(f"{name}-{side}", "0")) or 0 for side in ("top", "bottom")]
+            height = line + sum(sides)
+            if height < BUTTON:
+                yield Finding(
+                    "A9",
+                    element.place,
+                    f"in {program} the button is {height:g} px high",
+                    f"Raise {name}: {BUTTON} px is the least",
+                )
+
+
+def amounts(email: Rendered) -> Iterator[Finding]:
+    """An amount and its currency stay on one line."""
+    for row in email.document.all("tr"):
+        for cell in document.amounts(row):
+            if email.cascade.value(cell, "white-space") != "nowrap":
+                yield Finding("A9", cell.place, "an amount may wrap", "Say white-space:nowrap")
+    for element in email.document.visible:
+        nowrap = email.cascade.value(element, "white-space") == "nowrap"
+        for match in _AMOUNT.finditer(element.own_text):
+            if not nowrap and match[0] not in email.expected.words:
+                yield Finding(
+                    "A9",
+                    element.place,
+                    f"{match[0]!r} may be broken",
+                    "Use the filter money, which writes a no-break space",
+                )
+
+
+def width(email: Rendered) -> Iterator[Finding]:
+    """Nothing is wider than the narrowest screen, nor in Outlook as wide as the widest."""
+    ghosts = "".join(text for text, _ in email.document.comments if text.startswith("[if mso"))
+    for element in email.document.all():
+        declared = email.cascade.declared(element)
+        fixed = [element.get("width"), declared.get("width", ""), declared.get("min-width", "")]
+        if any((pixels(value) or 0) > NARROWEST or _bare(value) > NARROWEST for value in fixed):
+            yield Finding(
+                "A9",
+                element.place,
+                f"is wider than {NARROWEST} px",
+                'Say width="100%" and limit it by max-width',
+            )
+        limit = pixels(declared.get("max-width", ""))
+        if limit and f'width="{limit:g}"' not in ghosts:
+            yield Finding(
+                "A9",
+                element.place,
+                "Outlook knows no max-width here",
+                f'Put a table width="{limit:g}" around it, within <!--[if mso]>',
+            )
+
+
+def endless_words(email: Rendered) -> Iterator[Finding]:
+    """A word longer than a narrow line may be broken anywhere."""
+    for element in email.document.visible:
+        if _ENDLESS.search(element.own_text):
+            breaks = (
+                email.cascade.value(element, "overflow-wrap") in ("anywhere", "break-word"),
+                email.cascade.value(element, "word-break") in ("break-word", "break-all"),
+            )
+            if not all(breaks):
+                yield Finding(
+                    "A9",
+                    element.place,
+                    "a long word pushes the email wider than the screen",
+                    "Say overflow-wrap:anywhere, and word-break:break-word for Gmail and Outlook",
+                )
+
+
+def _bare(value: str) -> float:
+    """What an HTML attribute such as ``width="600"`` says in pixels."""
+    return float(value) if re.fullmatch(r"\d+", value) else 0

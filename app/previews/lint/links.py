@@ -1,0 +1,116 @@
+"""A10 and A11: where links lead, why the email came, and who answers."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
+
+from app.i18n import formats
+from app.previews.lint.document import Element
+from app.previews.lint.finding import Finding
+from app.previews.lint.rendered import Rendered
+
+_SAYS_NOTHING = re.compile(
+    "(click )?(here|this)|(this )?link|((read|learn) )?more|continue|go|open"
+    "|(klicken sie )?hier( klicken)?|(dieser )?link|mehr|weiter|öffnen",
+    re.IGNORECASE,
+)
+_URL = re.compile(r"(?:https?://|www\.)[^\s<>]+")
+
+
+def links(email: Rendered) -> Iterator[Finding]:
+    """Links lead to the site, say so, and name nobody."""
+    for link in email.document.all("a"):
+        href, label = link.get("href"), " ".join(link.text.split())
+        problem = _destination(email, href)
+        if problem:
+            yield Finding("A10", link.place, *problem)
+        if not label or _SAYS_NOTHING.fullmatch(label.rstrip(".!")):
+            yield Finding(
+                "A10", link.place, f"{label!r} does not say where it leads", "Name what one finds"
+            )
+        shown = _URL.match(label)
+        if shown and shown[0].rstrip("/") not in (href.rstrip("/"), urlsplit(href).netloc):
+            yield Finding(
+                "A10", link.place, "shows one address and leads to another", "Show where it leads"
+            )
+    for element in email.document.all():
+        source = element.get("src")
+        if source and not source.startswith(("cid:", email.expected.site.base_url + "/")):
+            yield Finding("A10", element.place, "loads from elsewhere", "Serve it from the site")
+    if email.html is None:
+        for url in _URL.findall(email.text or ""):
+            problem = _destination(email, url.rstrip(".,;:!?)"))
+            if problem and url not in email.expected.words:
+                yield Finding("A10", "text", *problem)
+
+
+def support(email: Rendered) -> Iterator[Finding]:
+    """How to reach a person."""
+    address = email.expected.site.support_email
+    mailto = [link for link in email.document.all("a") if link.get("href") == f"mailto:{address}"]
+    if email.html is not None and not mailto:
+        yield Finding(
+            "A11", "HTML", "does not link to site.support_email", "Say who answers questions"
+        )
+    if email.text is not None and address not in email.text:
+        yield Finding(
+            "A11", "text", "does not name site.support_email", "Say who answers questions"
+        )
+
+
+def reason(email: Rendered) -> Iterator[Finding]:
+    """Why the email came. The layout gives the class ``reason`` to that sentence, and after it to
+    who answers.
+    """
+    reasons = [element for element in email.document.visible if "reason" in element.classes]
+    why = reasons[0].text if reasons else ""
+    is_said = len(why.split()) > 3 and email.expected.site.support_email not in why
+    if email.html is not None and not is_said:
+        yield Finding(
+            "A11", "HTML", "does not say why it came", "Fill the template's block named reason"
+        )
+
+
+def lifetime(email: Rendered) -> Iterator[Finding]:
+    """How long what the email offers lives, in both bodies."""
+    kind, lifetimes = email.expected.kind, email.expected.lifetimes
+    if kind.carries_secret and not lifetimes:
+        yield Finding(
+            "A11",
+            f"the context of {kind.name}",
+            "does not know how long the link lives",
+            "Add a timedelta to it, and show it",
+        )
+    bodies = {
+        "HTML": None if email.html is None else _shown(email.content.root),
+        "text": None if email.text is None else " ".join(email.text.split()),
+    }
+    for life in lifetimes:
+        words = " ".join(formats.duration(life, email.expected.to.locale).split())
+        for place, body in bodies.items():
+            if body is not None and words not in body:
+                yield Finding(
+                    "A11", place, f"does not say {words!r}", "Show it with the filter duration"
+                )
+
+
+def _destination(email: Rendered, href: str) -> tuple[str, str] | None:
+    """What is wrong with where a link leads, and the cure."""
+    expected = email.expected
+    if href == f"mailto:{expected.site.support_email}":
+        return None
+    base = expected.site.base_url
+    # A development site has no certificate; what production sends is checked with its settings.
+    if urlsplit(href).scheme != "https" and not (href + "/").startswith(base + "/"):
+        return f"{href!r} is no absolute https address", "Make it with request.link"
+    if not (href + "/").startswith(base + "/") and href not in expected.links:
+        return f"leads to {urlsplit(href).netloc}, not to {base}", "Make it with request.link"
+    told = unquote(href).casefold()
+    people = [expected.to.address, *(name for name in expected.to.name.split() if len(name) > 3)]
+    if "@" in told or any(name.casefold() in told for name in people):
+        return "names a person in its address", "Name the account or order by its number"
+    return None
+
+
+def _shown(root: Element) -> str:
+    return " ".join(root.text.split())

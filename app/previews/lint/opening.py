@@ -1,0 +1,95 @@
+"""A6: what an inbox shows of an email before it is opened."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from app.previews.lint.cascade import pixels
+from app.previews.lint.document import Element
+from app.previews.lint.finding import Finding
+from app.previews.lint.rendered import Rendered
+
+SUBJECT = range(8, 61)
+PREHEADER = range(30, 141)
+"""How many characters they may have."""
+HIDDEN = {
+    "display": "none",
+    "max-height": "0",
+    "max-width": "0",
+    "overflow": "hidden",
+    "mso-hide": "all",
+}
+"""How a preheader is hidden; a tiny font or the page's colour is what spam does."""
+_SHORTEST_SECRET = 12
+
+
+def subject(email: Rendered) -> Iterator[Finding]:
+    """The fact first, short enough for a list, and nothing that opens an account."""
+    text = str(email.message.get("Subject", ""))
+    if len(text) not in SUBJECT:
+        yield Finding(
+            "A6",
+            "header Subject",
+            f"has {len(text)} characters",
+            f"Write {SUBJECT[0]} to {SUBJECT[-1]}",
+        )
+    if text.startswith(("[", email.expected.site.name)):
+        yield Finding(
+            "A6",
+            "header Subject",
+            "begins with the sender, whom the list names already",
+            "Begin with the fact",
+        )
+    yield from _no_secret(email, "header Subject", text)
+
+
+def preheader(email: Rendered) -> Iterator[Finding]:
+    """The line beside the subject: hidden in the email, and not its heading over again."""
+    if email.html is None:
+        return
+    element = _preheader(email)
+    if element is None:
+        yield Finding("A6", "HTML", "has no preheader", "Begin the body with a hidden one")
+        return
+    text = " ".join(element.text.split())
+    if len(text) not in PREHEADER:
+        yield Finding(
+            "A6",
+            element.place,
+            f"the preheader has {len(text)} characters",
+            f"Write {PREHEADER[0]} to {PREHEADER[-1]}",
+        )
+    headings = [" ".join(heading.text.split()) for heading in email.document.all("h1")]
+    for shown in (str(email.message.get("Subject", "")), *headings):
+        if shown and shown.casefold() in text.casefold():
+            yield Finding(
+                "A6", element.place, f"the preheader repeats {shown!r}", "Say what comes next"
+            )
+    style = email.cascade.declared(element)
+    for name, value in HIDDEN.items():
+        if style.get(name, "").removesuffix("px") != value:
+            yield Finding(
+                "A6", element.place, f"lacks {name}:{value}", "Hide the preheader in all five ways"
+            )
+    yield from _no_secret(email, element.place, text)
+
+
+def tiny_text(email: Rendered) -> Iterator[Finding]:
+    """Text too small to read counts as hidden, and SpamAssassin counts it against the email."""
+    for element in email.document.visible:
+        size = pixels(email.cascade.value(element, "font-size"))
+        if element.own_text.strip() and size is not None and size < 12:
+            yield Finding("A6", element.place, f"its text is {size:g}px high", "Write 12px or more")
+
+
+def _preheader(email: Rendered) -> Element | None:
+    """The first element of the body that holds text, when it is hidden."""
+    texts = (element for element in email.document.all() if element.own_text.strip())
+    first = next((element for element in texts if element.inside("body")), None)
+    return first if first is not None and first.is_hidden else None
+
+
+def _no_secret(email: Rendered, place: str, text: str) -> Iterator[Finding]:
+    if email.expected.kind.carries_secret:
+        secrets = (urlsplit(link).path.rpartition("/")[2] for link in email.expected.links)
+        if any(len(secret) >= _SHORTEST_SECRET and secret in text for secret in secrets):
+            yield Finding("A6", place, "shows the secret of a link", "Leave it to the link")

@@ -1,0 +1,165 @@
+"""A12: the plain text says what the HTML says: every word, link, amount and table row, and nothing
+else.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from unicodedata import category, east_asian_width
+
+from app.previews.lint.document import Document, Element, amounts
+from app.previews.lint.finding import Finding
+from app.previews.lint.rendered import Rendered
+
+WIDTH = 76
+"""Columns."""
+_INLINE = re.compile("a|abbr|b|bdi|bdo|cite|code|em|i|kbd|mark|q|s|small|span|strong|sub|sup|u|wbr")
+_NUMBER = re.compile(r"\d")
+_NARROWEST_CELL = 12
+"""Columns of a table's narrowest column, in which a longer word is cut."""
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069\ue000-\ue005]")
+"""What is taken out of people's words on their way into the text."""
+
+
+def width(email: Rendered) -> Iterator[Finding]:
+    """No line is wider than a reply can quote, but for an address, which is never broken."""
+    for number, line in enumerate((email.text or "").splitlines(), 1):
+        if columns(line) > WIDTH and not re.search(r"://|@", line):
+            yield Finding(
+                "A12",
+                f"text, line {number}",
+                f"has {columns(line)} columns",
+                f"Wrap it at {WIDTH}",
+            )
+
+
+def links(email: Rendered) -> Iterator[Finding]:
+    """Every link, unbroken."""
+    if email.text is None:
+        return
+    for link in email.content.all("a"):
+        address = _address(link)
+        if not re.search(rf"(?<![^\s<(]){re.escape(address)}(?![^\s>).,;:!?])", email.text):
+            yield Finding("A12", link.place, "the text lacks this link", "Write it out, unbroken")
+
+
+def words(email: Rendered) -> Iterator[Finding]:
+    """Every word, number and amount as often as in the HTML, and no other."""
+    if email.html is None or email.text is None:
+        return
+    told = Counter(_words(_told(email.content)))
+    written = Counter(_words(email.text))
+    lost = told - written
+    added = written - told
+    for word in list(lost.elements()):
+        cuts = _cuts(word) if columns(word) > _NARROWEST_CELL else ()
+        pieces = next((cut for cut in map(Counter, cuts) if not cut - added), None)
+        if pieces is not None:
+            added -= pieces
+            lost -= Counter([word])
+    added -= _rules(email.content, added)
+    for word in lost:
+        what = "amount or number" if _NUMBER.search(word) else "word"
+        yield Finding("A12", "text", f"lacks the {what} {word!r}", "Convert the whole content")
+    for word in added:
+        yield Finding("A12", "text", f"says {word!r} once too often", "Convert nothing else")
+
+
+def _rules(content: Document, added: Counter[str]) -> Counter[str]:
+    """The lines below the heads of tables, which the text draws and the HTML does not."""
+    heads = sum(
+        any(cell.get("scope") == "col" for cell in table.descendants())
+        for table in content.all("table")
+    )
+    dashes = [word for word in added.elements() if not word.strip("-")]
+    return Counter(dashes[:heads])
+
+
+def rows(email: Rendered) -> Iterator[Finding]:
+    """The amounts of a table's row stand on one line, and those of a column below each other."""
+    if email.text is None:
+        return
+    lines = email.text.splitlines()
+    for table in email.content.all("table"):
+        ends: set[int] = set()
+        for row in (row for row in table.descendants() if row.tag == "tr"):
+            told = [cell.text for cell in amounts(row)]
+            pattern = r"\s+".join(map(_loose, told)) + "$"
+            found = [line for line in lines if told and re.search(rf"(?<!\S){pattern}", line)]
+            if told and not found:
+                yield Finding(
+                    "A12", row.place, "the text has no line with its amounts", "Align the columns"
+                )
+            elif told and not any(columns(line) in ends for line in found):
+                ends.add(columns(found[0]))
+        if len(ends) > 1:
+            yield Finding(
+                "A12", table.place, "its amounts do not end in one column", "Align the columns"
+            )
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal ``text`` takes."""
+    marks = sum(category(character) in ("Mn", "Me", "Cf") for character in text)
+    return len(text) - marks + sum(east_asian_width(character) in "WF" for character in text)
+
+
+def _told(document: Document) -> str:
+    """What the HTML tells, as one string: addresses of links behind their words, images by their
+    alt, and no word of one block touching a word of the next.
+    """
+    pieces: list[str] = []
+
+    def walk(element: Element) -> None:
+        if element.is_hidden:
+            return
+        for child in element.children:
+            if isinstance(child, str):
+                pieces.append(child)
+                continue
+            is_inline = _INLINE.fullmatch(child.tag)
+            pieces.append("" if is_inline else " ")
+            if child.tag == "img":
+                pieces.append(child.get("alt"))
+            elif child.tag == "li":
+                number = element.elements.index(child) + 1
+                pieces.append(f"{number} " if element.tag == "ol" else "- ")
+            walk(child)
+            if child.tag == "a" and " ".join(child.text.split()) != _address(child):
+                pieces.append(f" {_address(child)} ")
+            pieces.append("" if is_inline else " ")
+
+    walk(document.root)
+    return "".join(pieces)
+
+
+def _address(link: Element) -> str:
+    return link.get("href").removeprefix("mailto:")
+
+
+def _words(text: str) -> list[str]:
+    """The words of ``text`` without the punctuation around them, which the two bodies set
+    differently.
+    """
+    bare = (_bare(word) for word in _DIRECTIONS.sub("", text).split())
+    return [word for word in bare if word]
+
+
+def _bare(word: str) -> str:
+    return word.strip("<>()[]:.,;")
+
+
+def _cuts(word: str) -> Iterator[list[str]]:
+    """The ways in which a long word can be cut to fit a column."""
+    for room in range(_NARROWEST_CELL, min(columns(word), WIDTH + 1)):
+        pieces, piece = [], ""
+        for character in word:
+            if piece and columns(piece + character) > room:
+                pieces.append(piece)
+                piece = ""
+            piece += character
+        yield [bare for bare in map(_bare, [*pieces, piece]) if bare]
+
+
+def _loose(words: str) -> str:
+    return r"\s".join(map(re.escape, words.split()))

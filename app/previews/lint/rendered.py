@@ -1,0 +1,105 @@
+"""The rendered email that the rules look at, and what it has to agree with."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import timedelta
+from email import message_from_bytes, policy
+from functools import cached_property
+from typing import Any
+
+from app.mail.composing.composer import CONTENT_BEGINS, CONTENT_ENDS
+from app.mail.kinds import Kind
+from app.mail.message import Recipient
+from app.previews.lint.cascade import Cascade
+from app.previews.lint.document import Document
+from app.settings import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an email was made from: its kind and context, the recipient, and the site that sends it
+    from the address ``sender``.
+    """
+
+    kind: Kind
+    context: Any
+    to: Recipient
+    site: Site
+    sender: str
+
+    @property
+    def words(self) -> str:
+        """All text of the context and the recipient's name: what people wrote may look like a
+        mistake and has to come through.
+        """
+        return "\n".join([*_texts(self.context), self.to.name, self.site.name])
+
+    @property
+    def links(self) -> list[str]:
+        """The addresses of web pages that the context names."""
+        return [
+            text
+            for text in _texts(self.context)
+            if text.startswith(("https://", "http://")) and not set(text) & set(" \n<>")
+        ]
+
+    @property
+    def lifetimes(self) -> list[timedelta]:
+        """How long what the email offers lives, as its context says."""
+        values = (getattr(self.context, field.name) for field in fields(self.context))
+        return [value for value in values if isinstance(value, timedelta)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The strings in a context. A mapping is structured data, which is for machines."""
+    if isinstance(value, str):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _texts(getattr(value, field.name))
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _texts(item)
+
+
+class Rendered:
+    """An email as its readers' programs get it: ``source`` are the bytes, everything else is read
+    from them.
+    """
+
+    def __init__(self, source: bytes, expected: Expected) -> None:
+        self.source = source
+        self.expected = expected
+        self.message = message_from_bytes(source, policy=policy.default)
+
+    @cached_property
+    def bodies(self) -> Mapping[str, str]:
+        """The bodies by their subtype, ``plain`` and ``html``, with LF as line end."""
+        return {
+            part.get_content_subtype(): part.get_content().replace("\r\n", "\n")
+            for part in self.message.walk()
+            if part.get_content_maintype() == "text" and not part.is_attachment()
+        }
+
+    @property
+    def html(self) -> str | None:
+        return self.bodies.get("html")
+
+    @property
+    def text(self) -> str | None:
+        return self.bodies.get("plain")
+
+    @cached_property
+    def document(self) -> Document:
+        """The tree of the HTML; an empty one where there is no HTML."""
+        return Document(self.html or "")
+
+    @cached_property
+    def content(self) -> Document:
+        """What stands between the layout's two comments: what the plain text is made from."""
+        html = self.html or ""
+        return Document(html.partition(CONTENT_BEGINS)[2].partition(CONTENT_ENDS)[0])
+
+    @cached_property
+    def cascade(self) -> Cascade:
+        return Cascade(self.document)

@@ -1,0 +1,109 @@
+"""A8: styles that survive: inlined, and one small ``<style>`` with a phone and a dark block."""
+
+import re
+from collections.abc import Iterator
+
+from app.previews.lint import css
+from app.previews.lint.document import Element
+from app.previews.lint.finding import Finding
+from app.previews.lint.rendered import Rendered
+
+KB = 1024
+SMALL = 15 * KB
+"""Octets of HTML that an email with up to five lines in its tables may have."""
+LARGE = 60 * KB
+"""What one with a hundred lines stays below. Gmail cuts an email off at 102 KB."""
+LONGEST_STYLE = 8 * KB
+"""Gmail drops a longer ``<style>`` whole."""
+
+_PHONE = re.compile(r"\((max-width\s*:\s*\d+px|max-device-width\s*:\s*\d+px)\)")
+_DARK = re.compile(r"\(prefers-color-scheme\s*:\s*dark\)")
+
+
+def blocks(email: Rendered) -> Iterator[Finding]:
+    """What ``<style>`` holds."""
+    styles = email.document.all("style")
+    for style in styles[1:]:
+        yield Finding("A8", style.place, "is a second style sheet", "Keep one <style>")
+    for style in styles:
+        if len(style.text.encode()) > LONGEST_STYLE:
+            yield Finding(
+                "A8", style.place, f"is longer than {LONGEST_STYLE} octets", "Shorten it for Gmail"
+            )
+        seen: set[str] = set()
+        for statement in css.statements(style.text):
+            place = f"<style>, line {statement.line}"
+            if isinstance(statement, css.Rule):
+                yield Finding("A8", place, "stands in no at-rule", "Have it inlined")
+                continue
+            name = f"@{statement.name} {statement.condition}"
+            block = _block(statement)
+            if block is None or block in seen:
+                yield Finding(
+                    "A8",
+                    place,
+                    f"{name} is neither the phone block nor the dark block",
+                    "Keep one @media (max-width: 480px) and one (prefers-color-scheme: dark)",
+                )
+            seen.add(block or name)
+            if "@" in statement.body:
+                yield Finding(
+                    "A8", place, f"{name} holds an @", "Take it out: Gmail drops the whole block"
+                )
+            for rule in statement.rules:
+                yield from _rule(rule)
+        for missing in {"phone", "dark"} - seen:
+            yield Finding("A8", style.place, f"has no {missing} block", "Add it")
+    if email.html is not None and not styles:
+        yield Finding("A8", "HTML", "has no <style>", "Add one for phones and the dark")
+
+
+def inlined(email: Rendered) -> Iterator[Finding]:
+    """Text has its font, size and colour without ``<style>`` too."""
+    for element in email.document.visible:
+        if element.own_text.strip():
+            for name in ("font-family", "font-size", "color"):
+                if not email.cascade.value(element, name):
+                    yield Finding(
+                        "A8", element.place, f"its text has no {name}", "Inline one, or around it"
+                    )
+
+
+def size(email: Rendered) -> Iterator[Finding]:
+    """Small enough for a slow line, and never so large that Gmail hides the end."""
+    octets = len((email.html or "").encode())
+    lines = sum(_is_line(row) for row in email.document.all("tr"))
+    most = round(min(LARGE, SMALL + max(0, lines - 5) * (LARGE - SMALL) / 95))
+    if octets > most:
+        yield Finding(
+            "A8",
+            "HTML",
+            f"has {octets} octets for {lines} lines of a table",
+            f"Make it no larger than {most}: shorter class names and styles, fewer of them",
+        )
+
+
+def _block(statement: css.AtRule) -> str | None:
+    if statement.name != "media":
+        return None
+    if _PHONE.fullmatch(statement.condition):
+        return "phone"
+    return "dark" if _DARK.fullmatch(statement.condition) else None
+
+
+def _rule(rule: css.Rule) -> Iterator[Finding]:
+    for declaration in rule.declarations:
+        if not declaration.important:
+            yield Finding(
+                "A8",
+                f"<style>, line {rule.line}",
+                f"{declaration.name} is weaker than what is inlined",
+                "Write !important behind it",
+            )
+
+
+def _is_line(row: Element) -> bool:
+    """Whether it is a line of a data table, not its head, a sum or a fact."""
+    table = row.inside("table")
+    is_data = table is not None and table.get("role") != "presentation"
+    return is_data and not any(cell.tag == "th" for cell in row.elements)

@@ -1,0 +1,59 @@
+"""A12 and A15: no leftovers of templates, markup or programs, and no stranger's words."""
+
+import re
+from collections.abc import Iterator
+
+from app.previews.lint.finding import Finding
+from app.previews.lint.rendered import Rendered
+
+_LEFTOVERS = {
+    r"\{\{|\}\}|\{%|%\}": "is a tag of a template",
+    r"%\(\w+\)[sd]": "is a name that nobody filled in",
+    r"\bNone\b(?! of)": "is a value that was missing",
+    r"\b(Decimal|datetime|timedelta)\b[.(]| object at 0x": "is how Python shows a value",
+    r"&(?:amp|lt|gt|quot|nbsp|#\d+|#x[0-9a-f]+);": "was escaped twice",
+}
+_TEXT_LEFTOVERS = {
+    r"\*\*|__": "is Markdown for bold",
+    r"\]\(": "is a link of Markdown",
+    r"\\[.\-+*_#()!`>\[\]]": "is escaped for Markdown",
+    r"(?m)^#{1,6} ": "is a heading of Markdown",
+    r"\|": "is a border of a table",
+    r"</?[a-z][a-z0-9]*(?: [^<>]*)?>": "is a tag of HTML",
+    "[\ue000-\uf8ff]": "is a character of the private use area",
+}
+
+
+def leftovers(email: Rendered) -> Iterator[Finding]:
+    """What stands there by mistake, unless somebody really wrote it."""
+    said = " ".join(email.expected.words.split())
+    shown = "\n".join(element.own_text for element in email.document.visible)
+    subject = str(email.message.get("Subject", ""))
+    for place, text, patterns in (
+        ("header Subject", subject, _LEFTOVERS),
+        ("HTML", shown, _LEFTOVERS),
+        ("text", email.text or "", _LEFTOVERS | _TEXT_LEFTOVERS),
+    ):
+        for pattern, meaning in patterns.items():
+            for match in re.finditer(pattern, text, re.IGNORECASE if "&" in pattern else 0):
+                if " ".join(match[0].split()) not in said:
+                    yield Finding(
+                        "A12", place, f"{match[0]!r} {meaning}", "See what the template writes here"
+                    )
+
+
+def strangers_words(email: Rendered) -> Iterator[Finding]:
+    """Whoever types an address into a form must not choose what its owner reads."""
+    expected = email.expected
+    if not expected.kind.confirms_address:
+        return
+    written = set(expected.words.splitlines()) - {*expected.links, expected.site.name, ""}
+    header = email.message.get("To")
+    names = {address.display_name for address in header.addresses} if header is not None else set()
+    for words in sorted(written | names - {""}):
+        yield Finding(
+            "A15",
+            f"{expected.kind.name}",
+            f"{words[:40]!r} may be a stranger's words",
+            "Say nothing but the link before the address is confirmed",
+        )

@@ -1,0 +1,106 @@
+"""Previews: every sample of every kind as the email it would become.
+
+A preview is a row of the outbox that no session knows: nothing is stored, and whatever shows,
+checks or writes out an email takes it like any other. The same templates always give the same
+bytes.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pyramid.registry import Registry
+
+from app.mail import addresses
+from app.mail.kinds import Kind
+from app.mail.message import BodyFormat, Recipient
+from app.mail.outbox.tables import EmailAttachment, OutboxEmail
+from app.mail.smtp.mime import message_bytes
+from app.previews.lint import Expected, Finding, lint
+
+WRITTEN_AT = datetime(2026, 11, 22, 17, 50, tzinfo=UTC)
+"""The Date of every preview."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One sample of a kind in one language."""
+
+    kind: Kind
+    sample: str
+    language: str
+    body_format: BodyFormat = BodyFormat.BOTH
+
+    @property
+    def name(self) -> str:
+        """``purchase_receipt.short.en``, as files are called."""
+        return f"{self.kind.name}.{self.sample}.{self.language}"
+
+    @property
+    def context(self) -> Any:
+        """What the email says."""
+        return self.kind.samples[self.sample]
+
+    @property
+    def to(self) -> Recipient:
+        """A customer who does not exist."""
+        # Nobody vouches for the name of one whose address is not confirmed yet.
+        name = "" if self.kind.confirms_address else "Ada Lovelace"
+        return Recipient("ada@example.org", name, self.language, self.body_format)
+
+
+def previews_of(registry: Registry, kind: Kind) -> Iterator[Preview]:
+    """Every sample of ``kind`` in every language of the site."""
+    for sample in kind.samples:
+        for language in registry.languages.names:
+            yield Preview(kind, sample, language)
+
+
+def compose_preview(registry: Registry, preview: Preview) -> OutboxEmail:
+    """The email of a preview. Raises whatever is wrong with its template."""
+    settings = registry.pillarbox
+    sender = settings.email.sender
+    message = registry.email_composer.compose_strictly(
+        preview.kind, preview.context, to=preview.to, about="preview"
+    )
+    domain = sender.address.rpartition("@")[2]
+    return OutboxEmail(
+        key=f"preview:{preview.name}",
+        kind=preview.kind.name,
+        about=message.about,
+        priority=int(preview.kind.priority),
+        locale=message.to.locale,
+        sender=addresses.mailbox(sender.name, sender.address),
+        envelope_sender=settings.email.return_path,
+        recipient_name=message.to.name,
+        recipient=message.to.address,
+        reply_to=settings.site.support_email,
+        subject=message.subject,
+        html_body=message.html,
+        text_body=message.text,
+        message_id=f"<{hashlib.sha256(preview.name.encode()).hexdigest()[:32]}@{domain}>",
+        created_at=WRITTEN_AT,
+        expires_at=WRITTEN_AT + preview.kind.time_to_live,
+        attachments=[
+            EmailAttachment(
+                position=position,
+                filename=attachment.filename,
+                content_type=attachment.content_type,
+                content=attachment.content,
+            )
+            for position, attachment in enumerate(message.attachments)
+        ],
+    )
+
+
+def findings_of(registry: Registry, preview: Preview, email: OutboxEmail) -> list[Finding]:
+    """What the lint finds wrong with a preview's email.
+
+    Raises ``BadAddress`` when the email can stand in no message.
+    """
+    settings = registry.pillarbox
+    sender = settings.email.sender.address
+    expected = Expected(preview.kind, preview.context, preview.to, settings.site, sender)
+    return lint(message_bytes(email), expected)

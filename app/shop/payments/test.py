@@ -1,0 +1,83 @@
+"""The test provider: takes no money, and otherwise behaves as a real one does.
+
+It has a page of its own where the customer pays or declines, and a memory of its own in the table
+below. The shop learns what happened there by asking `fetch`, as it would ask a provider on another
+continent.
+"""
+
+from pyramid.registry import Registry
+from pyramid.request import Request
+from sqlalchemy import String, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, insert_for, short_transaction
+from app.shop.models import Amount
+from app.shop.payments.provider import Charge, Outcome, ProviderError, Started, Verdict
+
+
+class HostedPayment(Base):
+    """A payment as the test provider remembers it."""
+
+    __tablename__ = "test_payment"
+
+    reference: Mapped[str] = mapped_column(String(64), primary_key=True)
+    order_number: Mapped[str] = mapped_column(String(14))
+    amount: Mapped[Amount]
+    currency: Mapped[str] = mapped_column(String(3))
+    outcome: Mapped[str] = mapped_column(String(16), default=Outcome.PENDING)
+
+
+class TestProvider:
+    """A `PaymentProvider` for development."""
+
+    __test__ = False  # for pytest, which would collect it by its name
+    name = "test"
+    is_test = True
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def start(self, request: Request, charge: Charge) -> Started:
+        """Remember the payment; its page is ``/payments/test/{payment}``."""
+        with short_transaction(self._registry, write=True) as session:
+            session.execute(
+                insert_for(session, HostedPayment)
+                .values(
+                    reference=charge.payment_id,
+                    order_number=charge.order_number,
+                    amount=charge.amount,
+                    currency=charge.currency,
+                    outcome=Outcome.PENDING,
+                )
+                .on_conflict_do_nothing(index_elements=["reference"])
+            )
+        url = request.route_url("test_payment", payment=charge.payment_id)
+        return Started(reference=charge.payment_id, url=url)
+
+    def fetch(self, reference: str) -> Verdict:
+        """What was pressed on the page."""
+        with short_transaction(self._registry, write=False) as session:
+            payment = session.get(HostedPayment, reference)
+        if payment is None:
+            raise ProviderError("the test provider does not know this payment")
+        paid = payment.outcome == Outcome.PAID
+        return Verdict(
+            outcome=Outcome(payment.outcome),
+            order_number=payment.order_number,
+            amount=payment.amount,
+            currency=payment.currency,
+            card_brand="Test card" if paid else None,
+            card_last4="4242" if paid else None,
+        )
+
+    def decide(self, reference: str, outcome: Outcome) -> None:
+        """Pay or decline. The first decision stands."""
+        with short_transaction(self._registry, write=True) as session:
+            session.execute(
+                update(HostedPayment)
+                .where(
+                    HostedPayment.reference == reference,
+                    HostedPayment.outcome == Outcome.PENDING,
+                )
+                .values(outcome=outcome)
+            )

@@ -1,0 +1,218 @@
+"""A forgotten password (STANDARDS B2 to B4)."""
+
+from datetime import timedelta
+
+import pytest
+from pyramid.router import Router
+from sqlalchemy import select
+from webtest import TestApp, TestResponse
+
+from app.accounts.models import Token
+from app.database import Database
+from app.mail.testing import Mailbox
+from tests.conftest import Clock
+from tests.support.accounts import (
+    ANNA,
+    ANOTHER_PASSWORD,
+    PASSWORD,
+    add_account,
+    another_browser,
+    forgot_password,
+    heading,
+    is_signed_in,
+    recorded_statements,
+    sign_in,
+    summary,
+)
+
+
+@pytest.fixture(autouse=True)
+def anna(database: Database) -> int:
+    """Anna has an account."""
+    return add_account(database)
+
+
+def set_password(browser: TestApp, link: str, password: str = ANOTHER_PASSWORD) -> TestResponse:
+    form = browser.get(link).forms[0]
+    form["password"] = password
+    return form.submit(expect_errors=True)
+
+
+def test_a_forgotten_password_is_replaced(browser: TestApp, mailbox: Mailbox) -> None:
+    page = forgot_password(browser, "ANNA@example.org").follow()
+    assert heading(page) == "Check your inbox"
+    assert "30 minutes" in page.text
+    email = mailbox.latest()
+    assert (email.kind, email.recipient, email.key) == ("password_reset", ANNA, "password_reset:1")
+
+    page = set_password(browser, mailbox.link(email)).follow()
+    assert heading(page) == "Sign in"
+    assert "Your password was changed" in page.text
+    assert not is_signed_in(browser)
+    email = mailbox.latest()
+    assert (email.kind, email.recipient, email.key) == (
+        "password_changed",
+        ANNA,
+        "password_changed:1",
+    )
+    assert sign_in(browser, password=PASSWORD).status_int == 422
+    assert sign_in(browser, password=ANOTHER_PASSWORD).status_int == 303
+
+
+def test_an_unknown_address_gets_the_same_answer_and_no_email(
+    app: Router, browser: TestApp, mailbox: Mailbox
+) -> None:
+    known = forgot_password(browser).follow()
+    mails = len(mailbox.all())
+    unknown = forgot_password(another_browser(app), "berta@example.org").follow()
+    assert len(mailbox.all()) == mails
+    texts = [page.html.find("main").get_text() for page in (known, unknown)]
+    assert texts[0].replace(ANNA, "berta@example.org") == texts[1]
+    assert unknown.forms[0].submit().follow().status_int == 200
+    assert len(mailbox.all()) == mails
+
+
+def test_a_known_and_an_unknown_address_run_the_same_statements(
+    browser: TestApp, database: Database
+) -> None:
+    form = browser.get("/forgot-password").forms[0]
+    statements = []
+    for address in (ANNA, "berta@example.org"):
+        form["email"] = address
+        with recorded_statements(database) as recorded:
+            form.submit(status=303)
+        statements.append(recorded)
+    # What was done for nobody is undone.
+    kept, undone = "RELEASE SAVEPOINT sa_savepoint_1", "ROLLBACK TO SAVEPOINT"
+    assert [kept if text == undone else text for text in statements[1]] == statements[0]
+
+
+def test_nothing_is_kept_of_an_unknown_address(browser: TestApp, database: Database) -> None:
+    forgot_password(browser, "berta@example.org")
+    with database.transaction(write=False) as session:
+        token = session.scalars(select(Token)).one()
+    assert token.account_id is None
+    assert token.expires_at == token.created_at
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_scanning_the_link_changes_nothing(browser: TestApp, mailbox: Mailbox, method: str) -> None:
+    forgot_password(browser)
+    link = mailbox.link(mailbox.latest())
+    for _ in range(3):
+        assert browser.request(link, method=method).status_int == 200
+    assert set_password(browser, link).status_int == 303
+
+
+def test_every_session_ends(app: Router, browser: TestApp, mailbox: Mailbox) -> None:
+    phone = another_browser(app)
+    sign_in(browser)
+    sign_in(phone)
+    forgot_password(browser)
+    set_password(browser, mailbox.link(mailbox.latest()))
+    assert not is_signed_in(browser)
+    assert not is_signed_in(phone)
+
+
+def test_a_link_works_once(browser: TestApp, mailbox: Mailbox) -> None:
+    forgot_password(browser)
+    link = mailbox.link(mailbox.latest())
+    open_page = browser.get(link)
+    set_password(browser, link)
+    open_page.forms[0]["password"] = "yet another passphrase"
+    page = open_page.forms[0].submit(status=410)
+    assert heading(page) == "This link was used already"
+    assert page.html.select_one("main a.button")["href"] == "/forgot-password"
+    assert sign_in(browser, password=ANOTHER_PASSWORD).status_int == 303
+
+
+def test_a_link_lives_thirty_minutes(browser: TestApp, mailbox: Mailbox, clock: Clock) -> None:
+    forgot_password(browser)
+    link = mailbox.link(mailbox.latest())
+    clock.advance(timedelta(minutes=29))
+    page = browser.get(link)
+    clock.advance(timedelta(minutes=1))
+    assert heading(browser.get(link, status=410)) == "This link is too old"
+    page.forms[0]["password"] = ANOTHER_PASSWORD
+    assert heading(page.forms[0].submit(status=410)) == "This link is too old"
+    assert sign_in(browser).status_int == 303
+
+
+def test_a_newer_link_replaces_the_older_one(browser: TestApp, mailbox: Mailbox) -> None:
+    page = forgot_password(browser).follow()
+    first = mailbox.link(mailbox.latest())
+    page.forms[0].submit()
+    assert heading(browser.get(first, status=410)) == "This link was replaced"
+    assert set_password(browser, mailbox.link(mailbox.latest())).status_int == 303
+
+
+def test_a_stranger_who_asks_too_often_cannot_lock_the_owner_out(
+    app: Router, browser: TestApp, mailbox: Mailbox
+) -> None:
+    stranger = another_browser(app)
+    forgot_password(browser)
+    while mailbox.latest().state == "captured":
+        last_sent = mailbox.latest()
+        forgot_password(stranger)
+    assert mailbox.latest().state == "throttled"
+    assert set_password(browser, mailbox.link(last_sent)).status_int == 303
+
+
+def test_a_new_password_voids_the_links_that_are_still_out(
+    browser: TestApp, mailbox: Mailbox, database: Database, anna: int, clock: Clock
+) -> None:
+    from app.accounts import tokens
+    from app.accounts.models import TokenKind
+
+    with database.transaction(write=True) as session:
+        other = tokens.issue(session, TokenKind.RESET, clock(), account_id=anna)
+    with database.transaction(write=True) as session:
+        used = tokens.issue(session, TokenKind.RESET, clock(), account_id=anna)
+    set_password(browser, f"/reset-password/{used.secret}")
+    page = browser.get(f"/reset-password/{other.secret}", status=410)
+    assert heading(page) == "This link was replaced"
+
+
+def test_a_token_of_one_kind_opens_nothing_of_another(browser: TestApp, mailbox: Mailbox) -> None:
+    forgot_password(browser)
+    secret = mailbox.link(mailbox.latest()).rpartition("/")[2]
+    browser.get(f"/confirm/{secret}", status=404)
+
+
+def test_a_weak_password_is_refused_and_the_link_stays_good(
+    browser: TestApp, mailbox: Mailbox
+) -> None:
+    forgot_password(browser)
+    link = mailbox.link(mailbox.latest())
+    page = set_password(browser, link, "anna@example.org")
+    assert page.status_int == 422
+    assert "without your email address" in summary(page)[0]
+    page.forms[0]["password"] = ANOTHER_PASSWORD
+    assert page.forms[0].submit().status_int == 303
+
+
+def test_the_pages_of_a_link_tell_nobody_its_address(browser: TestApp, mailbox: Mailbox) -> None:
+    forgot_password(browser)
+    page = browser.get(mailbox.link(mailbox.latest()))
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Cache-Control"] == "no-store"
+    page = browser.get("/reset-password/unknown", status=404)
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Cache-Control"] == "no-store"
+
+
+def test_links_in_emails_ignore_the_host_header(app: Router, mailbox: Mailbox) -> None:
+    forgot_password(TestApp(app, extra_environ={"HTTP_HOST": "evil.example"}))
+    email = mailbox.latest()
+    assert "evil.example" not in (email.html_body or "") + (email.text_body or "")
+    assert "http://localhost/reset-password/" in (email.text_body or "")
+
+
+def test_an_address_that_is_none_is_said_so(browser: TestApp) -> None:
+    page = forgot_password(browser, "anna")
+    assert page.status_int == 422
+    assert summary(page) == ["Enter an email address in the form name@example.com"]
+
+
+def test_without_having_asked_the_inbox_page_leads_to_the_form(browser: TestApp) -> None:
+    assert browser.get("/forgot-password/sent", status=303).location.endswith("/forgot-password")

@@ -1,0 +1,165 @@
+"""Every word that people read comes from a catalogue or is data.
+
+A language that nobody speaks puts each text into ⟦these marks⟧; what stands outside of them, in an
+email or on a page, has to be a name, an address or the like.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from bs4 import BeautifulSoup, Comment, Doctype
+from pyramid.router import Router
+from webtest import TestApp, TestResponse
+
+from app.i18n import formats
+from app.mail import Recipient
+from app.mail.testing import Mailbox
+from app.shop.samples import CATALOGUE
+from tests.conftest import Clock, on_sqlite
+from tests.previews.test_every_email import KINDS
+from tests.support.accounts import ANNA, ANOTHER_PASSWORD, PASSWORD, heading, post, sign_in, sign_up
+from tests.support.shopping import BUYER, put_into_basket, stock
+from tests.support.texts import forms, texts, write_catalogue
+
+NOBODYS = "eo"
+"""Esperanto: Babel knows its plurals, and no catalogue of ours has it."""
+MARKED = re.compile("⟦[^⟦⟧]*⟧")
+WORD = re.compile(r"[^\W\d_]{2,}")
+HEARD = ("alt", "aria-label", "data-hide", "data-show", "placeholder", "title")
+
+
+@pytest.fixture
+def app(
+    make_app: Callable[[dict[str, str]], Router],
+    settings_values: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Router:
+    """The application with one more language; what Babel writes is marked too."""
+    for name in ("money", "percent", "date", "date_time", "duration"):
+        monkeypatch.setattr(formats, name, lambda *values: "⟦formatted⟧")
+    catalogue = Catalog(NOBODYS)
+    for message in texts():
+        if message.id:
+            marked = [f"⟦{text}⟧" for text in forms(message.id)]
+            catalogue.add(message.id, marked if message.pluralizable else marked[0])
+    write_catalogue(tmp_path / "locale", NOBODYS, catalogue)
+    app = make_app(settings_values)
+    app.registry.languages.add(tmp_path / "locale")
+    return app
+
+
+@pytest.fixture
+def browser(app: Router) -> TestApp:
+    """A browser whose owner reads that language."""
+    return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "HTTP_ACCEPT_LANGUAGE": NOBODYS})
+
+
+def unmarked(html: str, data: str) -> list[str]:
+    """The words that people see or hear and that neither a catalogue nor ``data`` has."""
+    page = BeautifulSoup(html, "html.parser")
+    for silent in page.find_all(["script", "style"]):
+        silent.decompose()
+    # A marked text may have a link in it, and so spread over several nodes.
+    seen = "\n".join(t for t in page.find_all(string=True) if type(t) not in (Comment, Doctype))
+    heard = [str(element[name]) for name in HEARD for element in page.select(f"[{name}]")]
+    words = WORD.findall("\n".join(map(without_marks, [seen, *heard])))
+    return [word for word in words if word not in data]
+
+
+def without_marks(text: str) -> str:
+    """``text`` without what is marked, and without marks inside of marks."""
+    while (shorter := MARKED.sub(" ", text)) != text:
+        text = shorter
+    return text
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("kind", "sample"), [(kind, sample) for kind in KINDS for sample in KINDS[kind].samples]
+)
+def test_every_word_of_every_email_is_translated_or_data(
+    app: Router, kind: str, sample: str
+) -> None:
+    context = KINDS[kind].samples[sample]
+    to = Recipient("ada@example.org", locale=NOBODYS)
+    message = app.registry.email_composer.compose(KINDS[kind], context, to=to, about="sample:1")
+    site = app.registry.pillarbox.site
+    data = f"{context} {site.name} {site.base_url} {site.support_email} \u202egnirts\u202c"
+    assert unmarked(message.html or "", data) == []
+    assert [word for word in WORD.findall(without_marks(message.subject)) if word not in data] == []
+    assert "⟦" in message.subject
+    assert "⟦" in (message.text or "")
+
+
+def pages(browser: TestApp, mailbox: Mailbox, clock: Clock) -> Iterator[TestResponse]:
+    """The way of a customer, with a mistake here and there."""
+    yield browser.get("/")
+    yield browser.get("/no-such-page", status=404)
+    yield browser.post("/sign-out", status=400)
+    yield browser.get("/basket")
+    yield browser.get("/sign-up")
+    yield post(browser, "/sign-up", email="anna@", password="short")
+    yield post(browser, "/sign-up", email=ANNA, password="anna@example.org")
+    yield sign_up(browser).follow()
+    yield browser.get("/sign-up/sent").forms[0].submit().follow()
+    link = mailbox.link(mailbox.latest(), "/confirm/")
+    yield browser.get(link)
+    yield browser.get(link).forms[0].submit().follow()
+    yield browser.get(link, status=410)
+    yield browser.get("/confirm/nothing", status=404)
+    yield browser.get("/sign-in?next=/basket")
+    yield sign_in(browser, password=ANOTHER_PASSWORD)
+    yield browser.get("/forgot-password")
+    yield post(browser, "/forgot-password", email=ANNA).follow()
+    link = mailbox.link(mailbox.latest(), "/reset-password/")
+    yield browser.get(link)
+    yield post(browser, link, password="")
+    clock.advance(timedelta(hours=1))
+    yield browser.get(link, status=410)
+    sign_in(browser, password=PASSWORD)
+    yield browser.get("/account")
+    yield browser.get("/account/preferences")
+    yield browser.get("/orders")
+    yield browser.get("/products/envelopes")
+    yield put_into_basket(browser, "envelopes", "some")
+    yield put_into_basket(browser, "envelopes", 2).follow()
+    yield put_into_basket(browser, "letters-to-nobody").follow()
+    yield browser.get("/products/envelopes")
+    yield browser.get("/checkout")
+    yield post(browser, "/checkout", name="", address="")
+    payment = post(browser, "/checkout", **BUYER).follow()
+    yield payment
+    declined = payment.forms[1].submit().follow()
+    yield declined
+    yield declined.forms[0].submit().follow().forms[0].submit().follow()
+    yield browser.get("/orders")
+
+
+@on_sqlite
+def test_every_word_of_the_pages_is_translated_or_data(
+    app: Router, browser: TestApp, mailbox: Mailbox, clock: Clock
+) -> None:
+    stock(app.registry.database)
+    data = " ".join(map(str, [CATALOGUE, BUYER, ANNA, "Pillarbox English Deutsch Esperanto"]))
+    data += " help@example.org Sample Street Sampleton XX123456789 PILLARBOX SAMPLE Test card VISA"
+    for page in pages(browser, mailbox, clock):
+        order_numbers = " ".join(re.findall(r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}", page.text))
+        assert page.html.html["lang"] == NOBODYS
+        assert unmarked(page.text, f"{data} {order_numbers}") == [], page.request.path
+
+
+def test_a_word_outside_of_the_marks_is_noticed() -> None:
+    html = (
+        '<title>⟦A ⟦b⟧ c⟧</title><p aria-label="Loud">⟦Said⟧ unsaid Anna</p><script>var x</script>'
+    )
+    assert unmarked(html, "Anna") == ["unsaid", "Loud"]
+
+
+@on_sqlite
+def test_the_marks_reach_the_page(browser: TestApp) -> None:
+    assert heading(browser.get("/sign-in")) == "⟦Sign in⟧"

@@ -1,0 +1,167 @@
+"""kill -9 of the server right after a sign-up was answered: after a restart the email arrives,
+once.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from app.database import Database
+from app.mail.outbox.tables import OutboxEmail
+from tests.conftest import eventually
+from tests.support.relay import Relay, free_port
+
+INI = """
+[app:main]
+use = egg:pillarbox
+{settings}
+
+[server:main]
+use = egg:pillarbox
+port = {port}
+
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys = plain
+[logger_root]
+level = INFO
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = plain
+[formatter_plain]
+format = %(levelname)s %(name)s %(message)s
+"""
+
+
+def write_ini(folder: Path, values: dict[str, str], port: int) -> Path:
+    path = folder / "test.ini"
+    settings = "\n".join(f"{name} = {value}" for name, value in values.items())
+    path.write_text(INI.format(settings=settings, port=port), encoding="utf-8")
+    return path
+
+
+@contextmanager
+def server(ini: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-c", "from app.commands import main; main()", "serve", str(ini)]
+    with (ini.parent / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PORT": ""})
+    try:
+        eventually(lambda: process.poll() is not None or answers(port))
+        assert process.poll() is None, (ini.parent / "server.log").read_text()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://localhost:{port}/sign-in") as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def sign_up(port: int, address: str) -> int:
+    """Sign up over real HTTP; the status of the last page."""
+    base = f"http://localhost:{port}"
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with browser.open(f"{base}/sign-up") as page:
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.read().decode())
+    assert token
+    fields = {
+        "csrf_token": token[1],
+        "email": address,
+        "password": "a lovely long passphrase",
+    }
+    with browser.open(f"{base}/sign-up", urllib.parse.urlencode(fields).encode()) as response:
+        return int(response.status)
+
+
+@pytest.mark.parametrize("relay_is_up", [False, True])
+def test_an_email_survives_kill_9_of_the_server_right_after_the_response(
+    tmp_path: Path, sending_values: dict[str, str], relay: Relay, relay_is_up: bool
+) -> None:
+    port = free_port()
+    values = sending_values | {"site.base_url": f"http://localhost:{port}"}
+    ini = write_ini(tmp_path, values, port)
+    if not relay_is_up:
+        relay.stop()
+    with server(ini, port) as process:
+        assert sign_up(port, "ada@example.org") == 200
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    if not relay_is_up:
+        relay.start()
+    with server(ini, port) as process:
+        relay.wait_for(1)
+        process.terminate()
+        assert process.wait(30) == 0
+    assert {received.recipients[0] for received in relay.received} == {"ada@example.org"}
+    messages = {received.message for received in relay.received}
+    assert len(messages) == 1
+    if not relay_is_up:
+        assert len(relay.received) == 1
+
+
+@pytest.mark.parametrize("is_patient", [True, False])
+def test_a_server_that_is_told_to_stop_lets_the_email_under_way_finish_unless_told_twice(
+    tmp_path: Path, sending_values: dict[str, str], relay: Relay, is_patient: bool
+) -> None:
+    held = threading.Event()
+    relay.before_verdict = held.wait
+    port = free_port()
+    ini = write_ini(tmp_path, sending_values | {"site.base_url": f"http://localhost:{port}"}, port)
+    try:
+        with server(ini, port) as process:
+            assert sign_up(port, "ada@example.org") == 200
+            assert relay.body_arrived.wait(20)
+            process.send_signal(signal.SIGTERM)
+            eventually(lambda: not answers(port))
+            assert process.poll() is None
+            if is_patient:
+                held.set()
+            else:
+                process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+    finally:
+        held.set()
+    assert "Traceback" not in (ini.parent / "server.log").read_text()
+    database = Database(sending_values["database.url"])
+    with database.transaction(write=False) as session:
+        [email] = session.scalars(select(OutboxEmail))
+    database.dispose()
+    assert email.state == ("sent" if is_patient else "sending")
+
+
+def test_a_server_whose_port_is_taken_says_so_in_one_line(
+    tmp_path: Path, settings_values: dict[str, str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ini = write_ini(tmp_path, settings_values, port)
+        command = [sys.executable, "-c", "from app.commands import main; main()", "serve", str(ini)]
+        ended = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ | {"PORT": ""}, check=False
+        )
+    assert ended.returncode == 1
+    assert f"Port {port} is taken" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "Shop" not in ended.stdout, "nobody is sent to an address of another program"

@@ -1,0 +1,106 @@
+"""Behind a pooler, which gives each transaction whatever connection is free, a worker's lock proves
+nothing: then leases and the poll do.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+from pyramid.router import Router
+
+from app.mail.delivery import worker as delivery
+from app.mail.delivery.liveness import LEASED, AdvisoryLock
+from app.mail.outbox.moves import lease_holders
+from app.mail.outbox.tables import State
+from tests.conftest import eventually, on_postgresql
+from tests.support.certificates import Certificate
+from tests.support.pooler import Pooler
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.sending import Hire, Outbox, through
+
+pytestmark = on_postgresql
+
+
+@pytest.fixture
+def scripted(certificate: Certificate) -> Iterator[ScriptedSMTP]:
+    with ScriptedSMTP(certificate) as relay:
+        yield relay
+
+
+@pytest.fixture
+def app(
+    make_app: Callable[[dict[str, str]], Router],
+    settings_values: dict[str, str],
+    database_url: str,
+    scripted: ScriptedSMTP,
+) -> Iterator[Router]:
+    with Pooler(database_url) as pooler:
+        app = make_app(settings_values | through(scripted) | {"database.url": pooler.url})
+        yield app
+        app.registry.database.dispose()
+
+
+def test_a_worker_behind_a_pooler_says_so_once_and_delivers_by_leases_and_the_poll(
+    outbox: Outbox,
+    app: Router,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    names: set[str] = set()
+
+    def look(phase: object) -> None:
+        with app.registry.database.transaction(write=False) as session:
+            names.update(worker for worker, _ in lease_holders(session))
+
+    hire(app).start()
+    eventually(lambda: "a pooler stands before PostgreSQL" in caplog.text)
+    scripted.before = look
+    emails = [outbox.write(number) for number in range(5)]
+    scripted.wait_for(5)
+    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
+    [name] = names
+    assert name.startswith(LEASED)
+    # Neither its LISTEN, which went to a stranger's backend, nor anything else is a trouble.
+    [warning] = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "pooler" in warning.getMessage()
+    assert name in warning.getMessage()
+    assert len(scripted.received) == 5
+
+
+def test_a_worker_behind_a_pooler_goes_on_without_its_own_connection(
+    outbox: Outbox,
+    app: Router,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = hire(app)
+    worker.start()
+    eventually(lambda: "a pooler stands before PostgreSQL" in caplog.text)
+    own = worker._liveness
+    assert isinstance(own, AdvisoryLock)
+    own._drop()
+    assert own.is_held(own.worker)
+    email = outbox.write(1)
+    scripted.wait_for(1)
+    eventually(lambda: outbox.row(email).state == State.SENT)
+
+
+def test_workers_that_find_a_pooler_amid_their_first_batches_double_nothing(
+    app: Router,
+    outbox: Outbox,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "KEEP_SECONDS", 0.02)
+    emails = [outbox.write(number) for number in range(60)]
+    for _ in range(2):
+        hire(app).start()
+    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
+    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    assert "is dead" not in caplog.text
+    assert caplog.text.count(f"worker {LEASED}") == 2

@@ -1,0 +1,71 @@
+"""PostgreSQL goes away while nobody has anything to do, and comes back: nobody has to be started
+again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+from pyramid.router import Router
+
+from app.mail.outbox.tables import State
+from app.mail.testing import Mailbox
+from tests.conftest import eventually, on_postgresql
+from tests.support.accounts import another_browser, sign_up
+from tests.support.certificates import Certificate
+from tests.support.postgresql import PostgreSQL
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.sending import Hire, Outbox, through
+
+pytestmark = on_postgresql
+
+
+@pytest.fixture
+def scripted(certificate: Certificate) -> Iterator[ScriptedSMTP]:
+    with ScriptedSMTP(certificate) as relay:
+        yield relay
+
+
+@pytest.fixture
+def app(
+    make_app: Callable[[dict[str, str]], Router],
+    settings_values: dict[str, str],
+    scripted: ScriptedSMTP,
+) -> Router:
+    return make_app(settings_values | through(scripted))
+
+
+def test_idle_workers_and_the_web_come_back_by_themselves(
+    postgresql: PostgreSQL,
+    outbox: Outbox,
+    app: Router,
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for _ in range(2):
+        hire(app).start()
+    before = [outbox.write(number) for number in range(4)]
+    scripted.wait_for(4)
+    eventually(lambda: {outbox.row(email).state for email in before} == {State.SENT})
+    page = another_browser(app).get("/sign-up")
+    # Delivery does not wait for the disk, and what is lost with a crash is another test's affair.
+    postgresql.execute("CHECKPOINT")
+    postgresql.kill()
+    try:
+        eventually(lambda: "delivery waits for the database" in caplog.text)
+        page.form["email"], page.form["password"] = "ada@example.org", "a lovely long passphrase"
+        sent = page.form.submit(status=503)
+        assert "The shop is away for a moment" in sent.text
+        assert sent.headers["Retry-After"] == "10"
+        assert another_browser(app).get("/healthz").status_int == 200
+        assert another_browser(app).get("/readyz", status="*").status_int == 503
+    finally:
+        postgresql.start()
+    assert another_browser(app).get("/readyz").status_int == 200
+    assert sign_up(another_browser(app), "bob@example.org").status_int == 303
+    scripted.wait_for(5)
+    eventually(lambda: {email.state for email in Mailbox(app.registry.database).all()} == {"sent"})
+    emails = Mailbox(app.registry.database).all()
+    assert [email.recipient for email in emails[4:]] == ["bob@example.org"]
+    assert Counter(scripted.received) == Counter(email.message_id for email in emails)

@@ -1,0 +1,148 @@
+"""How the work comes to workers, wherever they are: by a call with the commit, by looking when
+nobody called, and each email to one of them.
+"""
+
+import threading
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from pyramid.router import Router
+from sqlalchemy import text
+
+from app.mail.delivery import worker as delivery
+from app.mail.outbox.moves import LEASE, claim
+from app.mail.outbox.tables import State
+from app.mail.outbox.wakeup import CHANNEL
+from tests.conftest import Clock, eventually, on_postgresql
+from tests.support.certificates import Certificate
+from tests.support.scripted_smtp import At, ScriptedSMTP
+from tests.support.sending import Hire, Outbox, through
+
+Apps = Callable[[dict[str, str]], Router]
+
+
+@pytest.fixture
+def scripted(certificate: Certificate) -> ScriptedSMTP:
+    """A relay that is not started, and does everything right."""
+    return ScriptedSMTP(certificate)
+
+
+@on_postgresql
+def test_a_commit_on_another_machine_calls_a_worker_at_once(
+    make_app: Apps, settings_values: dict[str, str], hire: Hire, scripted: ScriptedSMTP
+) -> None:
+    with scripted:
+        here, there = (make_app(settings_values | through(scripted)) for _ in range(2))
+        shop, wakeup = Outbox(there.registry), here.registry.email_wakeup
+        Outbox(here.registry).write(0)
+        hire(here).start()
+        scripted.wait_for(1)
+        for number in (1, 2, 3):
+            calls = wakeup.calls
+            shop.write(number)
+            eventually(lambda calls=calls: wakeup.calls > calls)
+            scripted.wait_for(number + 1)
+
+
+@on_postgresql
+def test_the_call_leaves_with_the_commit_and_not_without_it(
+    make_app: Apps, settings_values: dict[str, str], database_url: str
+) -> None:
+    values = {"email.debug": "false", "email.smtp_server": "127.0.0.1"}
+    shop = Outbox(make_app(settings_values | values).registry)
+    conninfo = database_url.replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(conninfo, autocommit=True) as listener:
+        listener.execute(f"LISTEN {CHANNEL}".encode())
+        with shop.registry.database.transaction(write=True) as session:
+            shop.registry.email_wakeup.after_commit(session)
+            session.rollback()
+        assert list(listener.notifies(timeout=0.1)) == []
+        shop.write(1)
+        assert len(list(listener.notifies(timeout=20, stop_after=1))) == 1
+
+
+def test_a_worker_that_nobody_called_looks_by_itself(
+    make_app: Apps,
+    settings_values: dict[str, str],
+    hire: Hire,
+    scripted: ScriptedSMTP,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with scripted:
+        here, there = (make_app(settings_values | through(scripted)) for _ in range(2))
+        shop = Outbox(there.registry)
+        Outbox(here.registry).write(0)
+        hire(here).start()
+        scripted.wait_for(1)
+        monkeypatch.setattr(there.registry.email_wakeup, "after_commit", lambda session: None)
+        shop.write(1)
+        scripted.wait_for(2)
+    assert delivery.POLL_SECONDS <= 1
+
+
+def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
+    make_app: Apps, settings_values: dict[str, str], hire: Hire, certificate: Certificate
+) -> None:
+    together = threading.Barrier(3)
+
+    def meet(phase: At) -> None:
+        # Once three connections are at their first dot, none of them waits any more.
+        if phase is At.DOT and not met.is_set():
+            together.wait(20)
+            met.set()
+
+    met = threading.Event()
+    with ScriptedSMTP(certificate, before=meet) as relay:
+        app = make_app(settings_values | through(relay) | {"email.connections": "3"})
+        shop = Outbox(app.registry)
+        emails = [shop.write(number) for number in range(3 * delivery.BATCH)]
+        hire(app).start()
+        relay.wait_for(len(emails))
+        assert relay.connections == 3
+    assert met.is_set()
+
+
+@on_postgresql
+def test_claims_at_the_same_time_get_different_emails_and_wait_for_nobody(
+    make_app: Apps, settings_values: dict[str, str], clock: Clock
+) -> None:
+    values = {"email.debug": "false", "email.smtp_server": "127.0.0.1"}
+    shop = Outbox(make_app(settings_values | values).registry)
+    emails = [shop.write(number) for number in range(20)]
+    database = shop.registry.database
+    with database.transaction(write=True) as one, database.transaction(write=True) as other:
+        first = claim(one, "lease-1", clock(), 10)
+        other.execute(text("SET LOCAL lock_timeout = '5s'"))
+        second = claim(other, "lease-2", clock(), 20)
+        assert [email.id for email in first] == [email.id for email in emails[:10]]
+        assert [email.id for email in second] == [email.id for email in emails[10:]]
+
+
+def test_a_dead_worker_is_noticed_within_two_seconds_and_a_silent_one_within_a_minute() -> None:
+    # It is looked for every second where its lock tells, and its successor is called at once.
+    assert delivery.KEEP_SECONDS + 1 <= 2
+    assert LEASE.total_seconds() + delivery.KEEP_SECONDS < 60
+    assert LEASE.total_seconds() > 2 * delivery.HEARTBEAT_SECONDS
+
+
+def test_the_verdict_on_an_email_is_committed_before_the_next_ones_body_leaves(
+    make_app: Apps, settings_values: dict[str, str], hire: Hire, certificate: Certificate
+) -> None:
+    seen: list[list[str]] = []
+
+    def look(phase: At) -> None:
+        # At the dot a whole body is here, and its email has no verdict yet.
+        if phase is At.DOT:
+            seen.append([shop.row(email).state for email in emails])
+
+    for pipelining in (True, False):
+        with ScriptedSMTP(certificate, before=look, pipelining=pipelining) as relay:
+            app = make_app(settings_values | through(relay))
+            shop = Outbox(app.registry)
+            emails = [shop.write(10 * pipelining + number) for number in range(4)]
+            hire(app).run_once()
+    steps = [
+        [State.SENT] * done + [State.SENDING] + [State.QUEUED] * (3 - done) for done in range(4)
+    ]
+    assert seen == steps * 2

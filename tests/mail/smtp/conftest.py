@@ -1,0 +1,9 @@
+"""Tests here send through a real relay."""
+
+import pytest
+from pyramid.router import Router
+
+
+@pytest.fixture
+def app(sending_app: Router) -> Router:
+    return sending_app

@@ -1,0 +1,61 @@
+"""A6: what an inbox shows."""
+
+from tests.previews.lint.broken import Email, broken, is_found_out
+
+SECRET = "s4mpl3" * 7
+
+
+@broken(
+    {
+        "a short subject": (Email(subject="Receipt"), "A6", "has 7 characters"),
+        "a long subject": (Email(subject="Receipt no. 4711 " * 4 + "!"), "A6", "has 69 characters"),
+        "the sender in the subject": (
+            Email(subject="Pillarbox: your receipt"),
+            "A6",
+            "begins with the sender",
+        ),
+        "a secret in the subject": (
+            Email(kind="password_reset", sample="long", subject=f"Reset by {SECRET}"),
+            "A6",
+            "shows the secret",
+        ),
+        "a secret in the preheader": (
+            Email(
+                kind="password_reset",
+                sample="long",
+                html=(("The link in this email works once", f"The link is {SECRET}"),),
+            ),
+            "A6",
+            "shows the secret",
+        ),
+        "no preheader": (
+            Email(html=(('<div class="preheader"', '<!-- "'), ("</div>", "-->"))),
+            "A6",
+            "has no preheader",
+        ),
+        "a short preheader": (
+            Email(kind="welcome", html=((", and you can sign in whenever you like.", "."),)),
+            "A6",
+            "the preheader has 26 characters",
+        ),
+        "a preheader that repeats the heading": (
+            Email(html=(("Please keep this email", "Thank you for your order"),)),
+            "A6",
+            "repeats 'Thank you for your order'",
+        ),
+        "a preheader half hidden": (
+            Email(html=((";mso-hide:all", ""),)),
+            "A6",
+            "lacks mso-hide:all",
+        ),
+        "tiny text": (
+            Email(kind="welcome", html=(("font-size:13px", "font-size:1px"),)),
+            "A6",
+            "1px high",
+        ),
+    }
+)
+def test_an_opening_that_says_too_little_or_too_much_is_found_out(
+    email: Email, rule: str, words: str
+) -> None:
+    assert is_found_out(email, rule, words)

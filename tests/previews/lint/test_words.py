@@ -1,0 +1,46 @@
+"""A12 and A15: nothing is left over, and nobody else speaks."""
+
+from tests.previews.lint.broken import Email, broken, is_found_out, said, source
+
+PAID = "Test payment: no money moved."
+
+
+@broken(
+    {
+        "a template's tag": (said(PAID, "{{ paid }}"), "A12", "'{{' is a tag of a template"),
+        "a name unfilled": (
+            said(PAID, "%(paid)s"),
+            "A12",
+            "'%(paid)s' is a name that nobody filled",
+        ),
+        "a missing value": (said(PAID, "Paid with None"), "A12", "is a value that was missing"),
+        "a value of Python": (said(PAID, "Decimal(1)"), "A12", "is how Python shows a value"),
+        "escaped twice": (
+            Email(html=((f">{PAID}<", ">You &amp;amp; we<"),), text=((PAID, "You &amp; we"),)),
+            "A12",
+            "'&amp;' was escaped twice",
+        ),
+        "bold in Markdown": (Email(text=((PAID, f"**{PAID}**"),)), "A12", "is Markdown for bold"),
+        "a link in Markdown": (
+            Email(text=(("See your order:", "[See your order]("),)),
+            "A12",
+            "a link of",
+        ),
+        "an escape of Markdown": (Email(text=(("moved.", "moved\\."),)), "A12", "is escaped for"),
+        "a heading of Markdown": (
+            Email(text=(("Thank you", "# Thank you"),)),
+            "A12",
+            "a heading of",
+        ),
+        "a border": (Email(text=(("  €24.00", "| €24.00"),)), "A12", "is a border of a table"),
+        "a tag of HTML": (Email(text=((PAID, f"<b>{PAID}</b>"),)), "A12", "is a tag of HTML"),
+        "a mark of our own": (Email(text=((PAID, f"\ue010{PAID}"),)), "A12", "private use"),
+        "a stranger's name": (
+            Email(kind="confirm_address", source=source("To: ada@", "To: Buy now <ada@")),
+            "A15",
+            "'Buy now' may be a stranger's words",
+        ),
+    }
+)
+def test_words_that_nobody_meant_are_found_out(email: Email, rule: str, words: str) -> None:
+    assert is_found_out(email, rule, words)

@@ -1,0 +1,429 @@
+"""Settings: what is accepted, what is refused, and in which words."""
+
+from configparser import ConfigParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyramid.config import Configurator
+
+from app.settings import DEVELOPMENT_SECRET, Brand, Mailbox, Settings, SettingsError, declarations
+from tests.support.certificates import issue
+
+PROJECT = Path(__file__).parents[2]
+
+DEVELOPMENT = {
+    "environment": "development",
+    "site.name": "Pillarbox",
+    "site.base_url": "http://localhost:6543",
+    "site.support_email": "help@example.org",
+    "secret": DEVELOPMENT_SECRET,
+    "email.debug": "true",
+    "email.from": "Pillarbox <shop@example.org>",
+}
+PRODUCTION = {
+    **DEVELOPMENT,
+    "environment": "production",
+    "site.base_url": "https://shop.example.org",
+    "database.url": "postgresql+psycopg://shop:wh1sper@db.example.org/shop",
+    "secret": "tell-nobody-" * 3,
+    "email.debug": "false",
+    "email.smtp_server": "relay.example.org",
+    "email.smtp_username": "shop",
+    "email.smtp_password": "s3same",
+    "payments.provider": "stripe",
+}
+SECRETS = ("tell-nobody", "s3same", "wh1sper")
+
+
+def read(values: dict[str, Any], here: str = "/srv/shop", **environ: str) -> Settings:
+    return Settings.read(values, here=Path(here), source="shop.ini", environ=environ)
+
+
+def problems(values: dict[str, Any], here: str = "/srv/shop", **environ: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read(values, here, **environ)
+    return str(caught.value).splitlines()
+
+
+def test_the_development_settings_need_no_relay_and_fill_in_the_defaults() -> None:
+    settings = read(DEVELOPMENT)
+    assert not settings.is_production
+    assert settings.site.base_url == "http://localhost:6543"
+    assert settings.database.url == "sqlite:////srv/shop/var/pillarbox.sqlite"
+    assert settings.email.debug is True
+    assert settings.email.debug_recipients == ()
+    assert settings.email.smtp_server is None
+    assert settings.email.smtp_security == "starttls"
+    assert settings.email.sender == Mailbox("Pillarbox", "shop@example.org")
+    assert settings.email.return_path == "shop@example.org"
+    assert settings.email.delivery == "in-process"
+    assert settings.email.connections == 2
+    assert settings.email.retention_days == 30
+    assert settings.payments.provider == "test"
+    assert settings.accounts.password_min_length == 15
+
+
+def test_complete_production_settings_are_accepted() -> None:
+    settings = read(PRODUCTION)
+    assert settings.is_production
+    assert settings.email.smtp_server == "relay.example.org"
+    assert settings.email.smtp_password == "s3same"
+    assert "wh1sper" in settings.database.url
+
+
+def test_no_secret_shows_in_the_representation_of_the_settings() -> None:
+    assert not any(secret in repr(read(PRODUCTION)) for secret in SECRETS)
+
+
+def test_all_that_is_missing_is_named_in_one_message_with_its_cure() -> None:
+    lines = problems({})
+    assert [line.partition(":")[0] for line in lines] == [
+        "environment",
+        "site.name",
+        "site.base_url",
+        "site.support_email",
+        "secret",
+        "email.debug",
+        "email.from",
+    ]
+    assert all("; set it in shop.ini or as PILLARBOX_" in line for line in lines)
+
+
+def test_a_problem_names_the_setting_its_place_and_the_cure() -> None:
+    assert problems({**DEVELOPMENT, "email.smtp_port": "abc"}) == [
+        'email.smtp_port: "abc" is not a port number (1 to 65535), in shop.ini'
+    ]
+    assert problems(DEVELOPMENT, PILLARBOX_EMAIL_SMTP_PORT="0") == [
+        'email.smtp_port: "0" is not a port number (1 to 65535),'
+        " in the environment variable PILLARBOX_EMAIL_SMTP_PORT"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("environment", "staging"),
+        ("site.name", "=?utf-8?q?Shop?="),
+        ("site.base_url", "shop.example.org"),
+        ("site.base_url", "ftp://shop.example.org"),
+        ("site.base_url", "https://shop.example.org/shop"),
+        ("site.base_url", "https://shop.example.org?a=b"),
+        ("site.base_url", "https://shop.example.org:port"),
+        ("site.base_url", "https://someone@shop.example.org"),
+        ("site.support_email", "help"),
+        ("database.url", "mysql://localhost/shop"),
+        ("database.url", "var/shop.sqlite"),
+        ("email.debug", "maybe"),
+        ("email.debug_recipients", "anna@example.org, *example.org"),
+        ("email.debug_recipients", "*@*.example.org"),
+        ("email.smtp_server", "relay.example.org:587"),
+        ("email.smtp_server", "smtp://relay.example.org"),
+        ("email.smtp_server", "-relay..example.org"),
+        ("email.smtp_port", "65536"),
+        ("email.smtp_port", "-1"),
+        ("email.smtp_port", "٥٨٧"),
+        ("email.smtp_security", "ssl"),
+        ("email.smtp_ca_file", "no-such-file.pem"),
+        ("email.from", "shop@example.org"),
+        ("email.from", "Shop <shop>"),
+        ("email.from", "Shop, Ltd <shop@example.org>"),
+        ("email.from", "=?utf-8?q?Shop?= <shop@example.org>"),
+        ("email.from", "Shop <shöp@example.org>"),
+        ("email.return_path", "Shop <shop@example.org>"),
+        ("email.delivery", "celery"),
+        ("email.connections", "0"),
+        ("email.retention_days", "1.5"),
+        ("payments.provider", "cash"),
+        ("accounts.password_min_length", "7"),
+    ],
+)
+def test_a_value_of_the_wrong_form_is_the_one_problem_reported(name: str, value: str) -> None:
+    [line] = problems({**DEVELOPMENT, name: value})
+    assert line.startswith(f"{name}: ")
+    assert line.endswith(", in shop.ini")
+
+
+@pytest.mark.parametrize("name", sorted(PRODUCTION))
+@pytest.mark.parametrize("character", ["\n", "\r", "\t", "\0", "\x7f", "\x85", "\u2028", "\udcff"])
+def test_control_characters_are_refused_in_every_value(name: str, character: str) -> None:
+    value = PRODUCTION[name]
+    lines = problems({**PRODUCTION, name: f"{value[:2]}{character}{value[2:]}"})
+    assert f"{name}: contains a control character; take it out, in shop.ini" in lines
+
+
+@pytest.mark.parametrize("yes", ["true", "True", "yes", "on", "1", True])
+def test_a_flag_may_be_written_in_the_usual_ways(yes: object) -> None:
+    assert read({**DEVELOPMENT, "email.debug": yes}).email.debug is True
+
+
+def test_the_environment_wins_over_the_file() -> None:
+    settings = read(
+        {**DEVELOPMENT, "site.name": "From the file"}, PILLARBOX_SITE_NAME="From the environment"
+    )
+    assert settings.site.name == "From the environment"
+
+
+def test_an_empty_variable_unsets_what_the_file_says() -> None:
+    values = {**DEVELOPMENT, "email.retention_days": "7"}
+    assert read(values, PILLARBOX_EMAIL_RETENTION_DAYS="").email.retention_days == 30
+
+
+def test_a_file_variable_names_a_file_that_holds_the_value(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("s3same\n")
+    values = {**PRODUCTION, "email.smtp_password": "from the .ini"}
+    absolute = str(tmp_path / "password")
+    for path in (absolute, "password"):
+        settings = read(values, str(tmp_path), PILLARBOX_EMAIL_SMTP_PASSWORD_FILE=path)
+        assert settings.email.smtp_password == "s3same"
+
+
+def test_the_ca_file_has_a_file_variable_too(tmp_path: Path) -> None:
+    issue(tmp_path, "relay").ca.rename(tmp_path / "ca.pem")
+    (tmp_path / "path").write_text("ca.pem")
+    assert read(
+        DEVELOPMENT, str(tmp_path), PILLARBOX_EMAIL_SMTP_CA_FILE="ca.pem"
+    ).email.smtp_ca_file == str(tmp_path / "ca.pem")
+    assert read(
+        DEVELOPMENT, str(tmp_path), PILLARBOX_EMAIL_SMTP_CA_FILE_FILE="path"
+    ).email.smtp_ca_file == str(tmp_path / "ca.pem")
+
+
+def test_a_ca_file_without_a_certificate_is_told_at_the_start(tmp_path: Path) -> None:
+    # Found at the first email only, it would look like a fault of the relay's.
+    key = issue(tmp_path, "relay").key
+    with pytest.raises(SettingsError, match=r"^email.smtp_ca_file: .* without a certificate"):
+        read(DEVELOPMENT | {"email.smtp_ca_file": str(key)}, str(tmp_path))
+
+
+def test_a_file_that_cannot_be_read_is_reported_without_its_path(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for path in ("s3same", "binary", "."):
+        [line] = problems(PRODUCTION, str(tmp_path), PILLARBOX_EMAIL_SMTP_PASSWORD_FILE=path)
+        assert line.startswith(
+            "email.smtp_password: the file that PILLARBOX_EMAIL_SMTP_PASSWORD_FILE names"
+            " cannot be read ("
+        )
+        assert path == "." or path not in line
+
+
+def test_a_variable_and_its_file_variable_exclude_each_other() -> None:
+    assert problems(DEVELOPMENT, PILLARBOX_SECRET="a", PILLARBOX_SECRET_FILE="b") == [
+        "secret: both PILLARBOX_SECRET and PILLARBOX_SECRET_FILE are set; unset one of them"
+    ]
+
+
+def test_unknown_names_are_reported_with_the_closest_known_one() -> None:
+    lines = problems(
+        {
+            **DEVELOPMENT,
+            "email.smtp_sever": "relay.example.org",
+            "site.title": "Shop",
+            "pyramid.includes": "",
+            "here": "/srv/shop",
+        },
+        PILLARBOX_EMAIL_PASSWORD="s3same",
+        PATH="/bin",
+    )
+    assert lines == [
+        "email.smtp_sever: is not a setting (did you mean email.smtp_server?), in shop.ini",
+        "site.title: is not a setting (did you mean site.name?), in shop.ini",
+        "PILLARBOX_EMAIL_PASSWORD: is not a setting"
+        " (did you mean PILLARBOX_EMAIL_SMTP_PASSWORD?), in the environment",
+    ]
+
+
+def test_no_secret_shows_in_a_message() -> None:
+    message = "\n".join(
+        problems(
+            {
+                **PRODUCTION,
+                "secret": "tell-nobody",
+                "email.smtp_username": "",
+                "email.smtp_server": "smtp://shop:s3same@relay.example.org",
+                "database.url": "mysql://shop:wh1sper@db.example.org/shop",
+                "email.smtp_port": "x",
+            }
+        )
+    )
+    assert not any(secret in message for secret in SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"secret": DEVELOPMENT_SECRET}, "secret"),
+        ({"secret": "tell-nobody"}, "secret"),
+        ({"site.base_url": "http://shop.example.org"}, "site.base_url"),
+        ({"payments.provider": "test"}, "payments.provider"),
+        ({"payments.provider": ""}, "payments.provider"),
+        ({"database.url": ""}, "database.url"),
+        ({"email.smtp_password": ""}, "email.smtp_username"),
+        ({"email.smtp_username": ""}, "email.smtp_password"),
+        (
+            {
+                "email.smtp_security": "none",
+                "email.smtp_username": "",
+                "email.smtp_password": "",
+            },
+            "email.smtp_security",
+        ),
+    ],
+)
+def test_production_refuses_what_is_not_safe(changes: dict[str, str], name: str) -> None:
+    [line] = problems({**PRODUCTION, **changes})
+    assert line.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"email.debug": "false"}, {"email.debug_recipients": "anna@example.org"}],
+)
+def test_a_relay_is_required_as_soon_as_anything_is_to_be_sent(changes: dict[str, str]) -> None:
+    [line] = problems({**DEVELOPMENT, **changes})
+    assert line.startswith("email.smtp_server: is not set, but email.debug")
+    assert line.endswith("; set it in shop.ini or as PILLARBOX_EMAIL_SMTP_SERVER")
+
+
+@pytest.mark.parametrize("server", ["localhost", "127.0.0.1", "127.8.8.8", "::1"])
+def test_an_unprotected_connection_is_for_a_relay_on_this_machine(server: str) -> None:
+    values = {**DEVELOPMENT, "email.smtp_security": "none", "email.smtp_server": server}
+    assert read(values).email.smtp_port == 25
+    [line] = problems({**values, "email.smtp_server": "localhost.example.org"})
+    assert line.startswith("email.smtp_security: ")
+
+
+def test_a_password_never_travels_over_an_unprotected_connection() -> None:
+    [line] = problems(
+        {
+            **DEVELOPMENT,
+            "email.smtp_security": "none",
+            "email.smtp_server": "localhost",
+            "email.smtp_username": "shop",
+            "email.smtp_password": "s3same",
+        }
+    )
+    assert line.startswith('email.smtp_security: "none" would send')
+
+
+@pytest.mark.parametrize(("security", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])
+def test_the_port_follows_from_the_security_unless_it_is_set(security: str, port: int) -> None:
+    values = {**DEVELOPMENT, "email.smtp_security": security}
+    assert read(values).email.smtp_port == port
+    assert read({**values, "email.smtp_port": "2525"}).email.smtp_port == 2525
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("Pillarbox <shop@example.org>", Mailbox("Pillarbox", "shop@example.org")),
+        ('"Müller & Söhne, GmbH" <a@b.org>', Mailbox("Müller & Söhne, GmbH", "a@b.org")),
+        ("O'Reilly <shop@bücher.example>", Mailbox("O'Reilly", "shop@xn--bcher-kva.example")),
+        ("Staging <shop@staging.test>", Mailbox("Staging", "shop@staging.test")),
+    ],
+)
+def test_the_sender_is_a_name_and_an_address(written: str, address: Mailbox) -> None:
+    settings = read({**DEVELOPMENT, "email.from": written})
+    assert settings.email.sender == address
+    assert settings.email.return_path == address.address
+
+
+def test_debug_recipients_are_separated_by_white_space_or_commas() -> None:
+    settings = read(
+        {
+            **DEVELOPMENT,
+            "email.smtp_server": "localhost",
+            "email.debug_recipients": "Anna@Example.org,*@Bücher.example\n  ben@example.org",
+        }
+    )
+    assert settings.email.debug_recipients == (
+        "anna@example.org",
+        "*@xn--bcher-kva.example",
+        "ben@example.org",
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("https://Shop.example.org/", "https://shop.example.org"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_the_base_url_loses_what_links_do_not_need(written: str, url: str) -> None:
+    assert read({**DEVELOPMENT, "site.base_url": written}).site.base_url == url
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("sqlite:///data/shop.sqlite", "sqlite:////srv/shop/data/shop.sqlite"),
+        ("sqlite:////data/shop.sqlite", "sqlite:////data/shop.sqlite"),
+        ("postgresql://shop:a%40b@db/shop", "postgresql+psycopg://shop:a%40b@db/shop"),
+        ("postgresql+psycopg:///shop?host=/run", "postgresql+psycopg:///shop?host=%2Frun"),
+    ],
+)
+def test_a_relative_database_path_starts_at_the_folder_of_the_ini(written: str, url: str) -> None:
+    assert read({**DEVELOPMENT, "database.url": written}).database.url == url
+
+
+def test_the_application_finds_its_settings_at_the_registry(tmp_path: Path) -> None:
+    here = {"here": str(tmp_path), "__file__": str(tmp_path / "shop.ini")}
+    with Configurator(settings={**DEVELOPMENT, **here}) as config:
+        config.include("app.settings")
+    assert config.registry.pillarbox.site.name == "Pillarbox"
+    assert str(tmp_path) in config.registry.pillarbox.database.url
+
+    with (
+        Configurator(settings={**here, "email.debug": "?"}) as config,
+        pytest.raises(SettingsError, match=r'email\.debug: "\?" is neither .* in shop\.ini'),
+    ):
+        config.include("app.settings")
+
+
+def ini(name: str) -> dict[str, str]:
+    parser = ConfigParser()
+    parser.optionxform = str  # type: ignore[assignment]
+    parser.read_string((PROJECT / name).read_text("utf-8"))
+    return dict(parser["app:main"])
+
+
+def test_development_ini_is_complete_and_sends_nothing() -> None:
+    values = ini("development.ini")
+    assert values["secret"] == DEVELOPMENT_SECRET
+    settings = read(values)
+    assert settings.email.debug is True
+    assert settings.email.debug_recipients == ()
+
+
+def test_production_ini_shows_every_setting_and_starts_only_when_filled_in() -> None:
+    values = ini("production.ini")
+    named = {setting.name for setting in declarations(PROJECT)}
+    assert named == {name for name in values if name in named}
+    assert [line.partition(":")[0] for line in problems(values)] == [
+        "site.name",
+        "site.base_url",
+        "site.support_email",
+        "database.url",
+        "secret",
+        "email.from",
+        "email.smtp_server",
+    ]
+    filled_in = {name: PRODUCTION[name] for name in PRODUCTION if not values.get(name)}
+    assert read({**values, **filled_in}).is_production
+
+
+def test_emails_look_as_the_owner_says_and_like_the_shop_otherwise() -> None:
+    brand = {
+        "email.brand.name": "The Post",
+        "email.brand.color": "#0B57D0",
+        "email.brand.font": 'Georgia, "Times New Roman", serif',
+    }
+    assert read(DEVELOPMENT | brand).email.brand == Brand(
+        "The Post", "#0b57d0", "#f4f1ec", "Georgia, 'Times New Roman', serif"
+    )
+    assert read(DEVELOPMENT).email.brand.name == DEVELOPMENT["site.name"]
+    for name, value in {"email.brand.color": "red", "email.brand.font": "x; } body {"}.items():
+        [problem] = problems(DEVELOPMENT | {name: value})
+        assert problem.startswith(f"{name}: ")

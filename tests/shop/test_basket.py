@@ -1,0 +1,228 @@
+"""The catalogue and the basket, which lives in the visitor's cookie."""
+
+import pytest
+from pyramid.router import Router
+from sqlalchemy import delete, update
+from webtest import TestApp
+
+from app.database import Database
+from app.shop.models import Product
+from app.shop.samples import CATALOGUE, add_sample_catalogue
+from app.web.visitor import MOST_BASKET_LINES
+from tests.support.shopping import put_into_basket, sign_in, stock
+
+
+def test_the_catalogue_shows_what_can_be_bought_in_its_order(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    with database.transaction(write=True) as session:
+        session.execute(
+            update(Product).where(Product.slug == "postcards").values(is_available=False)
+        )
+
+    page = browser.get("/")
+
+    names = [heading.text for heading in page.html.main.find_all("h2")]
+    assert names == [sample.name for sample in CATALOGUE if sample.slug != "postcards"]
+
+
+def test_an_empty_shop_says_so(browser: TestApp) -> None:
+    assert "There is nothing to buy yet." in browser.get("/").text
+
+
+def test_the_sample_catalogue_is_added_once(database: Database) -> None:
+    with database.transaction(write=True) as session:
+        assert add_sample_catalogue(session) == len(CATALOGUE)
+    with database.transaction(write=True) as session:
+        assert add_sample_catalogue(session) == 0
+
+
+def test_every_picture_of_the_sample_catalogue_is_there(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+
+    pictures = browser.get("/").html.main.find_all("img")
+
+    assert len(pictures) == len(CATALOGUE)
+    for picture in pictures:
+        assert browser.get(picture["src"]).content_type == "image/svg+xml"
+
+
+def test_a_picture_that_is_not_there_costs_no_page(browser: TestApp, database: Database) -> None:
+    stock(database)
+    with database.transaction(write=True) as session:
+        session.execute(update(Product).values(picture="lost.svg"))
+
+    assert not browser.get("/").html.main.find_all("img")
+    assert not browser.get("/products/envelopes").html.main.find_all("img")
+
+
+def test_an_unknown_product_is_not_found(browser: TestApp) -> None:
+    browser.get("/products/moon", status=404)
+
+
+def test_the_basket_adds_up_what_is_put_into_it(browser: TestApp, database: Database) -> None:
+    stock(database)
+
+    put_into_basket(browser, "letter-paper", 2)
+    basket = put_into_basket(browser, "letters-to-nobody").follow()
+
+    assert "Total: €40.00 including €4.88 VAT" in " ".join(basket.html.main.text.split())
+
+
+def test_a_form_that_is_sent_twice_puts_nothing_in_twice(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    form = browser.get("/products/envelopes").forms[0]
+    form["quantity"] = "3"
+
+    form.submit(status=303)
+    basket = form.submit(status=303).follow()
+
+    assert [field["value"] for field in basket.html.find_all(id="quantity-envelopes")] == ["3"]
+
+
+def test_the_product_page_knows_what_lies_in_the_basket(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    put_into_basket(browser, "envelopes", 3)
+
+    page = browser.get("/products/envelopes")
+
+    assert "3 of these lie in your basket." in page.text
+    assert page.forms[0]["quantity"].value == "3"
+
+
+def test_a_quantity_can_be_changed_and_a_product_removed(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    basket = put_into_basket(browser, "envelopes").follow()
+
+    form = basket.forms[0]
+    form["quantity"] = "4"
+    basket = form.submit(status=303).follow()
+    assert "€39.20" in basket.text
+
+    basket = basket.forms[1].submit(status=303).follow()
+    assert "Your basket is empty." in basket.text
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "100", "1000", "two", "", "1.5", "1_0", "9" * 400])
+def test_a_quantity_that_cannot_be_is_refused_with_what_to_do(
+    browser: TestApp, database: Database, typed: str
+) -> None:
+    stock(database)
+
+    refused = put_into_basket(browser, "envelopes", typed)
+
+    assert refused.status_int == 422
+    assert refused.html.title.text.startswith("Error: Lined envelopes")
+    assert "Enter a whole number from 1 to 99." in refused.html.find(class_="error-summary").text
+    assert refused.html.find(id="quantity-envelopes")["value"] == typed
+    assert refused.html.find(id="quantity-envelopes")["aria-invalid"] == "true"
+    assert "Your basket is empty." in browser.get("/basket").text
+
+
+def test_a_wrong_change_is_refused_beside_its_product(browser: TestApp, database: Database) -> None:
+    stock(database)
+    put_into_basket(browser, "postcards", 5)
+    basket = put_into_basket(browser, "envelopes", 2).follow()
+
+    form = basket.forms[2]
+    assert form["product"].value == "envelopes"
+    form["quantity"] = "0"
+    refused = form.submit(status=422)
+
+    assert refused.html.h1.text == "Your basket"
+    assert refused.html.find(id="quantity-envelopes-error")
+    assert refused.html.find(id="quantity-envelopes")["value"] == "0"
+    assert refused.html.find(id="quantity-postcards")["value"] == "5"
+    assert browser.get("/basket").forms[2]["quantity"].value == "2"
+
+
+@pytest.mark.parametrize("slug", ["", "moon", "../x", "postcards"])
+def test_what_is_not_sold_cannot_be_put_into_the_basket(
+    browser: TestApp, database: Database, slug: str
+) -> None:
+    stock(database)
+    form = browser.get("/products/envelopes").forms[0]
+    with database.transaction(write=True) as session:
+        session.execute(delete(Product).where(Product.slug == "postcards"))
+
+    form["product"].force_value(slug)
+    refused = form.submit(status=422)
+
+    assert "This product is no longer sold." in refused.html.find(class_="error-summary").text
+    assert "Your basket is empty." in refused.text
+
+
+def test_the_page_of_a_product_that_is_no_longer_sold_has_no_form(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    with database.transaction(write=True) as session:
+        session.execute(update(Product).values(is_available=False))
+
+    page = browser.get("/products/envelopes")
+
+    assert "This is no longer sold." in page.text
+    assert not page.forms
+
+
+def test_a_product_that_vanished_from_the_shop_can_still_be_removed(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "postcards")
+    put_into_basket(browser, "envelopes")
+    with database.transaction(write=True) as session:
+        session.execute(delete(Product).where(Product.slug == "postcards"))
+
+    basket = browser.get("/basket")
+    assert "This is no longer sold. Remove it to go on." in basket.text
+    assert "Go to the checkout" not in basket.text
+    assert browser.get("/checkout", status=303).location.endswith("/basket")
+
+    basket = basket.forms[0].submit(status=303).follow()
+    assert "Go to the checkout" in basket.text
+
+
+def test_products_in_two_currencies_are_not_added_up(browser: TestApp, database: Database) -> None:
+    stock(database)
+    put_into_basket(browser, "postcards")
+    put_into_basket(browser, "envelopes")
+    with database.transaction(write=True) as session:
+        session.execute(update(Product).where(Product.slug == "envelopes").values(currency="CHF"))
+
+    basket = browser.get("/basket")
+
+    assert "This is sold in another currency." in basket.text
+    assert "Go to the checkout" not in basket.text
+
+
+def test_a_full_basket_says_so(browser: TestApp, app: Router, database: Database) -> None:
+    with database.transaction(write=True) as session:
+        session.add_all(
+            Product(
+                slug=f"stamp-{number}",
+                name=f"Stamp {number}",
+                description="A stamp.",
+                price=100,
+                currency="EUR",
+                vat_rate=0,
+            )
+            for number in range(MOST_BASKET_LINES + 1)
+        )
+    for number in range(MOST_BASKET_LINES):
+        put_into_basket(browser, f"stamp-{number}")
+
+    refused = put_into_basket(browser, f"stamp-{MOST_BASKET_LINES}")
+
+    assert refused.status_int == 422
+    assert "The basket is full" in refused.html.find(class_="error-summary").text

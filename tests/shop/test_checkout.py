@@ -1,0 +1,316 @@
+"""The checkout: one order for one basket, at the prices that the customer saw."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from pyramid.router import Router
+from sqlalchemy import delete, func, select, update
+from webtest import TestApp
+
+from app.database import Database
+from app.mail.testing import Mailbox
+from app.shop.models import Order, Payment, Product, Receipt, Seller
+from tests.support.shopping import BUYER, buy, order, orders_in, put_into_basket, sign_in, stock
+
+
+def count(database: Database, model: type[Any]) -> int:
+    with database.transaction(write=False) as session:
+        return session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def another_browser(app: Router, browser: TestApp) -> TestApp:
+    """The same browser's second tab: it has the cookies of this moment."""
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "HTTP_COOKIE": cookies})
+
+
+def test_the_checkout_asks_to_sign_in_and_comes_back(browser: TestApp, database: Database) -> None:
+    stock(database)
+    put_into_basket(browser, "envelopes")
+
+    location = browser.get("/checkout", status=303).location
+
+    assert location.endswith("/sign-in?next=%2Fcheckout")
+
+
+def test_an_empty_basket_leads_back_to_the_basket(browser: TestApp, database: Database) -> None:
+    sign_in(browser, database)
+    stock(database)
+
+    assert browser.get("/checkout", status=303).location.endswith("/basket")
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "told"),
+    [
+        ("name", "", "Enter your name"),
+        ("name", "   ", "Enter your name"),
+        ("name", "a" * 101, "at most 100 characters"),
+        ("name", "Anna\x07", "Leave out control characters"),
+        ("name", "=?utf-8?q?Anna?=", "Leave out control characters"),
+        ("address", "", "Enter your postal address"),
+        ("address", "a" * 401, "at most 400 characters"),
+        ("address", "Storgatan\n\x07", "Leave out control characters"),
+    ],
+)
+def test_what_no_receipt_could_show_is_refused_with_what_to_do(
+    browser: TestApp, database: Database, field: str, typed: str, told: str
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+
+    refused = order(browser, **{field: typed})
+
+    assert refused.status_int == 422
+    assert refused.html.title.text.startswith("Error: ")
+    [link] = refused.html.find(class_="error-summary").find_all("a")
+    assert link["href"] == f"#{field}"
+    assert told in link.text
+    other = next(name for name in BUYER if name != field)
+    assert refused.forms[0][other].value.replace("\r\n", "\n") == BUYER[other]
+    assert not orders_in(database)
+
+
+def test_the_receipt_shows_the_buyer_as_typed_but_for_stray_spaces(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+
+    order(browser, name="  Anna   O'Reilly & Söhne ", address=" Storgatan 1 \r\n\r\nStockholm\r\n")
+
+    [placed] = orders_in(database)
+    assert placed.buyer_name == "Anna O'Reilly & Söhne"
+    assert placed.buyer_address == "Storgatan 1\nStockholm"
+
+
+def test_a_changed_price_is_shown_before_anything_is_ordered(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+    form = browser.get("/checkout").forms[0]
+    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    with database.transaction(write=True) as session:
+        session.execute(update(Product).values(price=1234))
+
+    shown_again = form.submit(status=422)
+
+    summary = shown_again.html.find(class_="error-summary").text
+    assert "a price has changed" in summary
+    assert "The total is now €12.34." in summary
+    assert not orders_in(database)
+
+    shown_again.forms[0].submit(status=303)
+    assert [placed.total for placed in orders_in(database)] == [1234]
+
+
+def test_a_basket_that_changed_in_another_tab_is_shown_before_anything_is_ordered(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+    form = browser.get("/checkout").forms[0]
+    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    put_into_basket(browser, "envelopes", 2)
+
+    shown_again = form.submit(status=422)
+
+    assert "Your basket or a price has changed" in shown_again.text
+    assert not orders_in(database)
+
+
+def test_a_product_that_vanished_meanwhile_leads_back_to_the_basket(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+    form = browser.get("/checkout").forms[0]
+    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    with database.transaction(write=True) as session:
+        session.execute(delete(Product))
+
+    basket = form.submit(status=303).follow()
+
+    assert "This is no longer sold. Remove it to go on." in basket.text
+    assert not orders_in(database)
+
+
+def test_a_form_that_is_sent_twice_makes_one_order_and_one_payment(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+    form = browser.get("/checkout").forms[0]
+    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+
+    first = form.submit(status=303)
+    second = form.submit(status=303)
+
+    assert first.location == second.location
+    assert count(database, Order) == count(database, Payment) == 1
+
+
+def test_a_form_that_is_sent_again_after_paying_leads_to_the_paid_order(
+    browser: TestApp, database: Database, mailbox: Mailbox
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+    form = browser.get("/checkout").forms[0]
+    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    order_page = form.submit().follow().forms[0].submit().follow()
+
+    again = form.submit(status=303)
+
+    assert again.location == order_page.request.url
+    assert count(database, Order) == count(database, Payment) == count(database, Receipt) == 1
+    assert len(mailbox.all(kind="purchase_receipt")) == 1
+
+
+def test_who_goes_back_to_the_checkout_and_orders_again_makes_another_order(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+    order(browser, name="Anna Oedegaard")
+
+    order(browser, name="Anna Ödegård")
+
+    assert [placed.buyer_name for placed in orders_in(database)] == [
+        "Anna Oedegaard",
+        "Anna Ödegård",
+    ]
+
+
+def test_parallel_posts_make_one_order_one_payment_and_one_receipt(
+    app: Router, browser: TestApp, database: Database, mailbox: Mailbox
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+    form = browser.get("/checkout").forms[0]
+    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+
+    def at_once(path: str, fields: list[tuple[str, str]]) -> set[str]:
+        return set(
+            _in_parallel(
+                lambda tab: tab.post(path, fields, status=303).location,
+                [another_browser(app, browser) for _ in range(6)],
+            )
+        )
+
+    [payment_page] = at_once("/checkout", form.submit_fields())
+    assert count(database, Order) == count(database, Payment) == 1
+
+    [order_page] = at_once(payment_page, browser.get(payment_page).forms[0].submit_fields())
+    pages = _in_parallel(
+        lambda tab: tab.get(order_page).html.main.text,
+        [another_browser(app, browser) for _ in range(6)],
+    )
+    assert all("Your order is paid" in page for page in pages)
+    assert count(database, Order) == count(database, Payment) == count(database, Receipt) == 1
+    assert len(mailbox.all(kind="purchase_receipt")) == 1
+
+
+def _in_parallel(act: Callable[[TestApp], str], tabs: list[TestApp]) -> list[str]:
+    together = Barrier(len(tabs))
+
+    def wait_and_act(tab: TestApp) -> str:
+        together.wait()
+        return act(tab)
+
+    with ThreadPoolExecutor(len(tabs)) as pool:
+        return list(pool.map(wait_and_act, tabs))
+
+
+def test_a_basket_that_somebody_else_has_ordered_is_not_ordered_for_them(
+    app: Router, browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+    basket_id = browser.get("/checkout").forms[0]["basket"].value
+    order(browser)
+    other = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+    sign_in(other, database, "bert@example.org")
+    put_into_basket(other, "postcards")
+    form = other.get("/checkout").forms[0]
+    form["basket"].force_value(basket_id)
+    form["name"], form["address"] = "Bert", "Here"
+
+    answer = form.submit(status=303)
+
+    assert answer.location.endswith("/checkout")
+    assert count(database, Order) == 1
+
+
+def test_a_shop_that_cannot_take_payments_says_so(
+    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
+) -> None:
+    app = make_app(settings_values | {"payments.provider": "stripe"})
+    database: Database = app.registry.database
+    browser = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+
+    closed = browser.get("/checkout", status=503)
+
+    assert "This shop cannot take payments yet." in closed.text
+    assert "Lined envelopes" in browser.get("/basket").text
+    browser.get("/payments/test/0", status=404)
+
+
+def test_a_shop_without_a_seller_sells_nothing(browser: TestApp, database: Database) -> None:
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
+    form = browser.get("/checkout").forms[0]
+    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    with database.transaction(write=True) as session:
+        session.execute(delete(Seller))
+
+    form.submit(status=503)
+
+    browser.get("/checkout", status=503)
+    assert not orders_in(database)
+
+
+def test_buying_twice_makes_two_orders(browser: TestApp, database: Database) -> None:
+    stock(database)
+    sign_in(browser, database)
+
+    buy(browser)
+    buy(browser)
+
+    assert count(database, Order) == count(database, Receipt) == 2
+
+
+def test_a_basket_that_something_was_taken_out_of_is_a_basket_of_its_own(
+    app: Router, database: Database
+) -> None:
+    stock(database)
+    for address in ("anna@example.org", "ben@example.org"):
+        customer = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+        sign_in(customer, database, address)
+        put_into_basket(customer, "letter-paper")
+        put_into_basket(customer, "envelopes")
+        forms = customer.get("/basket").forms.values()
+        removal = next(form for form in forms if "action" in form.fields)
+        removal.submit(status=303)
+        payment_page = order(customer).follow()
+        assert payment_page.forms[0].submit().follow().status_int == 200
+    placed = orders_in(database)
+    assert len(placed) == 2
+    assert "" not in {each.basket_id for each in placed}

@@ -1,0 +1,141 @@
+"""The purchase receipt, every sample of it, as it is really rendered."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from bs4 import BeautifulSoup
+from jinja2 import FileSystemLoader
+
+from app.mail import Message, Recipient
+from app.mail.composing.composer import Composer
+from app.settings import Brand, Site
+from app.shop.emails import MOST_OFFERS, PURCHASE_RECEIPT, PurchaseReceipt
+from app.templates_folder import templates_folder
+
+SITE = Site("Pillarbox", "https://shop.example", "help@shop.example")
+BRAND = Brand("Pillarbox", "#b3261e", "#f4f1ec", "sans-serif")
+SAMPLES = sorted(PURCHASE_RECEIPT.samples)
+
+
+@pytest.fixture(scope="module")
+def composer() -> Composer:
+    composer = Composer(SITE, BRAND, FileSystemLoader(templates_folder()))
+    composer.raises = True
+    return composer
+
+
+def composed(composer: Composer, name: str) -> tuple[PurchaseReceipt, Message]:
+    sample: PurchaseReceipt = PURCHASE_RECEIPT.samples[name]
+    to = Recipient("anna@example.org", sample.buyer_name)
+    return sample, composer.compose(PURCHASE_RECEIPT, sample, to=to, about="order:1")
+
+
+def squeezed(text: str) -> str:
+    """``text`` without what wrapping adds and without marks that turn the direction of writing."""
+    return re.sub(r"[\s\u202a-\u202e\u2066-\u2069]+", "", text)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_sums_of_every_sample_agree(name: str) -> None:
+    sample: PurchaseReceipt = PURCHASE_RECEIPT.samples[name]
+
+    assert sum(line.total for line in sample.lines) == sample.total
+    assert sum(tax.net for tax in sample.taxes) == sample.net
+    assert sum(tax.net + tax.vat for tax in sample.taxes) == sample.total
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_subject_names_the_order(composer: Composer, name: str) -> None:
+    sample, message = composed(composer, name)
+
+    assert message.subject == f"Receipt for order {sample.order_number}"
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_both_bodies_carry_every_line_and_fact(composer: Composer, name: str) -> None:
+    sample, message = composed(composer, name)
+    assert message.html is not None
+    assert message.text is not None
+    html = BeautifulSoup(message.html, "html.parser").body.get_text(" ")
+
+    for body in (html, message.text):
+        seen = squeezed(body)
+        facts = [
+            *(line.name for line in sample.lines),
+            sample.order_number,
+            sample.receipt_number,
+            sample.buyer_name,
+            *sample.buyer_address,
+            sample.seller_name,
+            *sample.seller_address,
+            sample.seller_vat_id,
+            sample.support_email,
+        ]
+        for fact in facts:
+            assert squeezed(fact) in seen, fact
+    assert sample.link in message.text
+    assert f'href="{sample.link}"' in message.html
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_order_for_machines_can_be_read_and_ends_no_script(
+    composer: Composer, name: str
+) -> None:
+    sample, message = composed(composer, name)
+    assert message.html is not None
+
+    head = message.html.split("</head>")[0]
+    [script] = re.findall(r'<script type="application/ld\+json">(.*?)</script>', head, re.DOTALL)
+
+    assert "<" not in script
+    found = json.loads(script)
+    assert found["merchant"] == {"@type": "Organization", "name": sample.seller_name}
+    assert found["orderNumber"] == sample.order_number
+    assert found["priceCurrency"] == sample.currency
+    assert found["price"] == f"{sample.total // 100}.{sample.total % 100:02}"
+    assert [offer["itemOffered"]["name"] for offer in found["acceptedOffer"]] == [
+        line.name for line in sample.lines[:MOST_OFFERS]
+    ]
+    assert found["url"] == sample.link
+
+
+def test_words_of_people_become_no_markup(composer: Composer) -> None:
+    _, message = composed(composer, "hostile")
+    assert message.html is not None
+
+    page = BeautifulSoup(message.html, "html.parser")
+
+    assert not page.body.find_all(["script", "img", "i", "b"])
+    assert "{{ 7*7 }}" in page.body.get_text()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_preview_line_says_more_than_the_heading(composer: Composer, name: str) -> None:
+    _, message = composed(composer, name)
+    assert message.html is not None
+
+    preview = BeautifulSoup(message.html, "html.parser").find(class_="preheader").get_text()
+
+    assert 30 <= len(preview.strip()) <= 140
+    assert "Thank you" not in preview
+
+
+def test_a_receipt_over_two_rates_says_which_line_has_which(composer: Composer) -> None:
+    _, message = composed(composer, "long")
+    assert message.text is not None
+
+    assert "(VAT 7%)" in message.text
+    assert "(VAT 19%)" in message.text
+
+
+def test_a_receipt_of_five_lines_is_small(composer: Composer) -> None:
+    long = PURCHASE_RECEIPT.samples["long"]
+    five = replace(long, lines=long.lines[:5])
+    to = Recipient("anna@example.org")
+
+    message = composer.compose(PURCHASE_RECEIPT, five, to=to, about="order:1")
+
+    assert message.html is not None
+    assert len(message.html.encode()) <= 15 * 1024

@@ -1,0 +1,422 @@
+"""A customer's orders, and what becomes of a payment."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pyramid.request import Request
+from pyramid.router import Router
+from sqlalchemy import delete, select, update
+from webtest import TestApp
+
+from app.accounts.models import Account
+from app.database import Database
+from app.mail.outbox.tables import OutboxEmail
+from app.mail.testing import Mailbox
+from app.shop.models import Order, Payment, Receipt
+from app.shop.numbers import new_order_number
+from app.shop.payments.provider import Charge, Outcome, ProviderError, Started, Verdict, settle
+from app.shop.payments.test import HostedPayment
+from tests.conftest import Clock
+from tests.support.shopping import ANNA, buy, order, orders_in, put_into_basket, sign_in, stock
+
+
+@pytest.fixture
+def customer(browser: TestApp, database: Database) -> TestApp:
+    """A browser that is signed in, in a stocked shop."""
+    stock(database)
+    sign_in(browser, database)
+    return browser
+
+
+def payments_in(database: Database) -> list[Payment]:
+    with database.transaction(write=False) as session:
+        return list(session.scalars(select(Payment).order_by(Payment.attempt)))
+
+
+def receipts_in(database: Database) -> list[Receipt]:
+    with database.transaction(write=False) as session:
+        return list(session.scalars(select(Receipt)))
+
+
+def test_a_customer_without_orders_is_told_what_to_do_next(customer: TestApp) -> None:
+    page = customer.get("/orders")
+
+    assert "You have not ordered anything yet." in page.text
+    assert page.html.main.find("a")["href"] == "/"
+
+
+def test_the_list_shows_the_latest_order_first(
+    customer: TestApp, database: Database, clock: Clock
+) -> None:
+    buy(customer, "envelopes")
+    clock.advance(timedelta(days=1))
+    put_into_basket(customer, "postcards")
+    order(customer)
+
+    page = customer.get("/orders")
+
+    first, second = orders_in(database)
+    rows = [" ".join(row.text.split()) for row in page.html.tbody.find_all("tr")]
+    assert rows == [
+        f"{second.number} November 23, 2026 Not paid €7.50",
+        f"{first.number} November 22, 2026 Paid €9.80",
+    ]
+    assert page.click(first.number).html.h1.text == f"Order {first.number}"
+
+
+def test_an_order_shows_its_lines_in_a_proper_table(customer: TestApp) -> None:
+    page = buy(customer, "envelopes", "letters-to-nobody")
+
+    table = page.html.find("table")
+    assert table.caption.text == "What you ordered"
+    assert [cell["scope"] for cell in table.thead.find_all("th")] == ["col"] * 3
+    assert {cell["scope"] for cell in table.tbody.find_all("th")} == {"row"}
+    totals = [[cell.text for cell in row.find_all(["th", "td"])] for row in table.tfoot("tr")]
+    assert totals == [
+        ["Net", "€23.19"],
+        ["VAT 7% on €14.95", "€1.05"],
+        ["VAT 19% on €8.24", "€1.56"],
+        ["Total", "€25.80"],
+    ]
+    assert page.html.find("time")["datetime"] == "2026-11-22T12:00:00+00:00"
+
+
+def test_a_test_payment_says_so_on_every_page_and_in_the_email(
+    customer: TestApp, mailbox: Mailbox
+) -> None:
+    put_into_basket(customer, "envelopes")
+    checkout = customer.get("/checkout")
+    payment_page = order(customer).follow()
+    order_page = payment_page.forms[0].submit().follow()
+
+    for page in (checkout, payment_page, order_page):
+        assert "Test payment: no money moves" in page.html.main.text
+    email = mailbox.latest(kind="purchase_receipt")
+    for body in (email.html_body, email.text_body):
+        assert "Test payment: no money moved." in body
+
+
+def test_an_order_number_is_understood_as_people_type_it(
+    customer: TestApp, database: Database
+) -> None:
+    put_into_basket(customer, "envelopes")
+    order(customer)
+    number = orders_in(database)[0].number
+
+    page = customer.get(f"/orders/{number.lower().replace('-', '')}")
+
+    assert page.html.h1.text == f"Order {number}"
+
+
+def test_what_is_no_order_is_not_found(customer: TestApp) -> None:
+    customer.get("/orders/1", status=404)
+    customer.get(f"/orders/{new_order_number()}", status=404)
+    customer.get("/payments/test/1", status=404)
+
+
+def test_somebody_elses_order_is_not_found(
+    app: Router, customer: TestApp, database: Database
+) -> None:
+    put_into_basket(customer, "envelopes")
+    payment_page = order(customer).location
+    number = orders_in(database)[0].number
+    other = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+    sign_in(other, database, "bert@example.org")
+    put_into_basket(other, "envelopes")
+    token = other.get("/checkout").forms[0]["csrf_token"].value
+
+    other.get(f"/orders/{number}", status=404)
+    other.post(f"/orders/{number}", {"csrf_token": token}, status=404)
+    other.get(payment_page, status=404)
+    other.post(payment_page, {"csrf_token": token, "decision": "pay"}, status=404)
+    assert number not in other.get("/orders").text
+    assert payments_in(database)[0].state == "pending"
+
+
+def test_an_order_asks_to_sign_in(app: Router, customer: TestApp, database: Database) -> None:
+    path = buy(customer).request.path
+    stranger = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+
+    assert "/sign-in" in stranger.get(path, status=303).location
+    assert "/sign-in" in stranger.get("/orders", status=303).location
+
+
+def test_an_order_outlives_its_account(customer: TestApp, database: Database) -> None:
+    buy(customer)
+
+    with database.transaction(write=True) as session:
+        session.execute(delete(Account))
+
+    [left] = orders_in(database)
+    assert left.account_id is None
+    assert left.buyer_email == ANNA
+    assert len(receipts_in(database)) == 1
+
+
+def test_a_declined_payment_can_be_tried_again(
+    customer: TestApp, database: Database, mailbox: Mailbox
+) -> None:
+    put_into_basket(customer, "envelopes")
+    order_page = order(customer).follow().forms[1].submit().follow()
+    assert "The payment was declined, and nothing was charged." in order_page.text
+    assert not mailbox.all(kind="purchase_receipt")
+
+    second_try = order_page.forms[0].submit(status=303)
+    assert order_page.forms[0].submit(status=303).location == second_try.location
+    order_page = second_try.follow().forms[0].submit().follow()
+
+    assert "Your order is paid" in order_page.text
+    assert [payment.state for payment in payments_in(database)] == ["failed", "paid"]
+    assert len(receipts_in(database)) == 1
+    assert len(mailbox.all(kind="purchase_receipt")) == 1
+
+
+def test_an_order_that_was_left_unpaid_can_be_paid_later(
+    customer: TestApp, database: Database
+) -> None:
+    put_into_basket(customer, "envelopes")
+    payment_page = order(customer).location
+    number = orders_in(database)[0].number
+
+    order_page = customer.get(f"/orders/{number}")
+
+    assert "This order is not paid yet." in order_page.text
+    assert order_page.html.main.find("button").text == "Pay €9.80"
+    assert order_page.forms[0].submit(status=303).location == payment_page
+
+
+def test_the_first_decision_at_the_provider_stands(customer: TestApp, database: Database) -> None:
+    put_into_basket(customer, "envelopes")
+    payment_page = order(customer).follow()
+
+    payment_page.forms[1].submit(status=303)
+    payment_page.forms[0].submit(status=303).follow()
+
+    assert [payment.state for payment in payments_in(database)] == ["failed"]
+    assert customer.get(payment_page.request.path, status=303).location.endswith(
+        orders_in(database)[0].number
+    )
+
+
+def test_the_test_page_wants_a_decision(customer: TestApp) -> None:
+    put_into_basket(customer, "envelopes")
+    form = order(customer).follow().forms[0]
+
+    form["decision"].force_value("maybe")
+
+    form.submit(status=400)
+
+
+def test_who_comes_back_without_paying_finds_the_order_unpaid(
+    customer: TestApp, database: Database, mailbox: Mailbox
+) -> None:
+    put_into_basket(customer, "envelopes")
+    order(customer).follow()
+
+    page = customer.get(f"/orders/{orders_in(database)[0].number}")
+
+    assert "This order is not paid yet." in page.text
+    assert not mailbox.all(kind="purchase_receipt")
+
+
+@pytest.mark.parametrize(
+    ("told", "because"),
+    [
+        ({"amount": 979}, "979 EUR came, 980 EUR was asked"),
+        ({"currency": "USD"}, "980 USD came, 980 EUR was asked"),
+        ({"order_number": "0000-0000-0000"}, "it was paid for order 0000-0000-0000"),
+    ],
+)
+def test_other_money_than_was_asked_for_is_held_for_a_person_to_look_at(
+    customer: TestApp, database: Database, mailbox: Mailbox, told: dict[str, Any], because: str
+) -> None:
+    put_into_basket(customer, "envelopes")
+    payment_page = order(customer).follow()
+    number = orders_in(database)[0].number
+    payment_page.forms[0].submit(status=303)
+    with database.transaction(write=True) as session:
+        session.execute(update(HostedPayment).values(**told))
+
+    page = customer.get(f"/orders/{number}")
+
+    assert "a person has to look at it" in page.text
+    assert not page.forms
+    [payment] = payments_in(database)
+    assert (payment.state, payment.held_because) == ("held", because)
+    assert orders_in(database)[0].state == "open"
+    assert not receipts_in(database)
+    assert not mailbox.all(kind="purchase_receipt")
+
+
+class Announcements(list[str]):
+    """Stands in for the email, and counts."""
+
+    def __call__(self, order: Order, payment: Payment, receipt: Receipt) -> None:
+        self.append(receipt.number)
+
+
+def verdict_of(order: Order, outcome: Outcome = Outcome.PAID) -> Verdict:
+    return Verdict(outcome, order.number, order.total, order.currency, "Visa", "4242")
+
+
+def test_a_second_settle_changes_nothing(
+    customer: TestApp, database: Database, clock: Clock
+) -> None:
+    put_into_basket(customer, "envelopes")
+    order(customer)
+    [placed], [payment] = orders_in(database), payments_in(database)
+    announcements = Announcements()
+
+    def settled(outcome: Outcome) -> bool:
+        with database.transaction(write=True) as session:
+            verdict = verdict_of(placed, outcome)
+            return settle(session, payment.id, verdict, now=clock(), announce=announcements)
+
+    assert not settled(Outcome.PENDING)
+    assert settled(Outcome.PAID)
+    paid_at = orders_in(database)[0].paid_at
+    clock.advance(timedelta(hours=1))
+    assert not settled(Outcome.PAID)
+    assert not settled(Outcome.FAILED)
+    assert announcements == ["2026-000001"]
+    assert orders_in(database)[0].paid_at == paid_at
+    assert payments_in(database)[0].state == "paid"
+
+
+def test_money_that_comes_after_a_failure_pays_the_order(
+    customer: TestApp, database: Database, clock: Clock
+) -> None:
+    put_into_basket(customer, "envelopes")
+    order(customer).follow().forms[1].submit().follow()
+    [placed], [payment] = orders_in(database), payments_in(database)
+    announcements = Announcements()
+
+    with database.transaction(write=True) as session:
+        settle(session, payment.id, verdict_of(placed), now=clock(), announce=announcements)
+
+    assert announcements == ["2026-000001"]
+    assert orders_in(database)[0].state == "paid"
+
+
+def test_an_order_that_is_paid_twice_holds_the_second_payment(
+    customer: TestApp, database: Database, clock: Clock
+) -> None:
+    put_into_basket(customer, "envelopes")
+    declined = order(customer).follow().forms[1].submit().follow()
+    declined.forms[0].submit().follow().forms[0].submit().follow()
+    [placed], [first, second] = orders_in(database), payments_in(database)
+    announcements = Announcements()
+
+    with database.transaction(write=True) as session:
+        settle(session, first.id, verdict_of(placed), now=clock(), announce=announcements)
+
+    first, second = payments_in(database)
+    assert (first.state, second.state) == ("held", "paid")
+    assert first.held_because == "the order was already paid by another payment"
+    assert not announcements
+    assert len(receipts_in(database)) == 1
+
+
+def test_a_settle_that_is_rolled_back_gives_its_receipt_number_back(
+    customer: TestApp, database: Database, clock: Clock
+) -> None:
+    put_into_basket(customer, "envelopes")
+    order(customer)
+    [placed], [payment] = orders_in(database), payments_in(database)
+
+    def out_of_paper(order: Order, payment: Payment, receipt: Receipt) -> None:
+        raise RuntimeError("out of paper")
+
+    with pytest.raises(RuntimeError), database.transaction(write=True) as session:
+        settle(session, payment.id, verdict_of(placed), now=clock(), announce=out_of_paper)
+    assert payments_in(database)[0].state == "pending"
+
+    buy(customer)
+    assert [receipt.number for receipt in receipts_in(database)] == ["2026-000001"]
+
+
+class UnreachableProvider:
+    """A provider at the far end of a cut cable."""
+
+    name = "test"
+    is_test = True
+
+    def start(self, request: Request, charge: Charge) -> Started:
+        raise ProviderError("timed out")
+
+    def fetch(self, reference: str) -> Verdict:
+        raise ProviderError("timed out")
+
+
+def test_an_order_stays_when_the_provider_cannot_be_reached(
+    app: Router, customer: TestApp, database: Database
+) -> None:
+    put_into_basket(customer, "envelopes")
+    provider = app.registry.payment_provider
+    app.registry.payment_provider = UnreachableProvider()
+
+    page = order(customer).follow()
+    assert "The payment could not be started, and nothing was charged." in page.text
+    assert "This order is not paid yet." in page.text
+
+    app.registry.payment_provider = provider
+    payment_page = page.forms[0].submit().follow()
+    order_path = payment_page.forms[0].submit(status=303).location
+    app.registry.payment_provider = UnreachableProvider()
+    assert "This order is not paid yet." in customer.get(order_path).text
+
+    app.registry.payment_provider = provider
+    assert "Your order is paid" in customer.get(order_path).text
+    assert len(payments_in(database)) == 1
+
+
+def test_a_receipt_is_in_the_language_and_format_of_the_buyer_when_ordering(
+    customer: TestApp, database: Database, mailbox: Mailbox
+) -> None:
+    with database.transaction(write=True) as session:
+        session.execute(update(Account).values(body_format="text"))
+    put_into_basket(customer, "envelopes")
+    payment_page = order(customer).follow()
+    with database.transaction(write=True) as session:
+        session.execute(update(Account).values(body_format="both", address="new@example.org"))
+
+    payment_page.forms[0].submit().follow()
+
+    email: OutboxEmail = mailbox.latest(kind="purchase_receipt")
+    assert email.recipient == ANNA
+    assert email.html_body is None
+    assert email.text_body is not None
+
+
+def test_a_receipt_that_cannot_be_composed_does_not_undo_the_payment(
+    app: Router,
+    customer: TestApp,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*arguments: Any, **named: Any) -> str:
+        raise ValueError("a broken template")
+
+    monkeypatch.setattr(app.registry.email_composer, "raises", False)
+    monkeypatch.setattr(app.registry.email_composer, "_render", broken)
+
+    page = buy(customer)
+
+    assert "Your order is paid" in page.text
+    email = mailbox.latest(kind="purchase_receipt")
+    assert email.state == "failed"
+    assert "could not be composed" in caplog.text
+
+
+def test_the_log_of_a_purchase_names_neither_person_nor_address(
+    customer: TestApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="app")
+
+    buy(customer)
+
+    assert "receipt 2026-000001" in caplog.text
+    for word in ("anna", "Anna", "Storgatan", "http"):
+        assert word not in caplog.text

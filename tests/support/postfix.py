@@ -1,0 +1,121 @@
+"""A real Postfix for tests: the one the machine has installed, on a configuration, a queue and a
+port of its own.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Self
+
+from tests.support.certificates import Certificate
+from tests.support.relay import free_port
+
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+POSTFIX = shutil.which("postfix", path=PATH)
+CAN_RUN = POSTFIX is not None and os.geteuid() == 0
+"""Postfix is installed, and we are root, who alone may start it."""
+
+MAIN = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/state
+maillog_file_prefixes = {folder}
+maillog_file = {folder}/log
+myhostname = relay.example.org
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks =
+mydestination =
+alias_maps =
+
+smtpd_tls_security_level = encrypt
+smtpd_tls_chain_files = {folder}/certificate.pem
+message_size_limit = 1000000
+smtpd_relay_restrictions = reject_unauth_destination
+smtpd_recipient_restrictions = check_recipient_access inline:{{
+    {{ {later} = DEFER mailbox full }}
+    {{ {never} = REJECT no such mailbox }} }}
+
+virtual_mailbox_domains = example.org
+virtual_mailbox_base = {folder}
+virtual_mailbox_maps = static:mail/
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_minimum_uid = 1
+"""
+MASTER = """
+127.0.0.1:{port} inet n - n - - smtpd
+postlog   unix-dgram n - n - 1 postlogd
+cleanup   unix  n - n - 0 cleanup
+qmgr      unix  n - n 300 1 qmgr
+tlsmgr    unix  - - n 1000? 1 tlsmgr
+rewrite   unix  - - n - - trivial-rewrite
+bounce    unix  - - n - 0 bounce
+defer     unix  - - n - 0 bounce
+trace     unix  - - n - 0 bounce
+proxymap  unix  - - n - - proxymap
+anvil     unix  - - n - 1 anvil
+error     unix  - - n - - error
+retry     unix  - - n - - error
+virtual   unix  - n n - - virtual
+"""
+LATER, NEVER = "later@example.org", "never@example.org"
+"""Recipients that Postfix defers and refuses."""
+
+
+class Postfix:
+    """A relay with STARTTLS and without a login that takes mail for example.org, up to 1 MB, and
+    delivers it into a folder.
+    """
+
+    implicit_tls = False
+
+    def __init__(self, certificate: Certificate) -> None:
+        self.certificate = certificate
+        self.port = free_port()
+        # Postfix's own user has to reach it, and pytest's folders are for their owner only.
+        self._folder = Path(tempfile.mkdtemp(prefix="pf-"))
+        self._folder.chmod(0o755)
+        owner = pwd.getpwnam("postfix")
+        for name in ("queue", "state", "mail"):
+            (self._folder / name).mkdir()
+        shutil.chown(self._folder / "state", "postfix")
+        shutil.chown(self._folder / "mail", "postfix")
+        chain = certificate.key.read_text() + certificate.certificate.read_text()
+        (self._folder / "certificate.pem").write_text(chain)
+        (self._folder / "main.cf").write_text(
+            MAIN.format(
+                folder=self._folder, later=LATER, never=NEVER, uid=owner.pw_uid, gid=owner.pw_gid
+            )
+        )
+        (self._folder / "master.cf").write_text(MASTER.format(port=self.port))
+
+    def __enter__(self) -> Self:
+        self._run("start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run("stop")
+        shutil.rmtree(self._folder)
+
+    @property
+    def messages(self) -> list[bytes]:
+        """What has arrived, as Postfix wrote it down: its own headers first, lines ending in LF."""
+        return [path.read_bytes() for path in (self._folder / "mail" / "new").glob("*")]
+
+    @property
+    def log(self) -> str:
+        return (self._folder / "log").read_text()
+
+    def _run(self, what: str) -> None:
+        done = subprocess.run(
+            [str(POSTFIX), "-c", str(self._folder), what],
+            env=os.environ | {"PATH": PATH},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr + self.log

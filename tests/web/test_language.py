@@ -1,0 +1,125 @@
+"""The language of pages: the customer's own, else what the browser asks for, else English."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.router import Router
+from webtest import TestApp
+
+from app.web.forms import Form
+from tests.conftest import on_sqlite
+from tests.support.accounts import add_account, heading, sign_in, summary
+
+pytestmark = on_sqlite
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ("de", "de"),
+        ("de-AT, en;q=0.5", "de"),
+        ("en-GB, de;q=0.9", "en"),
+        ("fr, de;q=0.5, en;q=0.3", "de"),
+        ("fr", "en"),
+        ("*", "en"),
+        ("de;q=0", "en"),
+        ("de;q=1.5", "en"),
+        ("\xff", "en"),
+        ("", "en"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/no-such-page"])
+def test_a_page_comes_in_the_language_that_the_browser_asks_for(
+    browser: TestApp, path: str, asked: str, language: str
+) -> None:
+    page = browser.get(path, extra_environ={"HTTP_ACCEPT_LANGUAGE": asked}, status="*")
+    assert (page.html.html["lang"], page.html.html["dir"]) == (language, "ltr")
+    assert ("Zum Inhalt" in page.text) == (language == "de")
+    assert page.headers["Vary"] == "Accept-Language"
+
+
+def test_neither_query_nor_cookie_changes_the_language(browser: TestApp) -> None:
+    browser.set_cookie("_LOCALE_", "de")
+    assert browser.get("/sign-in?_LOCALE_=de").html.html["lang"] == "en"
+
+
+def test_the_customers_own_language_wins(browser: TestApp, app: Router) -> None:
+    add_account(app.registry.database, locale="de")
+    sign_in(browser)
+    english = {"Accept-Language": "en"}
+    assert heading(browser.get("/account", headers=english)) == "Ihr Konto"
+    assert browser.get("/no-such-page", headers=english, status=404).html.html["lang"] == "de"
+
+
+def test_a_language_that_went_away_becomes_the_nearest(browser: TestApp, app: Router) -> None:
+    add_account(app.registry.database, locale="de_CH")
+    sign_in(browser)
+    assert browser.get("/account").html.html["lang"] == "de"
+
+
+def test_forms_and_their_problems_are_translated(browser: TestApp) -> None:
+    german = {"Accept-Language": "de"}
+    form = browser.get("/sign-up", headers=german).forms[0]
+    form["email"], form["password"] = "anna@", "passwordpassword"
+    page = form.submit(headers=german, status=422)
+    assert page.html.title.get_text().startswith("Fehler: ")
+    assert summary(page) == [
+        "Geben Sie eine E-Mail-Adresse der Form name@example.com ein",
+        "Wählen Sie ein Passwort, das schwerer zu erraten ist; dieses wiederholt sich oder wird"
+        " von vielen benutzt",
+    ]
+
+
+def test_numbers_in_texts_and_plurals_are_translated(browser: TestApp, app: Router) -> None:
+    german = {"Accept-Language": "de"}
+    form = browser.get("/sign-up", headers=german).forms[0]
+    form["email"], form["password"] = "anna@example.org", "kurz"
+    assert summary(form.submit(headers=german, status=422)) == [
+        "Verwenden Sie mindestens 15\xa0Zeichen; drei oder vier Wörter sind ein gutes Passwort"
+    ]
+
+
+def test_static_files_are_the_same_for_everybody(browser: TestApp) -> None:
+    assert "Vary" not in browser.get("/static/pillarbox.css").headers
+
+
+Workshop = Callable[[Callable[[Request], Any]], TestApp]
+
+
+@pytest.fixture
+def workshop(settings_values: dict[str, str]) -> Iterator[Workshop]:
+    """Gives a view of the test's own at /x, on the pages' common ground, to a German browser."""
+    config = Configurator(settings=dict(settings_values))
+    config.include("app.database")
+    config.include("app.web")
+    config.add_route("x", "/x")
+
+    def browser(view: Callable[[Request], Any]) -> TestApp:
+        config.add_view(view, route_name="x", renderer="string")
+        # Whoever asks who is signed in asks the database, and it does not answer.
+        config.add_request_method(lambda request: 1 / 0, "account", property=True)
+        environ = {"HTTP_HOST": "localhost", "HTTP_ACCEPT_LANGUAGE": "de"}
+        return TestApp(config.make_wsgi_app(), extra_environ=environ)
+
+    yield browser
+    config.registry.database.dispose()
+
+
+def test_the_page_of_our_own_failure_asks_nobody_for_the_language(workshop: Workshop) -> None:
+    def fail(request: Request) -> None:
+        raise RuntimeError
+
+    page = workshop(fail).get("/x", status=500)
+    assert heading(page) == "Bei uns ist etwas schiefgegangen"
+
+
+def test_the_words_of_wtforms_itself_are_translated_too(workshop: Workshop) -> None:
+    def say(request: Request) -> str:
+        request.locale_name = "de"
+        form = Form(request)
+        return str(form.meta.get_translations(form).gettext("Not a valid choice."))
+
+    assert workshop(say).get("/x").text == "Keine gültige Auswahl."
