@@ -14,8 +14,10 @@ from app import configure
 from app.mail import Message
 from app.mail.composing.composer import Composer
 from app.mail.outbox.tables import OutboxEmail
-from app.mail.smtp.mailer import Envelope, Mailer, Outcome
+from app.mail.smtp.envelope import Envelope
+from app.mail.smtp.mailer import Mailer
 from app.mail.smtp.mime import message_bytes
+from app.mail.smtp.replies import Outcome
 from app.shop.emails import PURCHASE_RECEIPT, PurchaseReceipt
 from benchmarks import tutorial
 from benchmarks.databases import Databases

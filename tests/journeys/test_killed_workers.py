@@ -19,7 +19,7 @@ from app.accounts.emails import WELCOME
 from app.database import Database, utc_clock
 from app.mail import InDoubt
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
-from app.mail.smtp.mailer import Outcome
+from app.mail.smtp.replies import Outcome
 from app.mail.test_message import TEST_MESSAGE
 from tests.commands.conftest import LOGGING, write_ini
 from tests.conftest import eventually

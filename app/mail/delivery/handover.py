@@ -23,7 +23,9 @@ from app.mail.kinds import InDoubt, Kind
 from app.mail.outbox import moves as outbox
 from app.mail.outbox.moves import Attempt, Settlement
 from app.mail.outbox.tables import OutboxEmail
-from app.mail.smtp.mailer import Envelope, Mailer, Outcome, Phase, RelayUnavailable, Verdict
+from app.mail.smtp.envelope import Envelope
+from app.mail.smtp.mailer import Mailer, RelayUnavailable
+from app.mail.smtp.replies import Outcome, Phase, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +108,7 @@ class Handover:
                 if self._stopping.is_set():
                     # Our own stop may have broken the connection: it says nothing about the relay.
                     break
-                return _Trouble(str(unavailable), unavailable.without_words)
+                return _Trouble(str(unavailable), unavailable.reason_for_log)
             self._reached = True
             fresh, started = self._mailer.is_fresh, time.monotonic()
             verdict = self._mailer.offer(parcel.envelope)

@@ -29,8 +29,10 @@ from app.mail.outbox import moves as outbox
 from app.mail.outbox.moves import Attempt
 from app.mail.outbox.tables import OutboxEmail, State, SuppressedAddress
 from app.mail.outbox.wakeup import Wakeup
-from app.mail.smtp.mailer import Envelope, Mailer, Outcome, Phase
+from app.mail.smtp.envelope import Envelope
+from app.mail.smtp.mailer import Mailer
 from app.mail.smtp.mime import message_bytes
+from app.mail.smtp.replies import Outcome, Phase
 from app.settings import Email
 
 log = logging.getLogger(__name__)

@@ -57,7 +57,7 @@ from app.mail.outbox.tables import (
     OutboxEmail,
     State,
 )
-from app.mail.smtp.mailer import Outcome
+from app.mail.smtp.replies import Outcome
 
 
 @dataclass(frozen=True, slots=True)

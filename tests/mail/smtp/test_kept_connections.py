@@ -11,7 +11,9 @@ from pyramid.router import Router
 
 from app.mail.delivery import worker as delivery
 from app.mail.smtp import mailer
-from app.mail.smtp.mailer import Mailer, Outcome, RelayUnavailable, Timeouts, tls_context
+from app.mail.smtp.mailer import Mailer, RelayUnavailable, Timeouts
+from app.mail.smtp.replies import Outcome
+from app.mail.smtp.tls import tls_context
 from tests.conftest import eventually, on_sqlite
 from tests.support.certificates import Certificate
 from tests.support.relay import PASSWORD, USERNAME
