@@ -1,7 +1,7 @@
-"""The email service. It knows no account and no product; ``config.include("app.mail")`` serves any
-Pyramid application.
+"""The email service. It knows no account and no product, so any Pyramid application can use it:
+``config.include("app.mail")``.
 
-It gives the application ``config.add_email_kind(kind)``, ``config.add_email_templates(folder)``,
+It adds ``config.add_email_kind(kind)``, ``config.add_email_templates(folder)``,
 ``config.add_languages(folder)``, ``request.compose(kind, context, to=..., about=...)`` and
 ``request.email_service.send_message(message, key=...)``.
 """
@@ -38,14 +38,14 @@ __all__ = [
 
 
 def includeme(config: Configurator) -> None:
-    """Read the settings into the email service and hand it to every request."""
+    """Give the application the email service, configured by the settings."""
     config.include("app.settings")
     config.include("app.database")
     config.include("app.i18n.languages")
     registry = config.registry
     registry.email_kinds = Kinds()
     registry.email_wakeup = Wakeup()
-    # An application's own folders come first, so that it can replace the layout too.
+    # ``add_email_templates`` puts its folders first, so an application can replace the layout too.
     registry.email_templates = FileSystemLoader(templates_folder())
     settings = registry.pillarbox
     registry.email_composer = Composer(
@@ -67,7 +67,7 @@ def _add_email_kind(config: Configurator, kind: Kind) -> None:
 
 
 def _add_email_templates(config: Configurator, folder: str) -> None:
-    """``folder`` is an asset such as ``parcels:templates``; it holds ``email/<kind>.jinja2``."""
+    """``folder`` is an asset such as ``parcels:templates``, with ``email/<kind>.jinja2`` in it."""
     path = AssetResolver(config.package).resolve(folder).abspath()
     config.registry.email_templates.searchpath.insert(0, path)
 

@@ -1,6 +1,4 @@
-"""Mail addresses as headers and SMTP need them: checked for control characters, with the domain in
-its ASCII form.
-"""
+"""Mail addresses for headers and SMTP: checked for control characters, with the domain in ASCII."""
 
 import re
 
@@ -11,16 +9,14 @@ _LONGEST = 320
 
 
 class BadAddress(ValueError):
-    """An address or a name that cannot stand in a message. Its text names the fault, never the
-    address.
-    """
+    """An address or a name cannot be written in a message. The error text never contains it."""
 
 
 def ascii_domain(address: str) -> str:
-    """``address`` with its domain as A-labels (RFC 5890); raises ``BadAddress`` when it is no mail
+    """``address`` with its domain as A-labels (RFC 5890). Raises ``BadAddress`` if it is no mail
     address.
 
-    The local part stays as it is: a non-ASCII one is for relays that offer SMTPUTF8 (RFC 6531).
+    The local part is not changed. If it is not ASCII, the relay must offer SMTPUTF8 (RFC 6531).
     """
     check_text(address, "the address")
     local, at, domain = address.rpartition("@")
@@ -32,7 +28,7 @@ def ascii_domain(address: str) -> str:
         raise BadAddress("the address is not of the form name@domain")
     if domain.isascii():
         if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", domain):
-            raise BadAddress("the address has a domain that cannot be")
+            raise BadAddress("the address has a domain that cannot be a domain name")
         return f"{local}@{domain.lower()}"
     try:
         return f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"
@@ -43,10 +39,10 @@ def ascii_domain(address: str) -> str:
 
 
 def check_text(text: str, what: str) -> None:
-    """Raise ``BadAddress`` when ``text`` must not come near a header.
+    """Raise ``BadAddress``, naming ``what``, if ``text`` must not be written in a header.
 
-    Control characters could end the header; a literal ``=?`` in a name would be decoded by readers
-    (CVE-2024-6923).
+    A control character could end the header, and mail programs would decode a literal ``=?`` in a
+    name (CVE-2024-6923).
     """
     if _CONTROL.search(text):
         raise BadAddress(f"{what} contains a control character")
@@ -59,24 +55,24 @@ def check_text(text: str, what: str) -> None:
 
 
 def mailbox(name: str, address: str) -> str:
-    """``Name <address>`` in Unicode, checked; the way a row of the outbox keeps its sender. Raises
-    ``BadAddress``.
-    """
+    """``Name <address>`` in Unicode, as the outbox stores a sender. Raises ``BadAddress``."""
     check_text(name, "the name")
     address = ascii_domain(address)
     return f"{name} <{address}>" if name else address
 
 
 def key_of(address: str) -> str:
-    """One spelling for all that differ in case only: they are one mailbox nearly everywhere, and a
-    limit must not be passed by writing one address in many ways. Cut where no address goes on.
+    """The address in lower case, cut at the longest length: one key for all its spellings.
+
+    Spellings that differ only in case are one mailbox at nearly every provider. Without a common
+    key, many spellings of one address would pass a limit.
     """
     return address.lower()[:_LONGEST]
 
 
 def matches(address: str, patterns: tuple[str, ...]) -> bool:
-    """Whether ``address`` is one of ``patterns``: whole addresses, or ``*@domain`` for all of a
-    domain. Case is ignored.
+    """Whether ``address`` matches a pattern: a whole address, or ``*@domain`` for every address of
+    a domain. Case is ignored.
     """
     address = key_of(address)
     domain = "*@" + address.rpartition("@")[2]

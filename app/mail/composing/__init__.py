@@ -1,3 +1,3 @@
-"""Composing: a kind of email and its context become a message with a subject, HTML and plain text.
-Nothing is stored and nothing is sent here.
+"""Composing makes a message (subject, HTML and plain text) from a kind of email and its context.
+Nothing here stores or sends anything.
 """

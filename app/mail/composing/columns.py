@@ -1,4 +1,4 @@
-"""Text in columns of a terminal: data tables side by side, and lines wrapped to a width."""
+"""Text in columns of a fixed width: data tables as aligned text, and lines wrapped to a width."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,23 +7,24 @@ from itertools import accumulate
 from unicodedata import category, east_asian_width
 
 WIDTH = 76
-"""Columns. RFC 5322 recommends 78 characters; 76 leaves room for a reply's quote mark."""
+"""The longest line, in columns. RFC 5322 recommends 78; a reply that quotes it adds two, "> "."""
 BREAK = "\ue005"
-"""A mark for a line break among the words of a cell, which otherwise run on."""
+"""Marks a line break in the text of a cell, whose other white space is collapsed."""
 
 
 @dataclass(slots=True)
 class _Cell:
     span: int
     is_right: bool
-    """Amounts end at the right of their column, as ``align="right"`` says in the HTML."""
+    """Whether the text is aligned right in its column, as amounts are."""
     words: list[str] = field(default_factory=list)
     lines: list[tuple[str, int]] = field(default_factory=list)
-    """What it says, line by line, each with the columns it takes."""
+    """Its lines, each with its width in columns."""
     width: int = 0
-    """The columns of the longest line."""
+    """The width of its longest line, in columns."""
 
-    def end(self) -> None:
+    def measure(self) -> None:
+        """Make ``lines`` and ``width`` from the words."""
         for line in "".join(self.words).split(BREAK):
             if text := " ".join(line.split()):
                 columns = _columns(text)
@@ -41,45 +42,42 @@ class _Cell:
 
 
 class Table:
-    """A data table as aligned text. Where it is too wide, its widest column of words wraps."""
+    """A data table as aligned text. If it is too wide, its widest column of words is wrapped."""
 
     def __init__(self) -> None:
         self.caption: list[str] = []
-        """Its words, as they come."""
         self.rows: list[list[_Cell]] = []
-        self._headed = False
-        self._labelled = False
+        self._has_column_headers = False
+        self._has_row_headers = False
 
     def cell(self, attributes: Mapping[str, str]) -> list[str]:
-        """Begin a cell with the attributes that it has in HTML. Its words go to the list that is
-        returned.
-        """
+        """Begin a cell. Returns the list that the caller adds its words to."""
         scope = attributes.get("scope")
-        self._headed |= scope == "col"
-        self._labelled |= scope == "row" and not self._headed
+        self._has_column_headers |= scope == "col"
+        self._has_row_headers |= scope == "row" and not self._has_column_headers
         if not self.rows:
             self.rows.append([])
         row = self.rows[-1]
-        # Words begin at the right in Arabic or Hebrew: those of a first column, and those beside
-        # their labels.
-        is_amount = bool(row) and not self._labelled
+        # In Arabic and Hebrew, words are aligned right too. An amount is never in the first column,
+        # nor in a table of labels (row headers alone).
+        is_amount = bool(row) and not self._has_row_headers
         is_right = is_amount and attributes.get("align") == "right"
         row.append(_Cell(int(attributes.get("colspan") or 1), is_right))
         return row[-1].words
 
     def text(self) -> str:
-        """All of it, once every word is there."""
+        """The table as text. To be called once, after the last word was added."""
         rows = [row for row in self.rows if row]
         if not rows:
             return ""
         for row in rows:
             for cell in row:
-                cell.end()
+                cell.measure()
         begins = [0, *accumulate(width + _GAP for width in self._widths(rows))]
         lines = [" ".join("".join(self.caption).split()), ""] if self.caption else []
         for index, row in enumerate(rows):
             lines += _row_lines(row, begins)
-            if index == 0 and self._headed:
+            if index == 0 and self._has_column_headers:
                 lines.append("-" * (begins[-1] - _GAP))
         return "\n".join(lines)
 
@@ -105,7 +103,7 @@ _NARROWEST = 12
 
 
 def _row_lines(row: list[_Cell], begins: list[int]) -> list[str]:
-    """A row's lines. ``begins`` says where every column begins, and where one more would."""
+    """A row's lines. ``begins`` has the position of each column, and of one behind the last."""
     blocks: list[tuple[bool, int, list[str]]] = []
     position = height = 0
     for cell in row:
@@ -117,14 +115,14 @@ def _row_lines(row: list[_Cell], begins: list[int]) -> list[str]:
     columns = []
     for is_right, width, lines in blocks:
         blank = [" " * width] * (height - len(lines))
-        # An amount stands beside the last line of the words it belongs to.
+        # An amount is beside the last line of its words.
         columns.append(blank + lines if is_right else lines + blank)
     return [(" " * _GAP).join(line).rstrip() for line in zip(*columns, strict=True)]
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """``text`` in lines of at most ``width`` columns. Only an address may be longer; other endless
-    words are cut.
+    """``text`` in lines of at most ``width`` columns, each but the first after ``indent``. A longer
+    word is cut, unless it is a link or a mail address.
     """
     if _columns(text) <= width and not text.startswith(" "):
         return [text] if text else []
@@ -145,7 +143,7 @@ def wrapped(text: str, width: int, indent: str = "") -> list[str]:
 
 
 def _pieces(word: str, width: int) -> list[tuple[str, int]]:
-    """``word``, or what it has to be cut into, and how many columns each piece takes."""
+    """``word``, cut where it is longer than ``width``: each piece with its width in columns."""
     columns = _columns(word)
     if columns <= width or "://" in word or "@" in word:
         return [(word, columns)]
@@ -160,9 +158,7 @@ def _pieces(word: str, width: int) -> list[tuple[str, int]]:
 
 
 def _columns(text: str) -> int:
-    """How many columns of a terminal ``text`` takes: wide characters take two, combining marks
-    none.
-    """
+    """The width of ``text`` in columns: wide characters take two, combining marks none."""
     if text.isascii():
         return len(text)
     return sum(map(_columns_of, text))

@@ -1,8 +1,7 @@
-"""Composing: a kind and its context become a message. Pure: nothing is stored and nothing is sent
-here.
+"""Composer: makes a message from a kind of email and its context.
 
-One template is rendered once, as HTML. The subject is its title and the plain text is made from its
-content, so the two bodies cannot tell different stories.
+The kind's template is rendered once, as HTML. The subject is its title, and the plain text is made
+from its content, so both bodies say the same.
 """
 
 import logging
@@ -28,18 +27,14 @@ log = logging.getLogger(__name__)
 
 CONTENT_BEGINS = "<!-- content -->"
 CONTENT_ENDS = "<!-- /content -->"
-"""Between these two comments of the layout stands what people read, and so what the plain text is
-made of.
-"""
+"""The layout's comments around the content of an email, from which the plain text is made."""
 
 
 class Composer:
-    """Turns kinds and contexts into messages. One per application: its templates are compiled
-    once.
-    """
+    """Makes messages. An application has one composer, which compiles each template once."""
 
     raises = False
-    """Raise what cannot be rendered instead of recording it: for tests."""
+    """Whether ``compose`` raises the error of a template instead of recording it, as in tests."""
 
     def __init__(
         self,
@@ -50,9 +45,10 @@ class Composer:
         *,
         reload: bool = False,
     ) -> None:
-        """``languages`` are those that emails can be written in, or English alone. ``reload`` sees
-        templates that change while the application runs, at the price of a look at each file for
-        each email.
+        """``languages`` are those that emails can be written in; None means English only.
+
+        With ``reload``, a changed template is used without a restart, but each email checks the
+        files of its templates.
         """
         self._languages = languages or Languages()
         self._templates = _environment(site, brand, loader, reload)
@@ -71,11 +67,12 @@ class Composer:
     ) -> Message:
         """Compose one email.
 
-        ``context`` is an instance of the kind's dataclass; ``about`` names what the email is about,
-        such as ``account:7``. The language is the one nearest to ``to.locale``, and the message's
-        ``to`` names it. A kind that cannot be rendered becomes a message that carries the
-        problem instead of bodies, so that the act it reports still stands; the error is logged.
-        (With ``raises``, as in tests, it is raised.)
+        ``context`` is an instance of the kind's dataclass, and ``about`` names what the email is
+        about, such as ``account:7``. The email is written in the language nearest to ``to.locale``,
+        and the message's ``to.locale`` is that language.
+
+        If the template raises an error, the error is logged, and the message has a ``problem``
+        instead of bodies: the customer's request must not fail because of its email.
         """
         if not isinstance(context, kind.context):
             raise TypeError(
@@ -86,7 +83,7 @@ class Composer:
         except Exception as error:
             if self.raises:
                 raise
-            log.exception("email kind %s could not be composed", kind.name)
+            log.exception("email could not be composed: kind=%s", kind.name)
             problem = f"could not be composed: {type(error).__name__}"
             return Message(kind, to, about, "", None, None, (), problem)
 
@@ -99,7 +96,7 @@ class Composer:
         about: str,
         attachments: tuple[Attachment, ...] = (),
     ) -> Message:
-        """The same, but whatever is wrong with the template is raised: for previews."""
+        """As ``compose``, but raises every error of the template, for previews."""
         to = replace(to, locale=self._languages.nearest(to.locale))
         page = self._render(kind, context, to)
         subject = _between(page, "<title>", "</title>")
@@ -121,15 +118,15 @@ class Composer:
     def _render(self, kind: Kind, context: Any, to: Recipient) -> str:
         template = self._templates.get_template(f"email/{kind.name}.jinja2")
         values = {field.name: getattr(context, field.name) for field in fields(context)}
-        words = _words(self._languages.translations(to.locale))
-        return template.render(values, locale=to.locale, **words)
+        translate = _translate_functions(self._languages.translations(to.locale))
+        return template.render(values, locale=to.locale, **translate)
 
 
 def _environment(site: Site, brand: Brand, loader: BaseLoader, reload: bool) -> Environment:
     environment = Environment(
         loader=loader,
         auto_reload=reload,
-        # Settings took no colour and no font that a style sheet would have to escape.
+        # The style sheet is not escaped: the settings accept only plain names of colours and fonts.
         autoescape=select_autoescape((), disabled_extensions=("css",), default=True),
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
@@ -154,11 +151,11 @@ def _environment(site: Site, brand: Brand, loader: BaseLoader, reload: bool) -> 
     return environment
 
 
-def _words(translations: NullTranslations) -> dict[str, Callable[..., str]]:
-    """What a template calls to say something in the recipient's language.
+def _translate_functions(translations: NullTranslations) -> dict[str, Callable[..., str]]:
+    """The functions that a template calls for a text in the recipient's language.
 
-    What is translated is text and never HTML, so autoescape sees to it as to all other text.
-    Jinja2's own callables take it for HTML, and most of the time that rendering takes.
+    They return text, which autoescape escapes like any other. Jinja2's own functions return HTML
+    and are slow: they take most of the time of rendering.
     """
 
     def gettext(text: str, **values: Any) -> str:

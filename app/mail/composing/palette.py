@@ -1,7 +1,7 @@
-"""The colours of every email, from the one that an owner chooses.
+"""The colours of every email, made from the accent colour that the shop's owner chooses.
 
-Whatever it is, words stay readable: what is written on it is black or white, and where it colours
-words it is darkened or lightened until its contrast is 4.5 (WCAG 2.2, 1.4.3).
+Text stays readable with any accent: text on the accent is black or white, and the accent of links
+is darkened or lightened until its contrast is at least 4.5 (WCAG 2.2, 1.4.3).
 """
 
 from collections.abc import Iterator
@@ -10,14 +10,16 @@ from dataclasses import dataclass
 LEAST_CONTRAST = 4.5
 
 LETTER, INK, QUIET = "#ffffff", "#23201d", "#5c554e"
-"""Paper, words and small words on a light screen."""
+"""The email's background, its text and its small text, in light mode."""
 DARK_PAGE, DARK_LETTER, DARK_INK, DARK_QUIET = "#171513", "#23201d", "#f4f1ec", "#c9c1b6"
-"""The same on a dark one, and what lies around the paper."""
+"""The same in dark mode, after the colour around the email."""
 
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Colours as ``#rrggbb``, by what they are for."""
+    """Colours as ``#rrggbb``: ``letter`` is the email's background, ``page`` the colour around it,
+    ``ink`` text, ``quiet`` small text, and ``line`` the lines of tables.
+    """
 
     accent: str
     on_accent: str
@@ -36,10 +38,10 @@ class Palette:
 
 
 def palette(accent: str, page: str) -> Palette:
-    """The palette around an owner's ``accent``; ``page`` is what lies around the paper."""
+    """The palette for an ``accent`` and the ``page`` colour around the email, as ``#rrggbb``."""
     return Palette(
         accent=accent,
-        # One of the two always has enough: their contrasts multiply to 21, and 4.5 squared is less.
+        # One of the two always has a contrast of 4.5: the product of their contrasts is 21.
         on_accent=max("#ffffff", "#000000", key=lambda colour: contrast(colour, accent)),
         link=_readable(accent, on=LETTER, towards=0),
         dark_link=_readable(accent, on=DARK_LETTER, towards=255),
@@ -54,7 +56,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def _readable(colour: str, *, on: str, towards: int) -> str:
-    """``colour``, moved towards black or white just as far as it takes to be read."""
+    """``colour``, moved towards black (0) or white (255) until its contrast on ``on`` is enough."""
     return next(
         shade for shade in _shades(colour, towards) if contrast(shade, on) >= LEAST_CONTRAST
     )

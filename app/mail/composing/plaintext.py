@@ -1,9 +1,9 @@
 """Plain text from an email's HTML, by html2text.
 
-html2text is made for Markdown. Emails are read as they are, so the HTML is prepared first: hidden
-parts go, layout tables are unwrapped, data tables become aligned columns, and links become marks
-that neither html2text nor wrapping can break. Afterwards the text is wrapped to 76 columns and the
-marks are put back.
+html2text writes Markdown, but the recipient sees the text as it is. So the HTML is prepared first:
+hidden parts are removed, layout tables are unwrapped, data tables become aligned columns, and links
+become marks that neither html2text nor wrapping can break. Afterwards the text is wrapped to 76
+columns, and each mark is replaced by its table or link.
 """
 
 import re
@@ -16,34 +16,33 @@ from html2text import HTML2Text
 
 from app.mail.composing.columns import BREAK, WIDTH, Table, wrapped
 
-# Marks from Unicode's private use area stand for what must pass through html2text and wrapping in
-# one piece. BREAK is one of them.
+# Marks, from Unicode's private use area. They stand for what html2text and wrapping must not break.
+# BREAK is one of them.
 _TABLE, _URL, _LABEL, _LABEL_END, _NBSP, _END = "\ue000\ue001\ue002\ue003\ue004\ue006"
-# People's words hold none of them, and none of the characters that turn the direction of all that
-# follows.
-_FOREIGN = re.compile("[\ue000-\ue006\u202a-\u202e\u2066-\u2069]")
+# Removed from the HTML: the marks, because a customer's name could imitate them, and the characters
+# that change the direction of all text behind them.
+_FORBIDDEN = re.compile("[\ue000-\ue006\u202a-\u202e\u2066-\u2069]")
 _LINK = re.compile(f"{_LABEL}([^{_LABEL_END}]*){_LABEL_END}{_URL}(\\d+){_END}")
 _BULLET = re.compile(r"\s*(- |\d+\. )")
 
 
 def plain_text(html: str) -> str:
-    """The plain text of a piece of HTML: every fact, link and table row of it, and nothing else, at
-    most 76 columns wide.
+    """The plain text of a piece of HTML, with every visible word, link and table row of it.
 
-    A link in prose reads ``text <url>``; one that stands alone puts its address on a line of its
-    own. Addresses are never broken.
+    Lines are at most 76 columns wide, but an address is never broken. A link in prose becomes
+    ``text <url>``. For a link that is alone in its paragraph, the address has a line of its own.
     """
     prepared = _Preparation()
-    source = prepared.read(_FOREIGN.sub("", html).replace("\N{NO-BREAK SPACE}", _NBSP))
+    source = prepared.prepare(_FORBIDDEN.sub("", html).replace("\N{NO-BREAK SPACE}", _NBSP))
     converted = _Converter(bodywidth=0).handle(source)
     blocks = [
-        _laid_out(block.strip(), prepared) for block in converted.split("\n\n") if block.strip()
+        _block_text(block.strip(), prepared) for block in converted.split("\n\n") if block.strip()
     ]
     return "\n\n".join(blocks).replace(_NBSP, "\N{NO-BREAK SPACE}") + "\n"
 
 
 class _Converter(HTML2Text):
-    """html2text without Markdown: nothing is emphasised, linked, tabulated or escaped."""
+    """html2text without Markdown: no emphasis, no links, no tables, no escapes."""
 
     def __init__(self, bodywidth: int) -> None:
         super().__init__(bodywidth=bodywidth)
@@ -55,14 +54,13 @@ class _Converter(HTML2Text):
         self.ul_item_mark = "-"
 
     def handle_data(self, data: str, entity_char: bool = False) -> None:
-        # Said to be a single character, data is not escaped for Markdown ("1\\." and "\\-" in a
-        # letter are leftovers).
+        # html2text escapes text for Markdown, such as "1\\.", but not the character of an entity.
         super().handle_data(data, entity_char=True)
 
 
 class _Preparation:
-    """Rewrites an email's HTML into the little that html2text needs to see: paragraphs and lists,
-    with marks for tables and links.
+    """Reduces an email's HTML to what html2text needs: paragraphs and lists, with marks for tables
+    and links.
     """
 
     def __init__(self) -> None:
@@ -70,33 +68,33 @@ class _Preparation:
         self.tables: list[str] = []
         self._out = ["<p>"]
         self._prose: list[str] = []
-        """The words behind the last tag of ``_out``."""
+        """The text after the last tag of ``_out``."""
         self._words = self._prose
-        """Where words go: to the prose, a cell or a link."""
+        """The list that text is added to: the prose, a cell or a link."""
         self._table: Table | None = None
         self._layout: list[bool] = []
-        """For every open table, whether it only lays out."""
+        """For every open table, whether it is a layout table."""
         self._link: tuple[str, list[str]] | None = None
-        """The address of the open link, and where words go behind it."""
+        """The address of the open link, and the list that text is added to after it."""
 
-    def read(self, html: str) -> str:
-        """The whole of ``html``, as html2text is to see it.
+    def prepare(self, html: str) -> str:
+        """The HTML for html2text.
 
-        It comes from our own templates, where markup is told by its shape. ``HTMLParser``, made for
-        whatever the world calls HTML, takes many times as long.
+        ``html`` comes from our own templates, so a regular expression can find its tags.
+        ``HTMLParser`` also reads malformed HTML, but takes many times as long.
         """
         pieces = ["", *_MARKUP.split(html)]
-        hidden = 0  # How many open elements deep we are inside a hidden one.
+        hidden = 0  # The number of open elements from the outermost hidden one on.
         for markup, words in zip(pieces[::2], pieces[1::2], strict=True):
-            # Templates repeat their tags, so each is read once. A link may open an account and is
-            # not kept.
-            tag = _read_tag(markup) if "href" in markup else _known_tag(markup)
+            # Templates repeat their tags, so parsed tags are cached. A link is not, because it may
+            # be a secret, such as one that resets a password.
+            tag = _parse_tag(markup) if "href" in markup else _cached_tag(markup)
             if hidden:
                 hidden += tag.depth
             elif tag.is_hidden:
                 hidden = tag.depth
-            elif tag.act is not None:
-                tag.act(self, tag)
+            elif tag.handler is not None:
+                tag.handler(self, tag)
             if words and not hidden:
                 if "&" in words:
                     words = unescape(words).replace("\N{NO-BREAK SPACE}", _NBSP)
@@ -105,7 +103,7 @@ class _Preparation:
         return "".join(self._out)
 
     def _put(self, tag: str) -> None:
-        """A tag for html2text, behind the prose so far."""
+        """Write the prose so far, then a tag. A second ``<p>`` in a row is left out."""
         prose = "".join(self._prose)
         self._prose.clear()
         if prose.strip() or tag != "<p>" or self._out[-1] != "<p>":
@@ -161,7 +159,7 @@ class _Preparation:
         (href, self._words), self._link = self._link, None
         address = href.removeprefix("mailto:")
         if label == address:
-            # The words are the address already: it must not be broken, and needs not be said twice.
+            # The text is the address, which must not be broken and need not be repeated.
             label = ""
         self._words.append(f"{_LABEL}{label}{_LABEL_END}{_URL}{len(self.urls)}{_END}")
         self.urls.append(address)
@@ -178,9 +176,9 @@ class _Preparation:
         self._words.append(tag.attributes.get("alt", ""))
 
 
-_Act = Callable[[_Preparation, "_Tag"], None]
+_Handler = Callable[[_Preparation, "_Tag"], None]
 _BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "section", "blockquote")
-_ACTS: dict[str, _Act] = {
+_HANDLERS: dict[str, _Handler] = {
     **dict.fromkeys(_BLOCKS, _Preparation.block),
     **{f"/{name}": _Preparation.block for name in (*_BLOCKS, "td", "th", "caption")},
     **dict.fromkeys(("ul", "/ul", "ol", "/ol", "li", "/li", "hr"), _Preparation.item),
@@ -197,7 +195,7 @@ _ACTS: dict[str, _Act] = {
 }
 _VOID = frozenset({"br", "hr", "img", "meta", "link", "input", "wbr", "col"})
 
-# A tag; or a comment, a declaration, a script or a style sheet, which hold nothing to read.
+# A tag; or a comment, a declaration, a script or a style sheet, which have no visible text.
 _MARKUP = re.compile(
     r"""(<(?:!--.*?--|![^>]*|(?i:script\b.*?</script|style\b.*?</style)\s*"""
     r"""|/?[a-zA-Z][^<>"']*+(?:"[^"]*"[^<>"']*|'[^']*'[^<>"']*)*+)>)""",
@@ -209,25 +207,25 @@ _ATTRIBUTE = re.compile(r"""([^\s=/"']+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'
 
 @dataclass(frozen=True, slots=True)
 class _Tag:
-    """One of ``_MARKUP``."""
+    """One match of ``_MARKUP``."""
 
     name: str = ""
-    """Such as ``p`` and ``/p``; empty for what holds nothing to read."""
+    """Such as ``p`` or ``/p``; empty for a comment, a declaration, a script or a style sheet."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     depth: int = 0
-    """How many elements deeper it leads: 1, 0 or -1."""
+    """The change in the number of open elements: 1, 0 or -1."""
     is_hidden: bool = False
-    act: _Act | None = None
-    """What it means to ``_Preparation``."""
+    handler: _Handler | None = None
+    """The method of ``_Preparation`` that handles it."""
 
 
-def _read_tag(markup: str) -> _Tag:
+def _parse_tag(markup: str) -> _Tag:
     found = _NAME.match(markup)
     name = found[0][1:].lower() if found else ""
     if name in ("", "script", "style"):
         return _Tag()
     if name.startswith("/"):
-        return _Tag(name, depth=0 if name[1:] in _VOID else -1, act=_ACTS.get(name))
+        return _Tag(name, depth=0 if name[1:] in _VOID else -1, handler=_HANDLERS.get(name))
     attributes = {
         key.lower(): unescape(double or single or bare)
         for key, double, single, bare in _ATTRIBUTE.findall(markup[len(name) + 1 : -1])
@@ -238,13 +236,13 @@ def _read_tag(markup: str) -> _Tag:
         or attributes.get("aria-hidden") == "true"
         or "display:none" in attributes.get("style", "").replace(" ", "")
     )
-    return _Tag(name, attributes, 0 if name in _VOID else 1, is_hidden, _ACTS.get(name))
+    return _Tag(name, attributes, 0 if name in _VOID else 1, is_hidden, _HANDLERS.get(name))
 
 
-_known_tag = lru_cache(maxsize=500)(_read_tag)
+_cached_tag = lru_cache(maxsize=500)(_parse_tag)
 
 
-def _laid_out(block: str, prepared: _Preparation) -> str:
+def _block_text(block: str, prepared: _Preparation) -> str:
     table = re.fullmatch(f"{_TABLE}(\\d+){_END}", block)
     if table:
         return _with_links(prepared.tables[int(table[1])], prepared.urls)

@@ -1,3 +1,3 @@
-"""SMTP: the connection to a relay, what its replies mean, and the bytes of a message. It writes no
-row of the outbox.
+"""SMTP: the connection to the relay, the meaning of its replies, and the bytes of a message.
+Nothing here changes the outbox.
 """

@@ -1,9 +1,8 @@
-"""From a row of the outbox to the bytes on the wire (RFC 5322 and MIME). The same row always gives
-the same bytes.
+"""The bytes of a row of the outbox (RFC 5322 and MIME). The same row always gives the same bytes.
 
-The common shape (text, HTML, attachments) is written here directly: ``EmailMessage`` costs ten
-times as much, and its folding of long names puts spaces between encoded words that readers then
-show. A test reads the result back with ``EmailMessage``, which writes the rest itself.
+The usual message (text, HTML, attachments) is written here directly: ``EmailMessage`` takes ten
+times as long, and it folds a long name with spaces that mail programs show. ``EmailMessage`` writes
+attached messages only. The tests parse every result with it.
 """
 
 import binascii
@@ -26,9 +25,9 @@ LONGEST_HEADER_LINE = 78
 
 
 def message_bytes(email: OutboxEmail) -> bytes:
-    """The message of a row: CRLF only, headers once each, no Bcc and no Return-Path.
+    """The message of a row: lines end in CRLF, each header occurs once, no Bcc, no Return-Path.
 
-    Raises ``BadAddress`` when an address or a name cannot stand in a header.
+    Raises ``BadAddress`` if an address or a name cannot be written in a header.
     """
     parts = [_text_part(subtype, body) for subtype, body in _bodies(email)]
     boundaries = _boundaries(email.message_id)
@@ -49,10 +48,10 @@ def _headers(email: OutboxEmail) -> Iterator[bytes]:
     yield header_line("Message-ID", email.message_id)
     yield address_line("Reply-To", "", email.reply_to)
     yield header_line("MIME-Version", "1.0")
-    # RFC 3834: no vacation notice may answer this.
+    # Both ask for no automatic answer, such as a vacation notice (RFC 3834; Exchange).
     yield header_line("Auto-Submitted", "auto-generated")
     yield header_line("X-Auto-Response-Suppress", "All")
-    # Gmail threads equal subjects unless this differs.
+    # Gmail groups emails with equal subjects unless this header differs.
     yield header_line("X-Entity-Ref-ID", email.message_id.strip("<>").partition("@")[0])
     yield header_line("Content-Language", email.locale.replace("_", "-"))
 
@@ -60,7 +59,7 @@ def _headers(email: OutboxEmail) -> Iterator[bytes]:
 def header_line(name: str, value: str) -> bytes:
     """One unstructured header, encoded and folded, with its CRLF.
 
-    Raises ``BadAddress`` when the value has a control character.
+    Raises ``BadAddress`` if the value has a control character.
     """
     if not value.isprintable():
         addresses.check_text(value, f"the header {name}")
@@ -95,17 +94,16 @@ _LONGEST_ENCODED_WORD = 75
 
 
 def _phrase(name: str) -> str:
-    """A name as RFC 5322 3.2.5 spells it: plain words, or in quotes."""
+    """A name as a phrase (RFC 5322 3.2.5): plain words, or a quoted string."""
     if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", name):
         return name
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _encoded_words(text: str, first: int) -> list[str]:
-    """``text`` as encoded words (RFC 2047), none over 75 characters and no character split between
-    two.
+    """``text`` as encoded words (RFC 2047) of at most 75 characters. No character is split.
 
-    ``first`` is how many characters the first word may take.
+    ``first`` is the most characters that the first encoded word may have.
     """
     words: list[str] = []
     room, piece, size = min(first, _LONGEST_ENCODED_WORD), "", 0
@@ -124,11 +122,13 @@ def _encoded_words(text: str, first: int) -> list[str]:
 
 
 def _folded(text: str, first: int) -> list[str]:
-    """ASCII ``text`` in lines of at most 78 characters, broken at single spaces only."""
+    """ASCII ``text`` in lines of at most 78 characters, broken only at spaces. The first line has
+    at most ``first`` characters.
+    """
     lines: list[str] = []
     line, room = "", first
     for word in text.split(" "):
-        # A line of white space alone would end the headers for some readers.
+        # A line of white space only would end the headers for some mail programs.
         if line.strip() and word and len(line) + 1 + len(word) > room:
             lines.append(line)
             line, room = word, LONGEST_HEADER_LINE - 1
@@ -138,7 +138,7 @@ def _folded(text: str, first: int) -> list[str]:
 
 
 def _bodies(email: OutboxEmail) -> list[tuple[str, str]]:
-    # Readers show the last part they can (RFC 2046 5.1.4), so the text comes first.
+    # A mail program shows the last part that it can (RFC 2046 5.1.4), so the HTML comes last.
     return [
         (subtype, body)
         for subtype, body in (("plain", email.text_body), ("html", email.html_body))
@@ -158,22 +158,20 @@ def _text_part(subtype: str, body: str) -> bytes:
 
 
 def quoted_printable(text: str) -> bytes:
-    """``text`` in quoted-printable (RFC 2045 6.7): CRLF at each line's end, no line over 76
-    characters.
-    """
+    """``text`` in quoted-printable (RFC 2045 6.7), in lines of at most 76 characters and CRLF."""
     lines = text.encode()
     if b"\r" in lines:
         lines = lines.replace(CRLF, b"\n").replace(b"\r", b"\n")
     lines = lines.replace(b"\n", CRLF)
     encoded = binascii.b2a_qp(lines, istext=True)
-    # Where the text has no line end to take after, binascii breaks its own lines with a bare LF.
+    # Without a CRLF in the text, binascii breaks long lines with a bare LF.
     return encoded if CRLF in lines else encoded.replace(b"\n", CRLF)
 
 
 def _attachment_part(attachment: EmailAttachment) -> bytes:
     content_type = attachment.content_type or mimetypes.guess_type(attachment.filename)[0]
     if content_type == "message/rfc822":
-        # One that does not say in which charset it is goes as a file of unknown kind.
+        # A message with undeclared 8-bit characters cannot be re-encoded: it is attached as a file.
         with suppress(UnicodeError):
             return _message_part(attachment)
         content_type = None
@@ -189,28 +187,28 @@ def _attachment_part(attachment: EmailAttachment) -> bytes:
 
 
 def _message_part(attachment: EmailAttachment) -> bytes:
-    """A message within the message: it must not be in base64 (RFC 2046 5.2.1), and each part of it
-    that is not ASCII is encoded by itself.
+    """An attached message. It must not be encoded as a whole (RFC 2046 5.2.1), so each of its parts
+    that is not ASCII is encoded. Raises ``UnicodeError`` if a part does not name its charset.
     """
-    part = EmailMessage(_WITHIN)
-    inner = message_from_bytes(attachment.content, policy=_WITHIN)
+    part = EmailMessage(_ATTACHED_POLICY)
+    inner = message_from_bytes(attachment.content, policy=_ATTACHED_POLICY)
     part.set_content(inner, cte="7bit", disposition="attachment", filename=attachment.filename)
     del part["MIME-Version"]
     return part.as_bytes()
 
 
-_WITHIN = policy.SMTP.clone(max_line_length=76, cte_type="7bit")
+_ATTACHED_POLICY = policy.SMTP.clone(max_line_length=76, cte_type="7bit")
 
 
 def _disposition(filename: str) -> str:
-    """A file's name as RFC 2231 writes it when it is not plain ASCII."""
+    """The Content-Disposition of a file. A name that is not plain ASCII is encoded (RFC 2231)."""
     if re.fullmatch(r"[A-Za-z0-9._-]{1,60}", filename):
         return f'attachment; filename="{filename}"'
     return f"attachment; filename*=utf-8''{quote(filename, safe='')}"
 
 
 def _base64(content: bytes) -> bytes:
-    # 57 bytes make the 76 characters that RFC 2045 6.8 allows a line.
+    # 57 bytes become 76 characters, the longest line that RFC 2045 6.8 allows.
     lines = (
         binascii.b2a_base64(content[start : start + 57], newline=False)
         for start in range(0, len(content), 57)
@@ -225,8 +223,8 @@ def _multipart(subtype: str, parts: list[bytes], boundary: bytes) -> bytes:
 
 
 def _boundaries(message_id: str) -> Iterator[bytes]:
-    """Boundaries from the Message-ID. Quoted-printable and base64 never hold ``=_`` as text, so
-    none can occur in a body.
+    """Boundaries derived from the Message-ID. No body can contain one, because neither
+    quoted-printable nor base64 can contain ``=_``.
     """
     digest = hashlib.sha256(message_id.encode()).hexdigest()[:24]
     for number in range(2):
