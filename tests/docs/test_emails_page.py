@@ -5,7 +5,8 @@ out.
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
@@ -14,45 +15,67 @@ from pyramid.config import Configurator
 from pyramid.router import Router
 from webtest import TestApp
 
+from app import configure
 from app.database import Base
+from app.mail import Kind
 from app.mail.testing import Mailbox
 
-PAGE = Path(__file__).parents[2] / "docs" / "emails.md"
+PROJECT = Path(__file__).parents[2]
+PAGE = (PROJECT / "docs" / "emails.md").read_text("utf-8")
+NOT_POLICIES = {"name", "context", "samples"}
+"""The other fields of a kind."""
 
 
-def blocks(language: str) -> list[str]:
-    """The page's blocks of code in ``language``, in their order."""
-    found = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    return [str(block) for block in found]
+def blocks(language: str, path: str = "") -> str:
+    """The page's code in ``language``; for Python, what belongs into the file ``path``."""
+    head = f"# {path}\n" if path else ""
+    found = re.findall(rf"```{language}\n{head}(.*?)```", PAGE, re.DOTALL)
+    return "\n\n".join(found)
 
 
 @pytest.fixture
 def parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """A package made by the five steps and nothing else, but for its one import."""
-    context, kind, include, view, *_ = blocks("python")
+    """The package that the five steps make, beside ``app`` instead of in it."""
     package = tmp_path / "parcels"
-    (package / "templates" / "email").mkdir(parents=True)
-    (package / "templates" / "email" / "parcel_sent.jinja2").write_text(blocks("jinja")[0])
-    source = "from pyramid.httpexceptions import HTTPSeeOther\n" + context + kind + include + view
-    (package / "__init__.py").write_text(source)
+    package.mkdir()
+    for name in ("__init__.py", "emails.py", "views.py"):
+        code = blocks("python", f"app/parcels/{name}")
+        (package / name).write_text(code.replace("app.parcels", "parcels"))
+    template = tmp_path / "templates" / "email" / "parcel_sent.jinja2"
+    template.parent.mkdir(parents=True)
+    template.write_text(blocks("jinja"))
     monkeypatch.syspath_prepend(str(tmp_path))
     import parcels
 
     yield parcels
-    del sys.modules["parcels"]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "parcels"]:
+        del sys.modules[name]
+
+
+def finished(config: Configurator, templates: Path) -> Router:
+    """The application with the package."""
+    config.include("parcels")
+    config.add_email_templates(str(templates))
+    return config.make_wsgi_app()
 
 
 @pytest.fixture
-def app(parcels: ModuleType, settings_values: dict[str, str]) -> Iterator[Router]:
-    """An application without accounts and shop: app.mail, the package and one view."""
-    with Configurator(settings=settings_values) as config:
-        config.include("app.mail")
-        config.include("parcels")
-        config.add_route("send", "/parcels/{number}/send")
-        config.add_view(parcels.send_parcel, route_name="send", request_method="POST")
-    Base.metadata.create_all(config.registry.database.engine)
-    yield config.make_wsgi_app()
-    config.registry.database.dispose()
+def app(parcels: ModuleType, tmp_path: Path, settings_values: dict[str, str]) -> Iterator[Router]:
+    """An application without accounts and shop: app.mail and the package."""
+    config = Configurator(settings=settings_values)
+    config.include("app.mail")
+    app = finished(config, tmp_path / "templates")
+    Base.metadata.create_all(app.registry.database.engine)
+    yield app
+    app.registry.database.dispose()
+
+
+@pytest.fixture
+def shop(parcels: ModuleType, tmp_path: Path, settings_values: dict[str, str]) -> Iterator[Router]:
+    """The shop with the package."""
+    shop = finished(configure({}, settings_values), tmp_path / "templates")
+    yield shop
+    shop.registry.database.dispose()
 
 
 def test_the_five_steps_make_an_email_that_goes_out_with_its_request(
@@ -68,25 +91,26 @@ def test_the_five_steps_make_an_email_that_goes_out_with_its_request(
         "ada@example.org",
     )
     assert "<h1" in (email.html_body or "")
-    # The page's own test, on the page's own email.
-    namespace: dict[str, object] = {}
-    exec(blocks("python")[-1], namespace)  # noqa: S102 (it is our own page)
-    test = namespace["test_a_parcel_is_announced"]
-    assert callable(test)
-    test(browser, mailbox)
+
+
+def test_the_pages_own_test_passes_in_the_shop(shop: Router) -> None:
+    namespace: dict[str, Callable[..., None]] = {}
+    exec(blocks("python", "tests/parcels/test_parcel_sent.py"), namespace)  # noqa: S102 (our own page)
+    browser = TestApp(shop, extra_environ={"HTTP_HOST": "localhost"})
+    namespace["test_a_parcel_is_announced"](browser, Mailbox(shop.registry.database))
+
+
+def test_the_pages_code_passes_the_projects_linter(parcels: ModuleType, tmp_path: Path) -> None:
+    config = f"--config={PROJECT / 'pyproject.toml'}"
+    # The package is beside the application here, so the order of imports differs.
+    command = ["-m", "ruff", "check", config, "--ignore=I", str(tmp_path)]
+    run = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_every_policy_of_a_kind_is_explained() -> None:
-    page = PAGE.read_text("utf-8")
-    for policy in (
-        "time_to_live",
-        "priority",
-        "limit",
-        "in_doubt",
-        "carries_secret",
-        "supersedes",
-    ):
-        assert f"| `{policy}` |" in page
+    for field in fields(Kind):
+        assert field.name in NOT_POLICIES or f"| `{field.name}` |" in PAGE
 
 
 def test_another_application_needs_neither_accounts_nor_shop() -> None:
