@@ -55,7 +55,7 @@ class Connection(smtplib.SMTP):
 
     def open(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
         """Connect, with TLS from the first octet if ``context`` is given."""
-        self._host = host
+        self._host = host  # smtplib's STARTTLS verifies the certificate for this name.
         sock = socket.create_connection((host, port), self.timeout)
         self.sock = sock
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -62,7 +62,7 @@ def offer_envelope(
     phase = Phase.MAIL
     verdict: Verdict | None = None
     try:
-        is_pipelined = is_sent or connection.has_extn("pipelining")
+        is_pipelined = connection.has_extn("pipelining")
         if is_pipelined and not is_sent:
             connection.send_all(b"".join(commands.values()), seconds)
         for phase, command in commands.items():

@@ -1,4 +1,4 @@
-"""Plain text from HTML: the same facts and links, aligned, and no Markdown left over."""
+"""The plain text has the facts and links of the HTML, aligned, and no Markdown."""
 
 import re
 

@@ -1,5 +1,5 @@
-"""What a relay offers in its EHLO is what it is asked for, and no more; what it cannot take fails
-alone, in clear words.
+"""The mailer uses only the extensions that the relay offers in its EHLO reply. An email that needs
+another one fails with a reason, and no other email fails with it.
 """
 
 from collections.abc import Callable

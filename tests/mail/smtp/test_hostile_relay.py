@@ -1,4 +1,4 @@
-"""A relay, or somebody on the line to it, that is not what it should be."""
+"""A relay, or an attacker on the way to it, that breaks the rules of SMTP."""
 
 import logging
 from collections.abc import Callable

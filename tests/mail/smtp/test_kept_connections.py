@@ -1,5 +1,5 @@
-"""A connection that is kept between emails: asked before it is trusted again, closed in time, and
-replaced without a word when the relay has let it go.
+"""A connection that is kept between emails: an idle one is checked before use, closed in time, and
+replaced if the relay has closed it.
 """
 
 import ssl
@@ -29,7 +29,7 @@ def letter(number: int) -> bytes:
 
 
 class Phases:
-    """Every phase that the relay came to."""
+    """Records every phase that the relay reaches."""
 
     def __init__(self) -> None:
         self.reached: list[At] = []
@@ -51,7 +51,7 @@ def scripted(certificate: Certificate, phases: Phases) -> ScriptedSMTP:
 
 @pytest.fixture
 def never_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every connection has idled too long to be trusted."""
+    """Every kept connection is checked before use."""
     monkeypatch.setattr(mailer, "_TRUSTED_SECONDS", 0.0)
 
 

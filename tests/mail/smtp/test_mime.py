@@ -1,6 +1,4 @@
-"""Bytes on the wire: what the serialiser writes, the standard library reads back as the same
-message.
-"""
+"""The standard library parses the bytes that ``mime`` writes into the same message."""
 
 import re
 from datetime import UTC, datetime
@@ -51,7 +49,7 @@ def parsed(row: OutboxEmail) -> EmailMessage:
 
 
 def decoded(message: bytes, name: str) -> str:
-    """A header as a reader shows it, by the standard library's older and more exact decoder."""
+    """A header as a mail program shows it; the standard library's older decoder is more exact."""
     raw = message_from_bytes(message)[name]
     return str(make_header(decode_header(re.sub(r"\r\n([ \t])", r"\1", raw))))
 

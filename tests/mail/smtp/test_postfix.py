@@ -1,4 +1,4 @@
-"""Through a real Postfix: what it takes arrives as it was, and what it says is understood."""
+"""With a real Postfix: accepted emails arrive unchanged, and its replies are understood."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def app(
 
 
 def arrived(postfix: Postfix, message_id: str) -> bytes:
-    """The message as it was sent: without what Postfix put before it, and with CRLF."""
+    """The message as it was sent: with CRLF, and without the headers that Postfix added."""
     wanted = f"\nMessage-ID: {message_id}\n".encode()
     found: list[bytes] = []
 

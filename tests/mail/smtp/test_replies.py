@@ -1,4 +1,4 @@
-"""What a reply means, one reply a line."""
+"""The meaning of a relay's reply: one line for each reply."""
 
 import pytest
 
