@@ -25,11 +25,8 @@ class RelayUnavailable(Exception):
     """
 
     def __init__(self, phase: Phase, error: OSError) -> None:
-        self.phase = phase
-        reason = describe(error)
-        super().__init__(f"{phase}: {reason}")
-        if isinstance(error, SessionFailed):
-            reason = error.reason_for_log
+        super().__init__(f"{phase}: {describe(error)}")
+        reason = error.reason_for_log if isinstance(error, SessionFailed) else describe(error)
         self.reason_for_log = f"{phase}: {reason}"
         """The reason without the text of the relay's reply, which may hold an address."""
 
@@ -63,7 +60,7 @@ class Mailer:
         ca_file: str | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
-        self.host, self.port = host, port
+        self._host, self._port = host, port
         self._username, self._password = username, password
         self._security, self._ca_file = security, ca_file
         self._timeouts = timeouts or Timeouts()
@@ -115,7 +112,7 @@ class Mailer:
         try:
             self._connection = connection = Connection(self._timeouts.command)
             context = None if self._security == "none" else tls_context(self._ca_file)
-            connection.open(self.host, self.port, context if self._security == "tls" else None)
+            connection.open(self._host, self._port, context if self._security == "tls" else None)
             phase = Phase.GREETING
             expect(connection.getreply(), 2)
             phase = Phase.EHLO
