@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.database import insert_for
+from app.database.base import insert_for
 from app.i18n import formats
 from app.mail import addresses
 from app.mail.kinds import Kind

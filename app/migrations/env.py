@@ -14,7 +14,7 @@ import app.mail.delivery.relay
 import app.mail.outbox.tables
 import app.operations.readiness
 import app.shop.models  # noqa: F401 (the models register themselves with Base)
-from app.database import Base, UTCDateTime
+from app.database.base import Base, UTCDateTime
 
 
 def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:

@@ -18,7 +18,9 @@ from sqlalchemy import CheckConstraint, String, inspect, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.database import Base, Database, DatabaseBusy, insert_for
+from app.database.base import Base, insert_for
+from app.database.engine import Database
+from app.database.errors import DatabaseBusy
 from app.migrations import revision_of, revisions
 
 THIS_MACHINE = "localhost"

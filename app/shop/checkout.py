@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database import insert_for
+from app.database.base import insert_for
 from app.settings import Site
 from app.shop.basket import PricedBasket
 from app.shop.models import Order, OrderLine, OrderState, OrderTax, Seller

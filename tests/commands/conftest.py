@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from pyramid.router import Router
 
 from app.commands import main
-from app.database import utc_clock
+from app.database.clock import utc_clock
 from app.migrations import migrate
 from tests.support.sending import Outbox
 

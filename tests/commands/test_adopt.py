@@ -13,7 +13,8 @@ import pytest
 from pyramid.router import Router
 from sqlalchemy import select
 
-from app.database import Base, Database
+from app.database.base import Base
+from app.database.engine import Database
 from app.mail import InDoubt
 from app.mail.delivery.worker import Delivery
 from app.mail.outbox.moves import claim

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app import database
 from app.accounts.emails import PASSWORD_RESET, WELCOME
-from app.database import utc_clock
+from app.database import sqlite
+from app.database.clock import utc_clock
 from app.mail.delivery.relay import Relay
 from app.mail.delivery.relay import name_of as relay_name
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
@@ -236,7 +236,7 @@ def test_a_database_that_another_program_holds_is_told_in_a_line(
 ) -> None:
     put(outbox, outbox.write(1, of=WELCOME), State.UNKNOWN)
     pillarbox("adopt", ini)
-    monkeypatch.setattr(database, "SQLITE_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "SQLITE_BUSY_SECONDS", 0.1)
     path = str(outbox.registry.database.engine.url.database)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from app.database import Database
+from app.database.engine import Database
 from tests.commands.conftest import Pillarbox, write_ini
 from tests.conftest import on_sqlite
 from tests.support.sending import Outbox

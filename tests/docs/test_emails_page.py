@@ -14,7 +14,7 @@ from pyramid.config import Configurator
 from pyramid.router import Router
 from webtest import TestApp
 
-from app.database import Base
+from app.database.base import Base
 from app.mail.testing import Mailbox
 
 PAGE = Path(__file__).parents[2] / "docs" / "emails.md"

@@ -9,7 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
-from app.database import Base, Database
+from app.database.base import Base
+from app.database.engine import Database
 from app.mail.delivery.relay import Relay
 from app.migrations import migrate, revision_of, revisions
 from tests.conftest import on_postgresql

@@ -4,7 +4,7 @@ import pytest
 from pyramid.router import Router
 from webtest import TestApp
 
-from app.database import Database
+from app.database.engine import Database
 from app.migrations import migrate
 from tests.support.accounts import recorded_statements
 
