@@ -19,7 +19,7 @@ from app.mail.outbox import log_after_commit as logbook
 from app.mail.outbox import moves as outbox
 from app.mail.outbox.tables import EmailAttachment, OutboxEmail, State, SuppressedAddress
 from app.mail.outbox.wakeup import Wakeup
-from app.settings import Email, Site
+from app.settings.declarations import Email, Site
 
 log = logging.getLogger(__name__)
 

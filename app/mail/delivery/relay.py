@@ -13,7 +13,7 @@ from sqlalchemy import Connection, String, Text, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database.base import Base, insert_for
-from app.settings import Email
+from app.settings.declarations import Email
 
 FIRST_REST = timedelta(seconds=1)
 LONGEST_REST = timedelta(seconds=60)

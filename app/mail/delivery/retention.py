@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.database.engine import Database
 from app.mail.kinds import Kinds
 from app.mail.outbox import moves as outbox
-from app.settings import Email
+from app.settings.declarations import Email
 
 log = logging.getLogger(__name__)
 

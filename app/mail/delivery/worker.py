@@ -32,7 +32,7 @@ from app.mail.outbox.tables import OutboxEmail, State, SuppressedAddress
 from app.mail.outbox.wakeup import Wakeup
 from app.mail.smtp.mailer import Envelope, Mailer, Outcome, Phase
 from app.mail.smtp.mime import message_bytes
-from app.settings import Email
+from app.settings.declarations import Email
 
 log = logging.getLogger(__name__)
 

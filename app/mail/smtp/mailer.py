@@ -19,7 +19,7 @@ from functools import cache
 from select import select as wait_readable
 from typing import Any, Self
 
-from app.settings import Email
+from app.settings.declarations import Email
 
 
 class Phase(StrEnum):
