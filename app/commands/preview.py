@@ -28,7 +28,7 @@ def preview(ini: Path, kind: str | None, every: bool, out: Path) -> None:
     registry = load_application(ini)[0].registry
     names = [known.name for known in registry.email_kinds]
     if every == (kind is not None):
-        raise click.UsageError("Name one kind, or give --all.")
+        raise click.UsageError("Name one kind, or say --all.")
     if kind is not None and kind not in names:
         raise click.ClickException(
             f"There is no kind of email named {kind}. There are: {', '.join(names)}."

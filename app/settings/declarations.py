@@ -94,9 +94,11 @@ class Database:
 class Brand:
     """How emails look. Both colours are `#rrggbb`, and `font` is a list as CSS writes it."""
 
-    name: str = setting("the logo's text; site.name unless set", values.title)
-    color: str = setting("the accent: head, buttons and links", values.color, default="#b3261e")
-    page: str = setting("what lies around the paper", values.color, default="#f4f1ec")
+    name: str = setting("the text of the logo; unless set, site.name", values.title)
+    color: str = setting(
+        "the accent colour of head, buttons and links", values.color, default="#b3261e"
+    )
+    page: str = setting("the colour around the content", values.color, default="#f4f1ec")
     font: str = setting(
         "the fonts, as CSS lists them",
         values.font,
@@ -122,7 +124,7 @@ class Email:
     smtp_server: str | None = setting("the relay's host name", values.host)
     smtp_port: int = setting("the relay's port", values.number(1, 65535, "a port number"))
     smtp_username: str | None = setting("the account at the relay", values.text)
-    smtp_password: str | None = setting("its password", values.text, is_secret=True)
+    smtp_password: str | None = setting("the password of that account", values.text, is_secret=True)
     smtp_security: str = setting(
         "how the connection is protected", values.one_of(*SMTP_PORTS), default="starttls"
     )
