@@ -83,7 +83,7 @@ def _describe(error: Exception) -> str:
             return f"line {error.lineno} belongs to no section. Begin with one, such as [app:main]."
         case configparser.ParsingError():
             lines = ", ".join(str(number) for number, _ in error.errors)
-            return f"line {lines} is neither a section nor a setting (name = value)."
+            return f"a section or a setting (name = value) is expected in line {lines}."
         case UnicodeDecodeError():
             return "it is not text in UTF-8."
         case PackageNotFoundError():

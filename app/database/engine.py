@@ -90,7 +90,7 @@ class HeldConnection:
     def transaction(self) -> Iterator[Connection]:
         """Committed at the end of the block, rolled back when the block raises."""
         with self._sqlite_rules.turn() if self._sqlite_rules else nullcontext():
-            connection = self._opened()
+            connection = self._get_connection()
             with connection.begin():
                 yield connection
 
@@ -103,7 +103,7 @@ class HeldConnection:
             with self.transaction() as connection:
                 yield connection
             return
-        connection = self._opened()
+        connection = self._get_connection()
         driver: Any = connection.connection.driver_connection
         connection.info["single_statement"] = True
         driver.prepare_threshold = postgresql.PREPARE_THRESHOLD if self._prepares else None
@@ -115,7 +115,7 @@ class HeldConnection:
             if not connection.invalidated:
                 del connection.info["single_statement"]
 
-    def _opened(self) -> Connection:
+    def _get_connection(self) -> Connection:
         if self._connection is None:
             self._connection = self._engine.connect()
         return self._connection

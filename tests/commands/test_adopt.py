@@ -1,4 +1,4 @@
-"""A database knows the site it belongs to: whoever starts on it for another site writes nothing."""
+"""A database knows the site it belongs to. A start for another site writes nothing."""
 
 import os
 import sqlite3
@@ -56,7 +56,7 @@ Refusal = Callable[[Router], str]
 
 @pytest.fixture
 def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refusal:
-    """What the server says as it refuses to start."""
+    """What the server prints when it refuses to start."""
 
     def exit(code: int) -> None:
         raise SystemExit(code)
@@ -292,7 +292,7 @@ def test_two_first_starts_at_once_agree_on_one_owner(
     answers = iter([None])
 
     def late(session: Any) -> str | None:
-        # The second one looked before the first had claimed.
+        # The second start looks before the first one has claimed the database.
         return next(answers, owning_site(session))
 
     require_own_database(first.registry)
@@ -314,7 +314,7 @@ def test_a_copy_that_vacuum_made_is_the_same_to_the_last_octet_too(
     folder.mkdir()
     copy = folder / "shop.sqlite"
     with closing(sqlite3.connect(str(owned.registry.database.engine.url.database))) as original:
-        # A backup made so keeps its changes in no file of their own: journal_mode is "delete".
+        # VACUUM INTO writes a copy with journal_mode "delete", so it has no file beside it.
         original.execute("VACUUM INTO ?", (str(copy),))
     values = sending_values | THERE | {"database.url": f"sqlite:///{copy}"}
     ini = write_ini(folder / "copy.ini", values)

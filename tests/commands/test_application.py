@@ -1,5 +1,5 @@
 """What the commands say about an .ini file that cannot be read: the cure, and none of its lines,
-since they may hold a secret.
+because a line may hold a secret.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "half a line": (
         lambda text: text.replace("[app:main]", f"[app:main]\n{SECRET}"),
-        "line 3 is neither a section nor a setting (name = value).",
+        "a section or a setting (name = value) is expected in line 3.",
     ),
     "another application": (
         lambda text: text.replace("[app:main]", "[app:shop]"),

@@ -1,4 +1,4 @@
-"""``pillarbox deliver``: a worker of its own, ended by signals."""
+"""``pillarbox deliver``: a worker that signals end."""
 
 import signal
 import socket
@@ -31,7 +31,7 @@ def logging_ini(tmp_path: Path, sending_values: dict[str, str]) -> Path:
 
 @contextmanager
 def worker(ini: Path, patience: float = deliver.PATIENCE_SECONDS) -> Iterator[Process]:
-    """``pillarbox deliver`` in a process of its own, which has started to deliver."""
+    """A process of ``pillarbox deliver`` that has started to deliver."""
     log = ini.with_suffix(".log")
     program = f"from app.commands import deliver, main; deliver.PATIENCE_SECONDS = {patience}"
     command = [sys.executable, "-c", f"{program}; main()", "deliver", str(ini)]

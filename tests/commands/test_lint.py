@@ -1,4 +1,4 @@
-"""``pillarbox lint``: quiet when all is well, and plain about what is not."""
+"""``pillarbox lint``: no findings for the shop's emails, and a readable line for each finding."""
 
 from pathlib import Path
 

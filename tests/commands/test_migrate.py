@@ -1,5 +1,5 @@
-"""``pillarbox migrate`` and what ``serve`` does of it: a database that cannot be had, or that
-another version made, is told in words.
+"""``pillarbox migrate``, and ``serve``, which migrates too. A database that cannot be reached or that
+another version has migrated is reported with what to do.
 """
 
 from collections.abc import Callable

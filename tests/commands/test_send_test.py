@@ -1,4 +1,4 @@
-"""``pillarbox send-test``: one email through the real queue, and the relay's verdict on it."""
+"""``pillarbox send-test``: one email through the outbox, and the relay's verdict on it."""
 
 import threading
 from datetime import timedelta
@@ -21,7 +21,7 @@ ADA = "ada@example.org"
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody else delivers, and the command knows it at once."""
+    """No server or worker runs, and the command does not wait for one."""
     monkeypatch.setattr(send_test, "OTHERS_SECONDS", 0.0)
 
 

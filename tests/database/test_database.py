@@ -1,4 +1,4 @@
-"""The database's own rules: whose clock counts, and connections that are held."""
+"""Whose clock the database goes by, held connections, and asynchronous commits."""
 
 import time
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def test_a_machine_that_slept_knows_what_time_it_is(
 ) -> None:
     assert names(database) == []
     before, elapsed = database.clock(), time.clock_gettime
-    # Only this of Linux's clocks counts the sleep.
+    # Of Linux's clocks only this one counts the time of a sleep.
     slept = {time.CLOCK_BOOTTIME: 3600}
     monkeypatch.setattr(time, "clock_gettime", lambda which: elapsed(which) + slept.get(which, 0))
     assert database.clock() - before >= timedelta(hours=1)

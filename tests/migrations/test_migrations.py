@@ -1,4 +1,4 @@
-"""The database's history: it goes up and down on both databases, and ends where the models are."""
+"""Migrations: they upgrade and downgrade both databases, and their result matches the models."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a supervisor asks: /healthz and /readyz."""
+"""/healthz and /readyz, which a supervisor asks."""
 
 import pytest
 from pyramid.router import Router

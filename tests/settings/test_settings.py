@@ -1,4 +1,4 @@
-"""Settings: what is accepted, what is refused, and in which words."""
+"""Settings: which values are accepted, which are refused, and with which message."""
 
 from configparser import ConfigParser
 from pathlib import Path
@@ -193,7 +193,7 @@ def test_the_ca_file_has_a_file_variable_too(tmp_path: Path) -> None:
 
 
 def test_a_ca_file_without_a_certificate_is_told_at_the_start(tmp_path: Path) -> None:
-    # Found at the first email only, it would look like a fault of the relay's.
+    # An error at the first email instead would look like a problem of the relay.
     key = issue(tmp_path, "relay").key
     with pytest.raises(SettingsError, match=r"^email.smtp_ca_file: .* without a certificate"):
         read(DEVELOPMENT | {"email.smtp_ca_file": str(key)}, str(tmp_path))
