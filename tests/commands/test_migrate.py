@@ -1,5 +1,5 @@
-"""``pillarbox migrate``, and ``serve``, which migrates too. A database that cannot be reached or that
-another version has migrated is reported with what to do.
+"""``pillarbox migrate``, and ``serve``, which migrates too. Both say what to do about a database
+that cannot be reached or that another version has migrated.
 """
 
 from collections.abc import Callable
