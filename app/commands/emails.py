@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.commands.application import INI, ready_application
 from app.commands.email_lines import detail_lines, rest_line, table_lines
-from app.mail import addresses
+from app.mail import Kind, addresses
 from app.mail.delivery import relay
 from app.mail.delivery.retention import Housekeeping
 from app.mail.outbox import decisions
@@ -89,9 +89,7 @@ def show(ini: Path, id: int, with_body: bool) -> None:
 @click.pass_obj
 def resend(ini: Path, id: int) -> None:
     """Send an email again. One that was sent becomes a new email."""
-    with _writing(ini) as (registry, session):
-        email = _email(session, id)
-        kind = registry.email_kinds.get(email.kind)
+    with _decision(ini, id) as (registry, session, email, kind):
         queued = decisions.resend(session, email, kind, registry.clock())
         registry.email_wakeup.after_commit(session)
     click.echo(
@@ -104,9 +102,8 @@ def resend(ini: Path, id: int) -> None:
 @click.pass_obj
 def release(ini: Path, id: int) -> None:
     """Send an email again that is in doubt: the relay may or may not have accepted it."""
-    with _writing(ini) as (registry, session):
-        email = _email(session, id)
-        decisions.release(session, email, registry.email_kinds.get(email.kind), registry.clock())
+    with _decision(ini, id) as (registry, session, email, kind):
+        decisions.release(session, email, kind, registry.clock())
         registry.email_wakeup.after_commit(session)
     click.echo(f"Email {id} ({email.kind}) is queued.")
 
@@ -116,9 +113,7 @@ def release(ini: Path, id: int) -> None:
 @click.pass_obj
 def cancel(ini: Path, id: int) -> None:
     """Stop an email that is queued or held."""
-    with _writing(ini) as (registry, session):
-        email = _email(session, id)
-        kind = registry.email_kinds.get(email.kind)
+    with _decision(ini, id) as (_, session, email, kind):
         decisions.cancel(session, email, kind, by="by pillarbox emails")
     click.echo(f"Email {id} ({email.kind}) is cancelled.")
 
@@ -146,12 +141,13 @@ def _reading(ini: Path) -> Iterator[tuple[Registry, Session]]:
 
 
 @contextmanager
-def _writing(ini: Path) -> Iterator[tuple[Registry, Session]]:
-    """A writing transaction for a person's decision about an email."""
+def _decision(ini: Path, id: int) -> Iterator[tuple[Registry, Session, OutboxEmail, Kind | None]]:
+    """A writing transaction for a person's decision about an email, the email and its kind."""
     with ready_application(ini) as registry:
         try:
             with registry.database.transaction(write=True) as session:
-                yield registry, session
+                email = _email(session, id)
+                yield registry, session, email, registry.email_kinds.get(email.kind)
         except Refused as refusal:
             raise click.ClickException(str(refusal)) from None
 

@@ -62,6 +62,5 @@ def insert_for(session: Session | Connection, model: type[Base]) -> Any:
     ``.on_conflict_do_nothing().returning(...)``.
     """
     bind = session if isinstance(session, Connection) else session.get_bind()
-    if bind.dialect.name == "sqlite":
-        return sqlite.insert(model)
-    return postgresql.insert(model)
+    dialect = sqlite if bind.dialect.name == "sqlite" else postgresql
+    return dialect.insert(model)

@@ -8,7 +8,7 @@ import ipaddress
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from sqlalchemy import CheckConstraint, String, select, update
+from sqlalchemy import CheckConstraint, Connection, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database.base import Base, insert_for
@@ -40,7 +40,7 @@ def site_of(base_url: str) -> str:
     return THIS_MACHINE if is_this_machine else host
 
 
-def owning_site(session: Session) -> str | None:
+def owning_site(session: Session | Connection) -> str | None:
     """The site that the database belongs to, None when it belongs to no site yet."""
     return session.scalar(select(Owner.host))
 

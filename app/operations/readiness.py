@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyramid.registry import Registry
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from app.database.engine import Database
@@ -68,9 +68,8 @@ def require_no_other_owner(registry: Registry) -> None:
     if _has_no_file(database):
         return
     with database_errors_as_not_ready(), database.reading.connect() as connection:
-        owner = None
-        if inspect(connection).has_table(Owner.__tablename__):
-            owner = connection.scalar(select(Owner.host))
+        has_owner = inspect(connection).has_table(Owner.__tablename__)
+        owner = owning_site(connection) if has_owner else None
     _refuse_other_site(owner, registry)
 
 
