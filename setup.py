@@ -1,4 +1,4 @@
-"""What the package `pillarbox` is made of and needs. The tools' settings are in pyproject.toml."""
+"""The package `pillarbox` and its dependencies. Settings of the tools stand in pyproject.toml."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ NEEDED = [
     "transaction>=5.0",
     "waitress>=3.0.2",
     "zope.sqlalchemy>=4.0",
-    # Pyramid imports pkg_resources, which setuptools 82 no longer has; since 80.9 a start warns.
+    # Pyramid imports pkg_resources. setuptools 82 no longer has it, and since 80.9 it warns.
     "setuptools>=77.0.3,<80.9",
     # The database.
     "SQLAlchemy>=2.1,<2.2",
@@ -64,7 +64,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     install_requires=NEEDED,
-    # The locks take psycopg with its own libpq, so that running needs no compiler.
+    # The lock files take psycopg with its own libpq, so that installing needs no compiler.
     extras_require={"binary": ["psycopg[binary]"], "test": FOR_TESTS},
     packages=[*find_packages(include=["app", "app.*"]), "app.templates"],
     package_dir={"app.templates": "templates"},

@@ -9,8 +9,8 @@ from app.settings import SettingsError
 
 
 def main(global_config: dict[str, str], **settings: Any) -> Router:
-    """The WSGI application of an .ini file's ``[app:main]``. Ends the process with code 1 when a
-    setting is wrong.
+    """The WSGI application of an .ini file's ``[app:main]``. Ends the process with code 1 and every
+    problem when settings are wrong.
     """
     try:
         return configure(global_config, settings).make_wsgi_app()
@@ -29,7 +29,8 @@ def configure(global_config: dict[str, str], settings: dict[str, Any]) -> Config
         config.include("app.accounts")
         config.include("app.shop")
         pillarbox = config.registry.pillarbox
-        # Whoever reads a mailbox owns its accounts, so these routes exist nowhere else.
+        # The mailbox shows reset links, and with them a reader could take over any account. So its
+        # routes exist in development only.
         if pillarbox.email.debug and not pillarbox.is_production:
             config.include("app.development")
     return config

@@ -6,8 +6,8 @@ from pathlib import Path
 def templates_folder() -> Path:
     """The folder of `layout.jinja2`.
 
-    setup.py puts `templates/` into the wheel as the package `app.templates`. An editable install
-    cannot import a package by that name, so the folder itself is looked for, not the package.
+    setup.py puts `templates/` into the wheel as the package `app.templates`. In an editable install
+    that package cannot be imported, so this function looks for the folder instead.
     """
     package = Path(__file__).parent
     installed = package / "templates"

@@ -84,11 +84,11 @@ def _claim(ours: Pillarbox) -> float:
     begun = time.perf_counter()
     with database.transaction(write=False) as session:
         assert outbox.has_due(session, now)
-    with database.transaction(write=True, hasty=True) as session:
+    with database.transaction(write=True, asynchronous_commit=True) as session:
         claimed = outbox.claim(session, "worker", now, BATCH)
     taken = (time.perf_counter() - begun) * 1000
     assert len(claimed) == BATCH
-    with database.transaction(write=True, hasty=True) as session:
+    with database.transaction(write=True, asynchronous_commit=True) as session:
         session.execute(
             update(OutboxEmail)
             .where(OutboxEmail.leased_by == "worker")

@@ -9,7 +9,7 @@ from typing import Self
 
 from sqlalchemy import make_url
 
-from app.database import Database
+from app.database.engine import Database
 from app.migrations import migrate
 from tests.support.postgresql import PostgreSQL
 

@@ -15,7 +15,7 @@ from pyramid.router import Router
 from webtest import TestApp
 
 from app import configure
-from app.database import Database
+from app.database.engine import Database
 from app.migrations import migrate
 from tests.support.postgresql import PostgreSQL
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.database import Base
+from app.database.base import Base
 from app.mail import BodyFormat
 
 ADDRESS_LENGTH = 320

@@ -18,7 +18,7 @@ from app.accounts.fields import AddressField, NewPasswordField, NewPasswordForm
 from app.accounts.models import Account, PendingSignUp, TokenKind
 from app.accounts.passwords import hash_password
 from app.accounts.queries import account_of
-from app.database import insert_for
+from app.database.base import insert_for
 from app.web.translation import _
 
 

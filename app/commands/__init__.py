@@ -1,4 +1,6 @@
-"""The ``pillarbox`` command: one file for each thing it does."""
+"""The ``pillarbox`` command: one file for each thing it does. What several commands share stands in
+`application` (begin a command) and `email_lines` (print emails).
+"""
 
 import click
 

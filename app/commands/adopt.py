@@ -1,4 +1,4 @@
-"""``pillarbox adopt``: a database that was another site's becomes this site's."""
+"""``pillarbox adopt``: make another site's database this site's."""
 
 from pathlib import Path
 
@@ -6,34 +6,33 @@ import click
 from pyramid.registry import Registry
 from sqlalchemy.orm import Session
 
-from app.commands.ini_file import INI, opened
+from app.commands.application import INI, ready_application
+from app.database.owner import adopt_for, site_of
 from app.mail.outbox import moves as outbox
-from app.operations.readiness import adopt as adopt_database
-from app.operations.readiness import require_tables, site_of
+from app.operations.readiness import require_migrated_database
 
 BATCH = 500
 
 
 @click.command(short_help="Make a copied or moved database this site's.")
 @click.argument("ini", type=INI)
-@click.option("--keep-queued", is_flag=True, help="Send what was queued: for a shop that moved.")
+@click.option("--keep-queued", is_flag=True, help="Send the queued emails. For a shop that moved.")
 def adopt(ini: Path, keep_queued: bool) -> None:
-    """Make the database this site's: for a copy of another shop's data, or a shop that moved.
+    """Make the database this site's. For a copy of another shop's data, or a shop that moved.
 
-    What was still to be sent is cancelled, so that no customer of the other site gets it twice.
-    Stop every server and worker on this database first.
+    Every queued or held email is cancelled, because the other site sends it too. Stop every server
+    and worker on this database first.
     """
-    with opened(ini, require=require_tables) as registry:
-        base_url = registry.pillarbox.site.base_url
-        ours = site_of(base_url)
+    with ready_application(ini, require=require_migrated_database) as registry:
+        site = site_of(registry.pillarbox.site.base_url)
         with registry.database.transaction(write=True) as session:
-            theirs = adopt_database(session, base_url, registry.clock())
-            if theirs is None:
-                click.echo(f"The database belongs to {ours}.")
+            previous = adopt_for(session, site, registry.clock())
+            if previous is None:
+                click.echo(f"The database belongs to {site}.")
                 return
-            reason = f"the database came from {theirs}"
+            reason = f"the database came from {previous}"
             cancelled = 0 if keep_queued else _cancel_all(registry, session, reason)
-    click.echo(f"The database belongs to {ours} now, and no longer to {theirs}.")
+    click.echo(f"The database belongs to {site} now, and no longer to {previous}.")
     if not keep_queued:
         click.echo(f"Emails cancelled: {cancelled}.")
 

@@ -1,6 +1,4 @@
-"""``pillarbox emails``: the delivery log for the terminal, and what a person may do about an
-email.
-"""
+"""``pillarbox emails``: list emails of the outbox, and resend, release, cancel or erase them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,32 +9,36 @@ from pyramid.registry import Registry
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.commands.email_words import details, rest_in_words, table
-from app.commands.ini_file import INI, opened
-from app.mail import addresses
+from app.commands.application import INI, ready_application
+from app.commands.email_lines import detail_lines, rest_line, table_lines
+from app.mail import Kind, addresses
 from app.mail.delivery import relay
 from app.mail.delivery.retention import Housekeeping
-from app.mail.outbox import decisions as interventions
+from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
-from app.operations.readiness import require_tables
+from app.operations.readiness import require_migrated_database
 
 ID = click.IntRange(1, 2**31 - 1)
-"""What PostgreSQL takes as an id."""
+"""The range of an id in PostgreSQL."""
 
 
-@click.group(short_help="Where every email is; show, resend, cancel, release, purge.")
+@click.group(short_help="List emails; show, resend, release, cancel, purge.")
 @click.argument("ini", type=INI)
 @click.pass_context
 def emails(context: click.Context, ini: Path) -> None:
-    """Look at the emails of the outbox, and send, hold back or erase them."""
+    """List the emails of the outbox, and resend, release, cancel or erase them."""
     context.obj = ini
 
 
 @emails.command("list")
-@click.option("--state", type=click.Choice([state.value for state in State]), help="Only these.")
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in State]),
+    help="Only this state.",
+)
 @click.option("--kind", help="Only this kind, such as password_reset.")
-@click.option("--to", help="Only to this address.")
+@click.option("--to", help="Only this recipient's address.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @click.pass_obj
 def list_(ini: Path, state: str | None, kind: str | None, to: str | None, limit: int) -> None:
@@ -48,7 +50,7 @@ def list_(ini: Path, state: str | None, kind: str | None, to: str | None, limit:
         newest = newest.where(OutboxEmail.kind == kind)
     if to is not None:
         newest = newest.where(OutboxEmail.recipient_key == addresses.key_of(to))
-    with _looking(ini) as (registry, session):
+    with _reading(ini) as (registry, session):
         rows = [
             (str(email.id), email.created_at, email.kind, email.state, email.recipient)
             for email in session.scalars(newest)
@@ -56,21 +58,21 @@ def list_(ini: Path, state: str | None, kind: str | None, to: str | None, limit:
         name = relay.name_of(registry.pillarbox.email)
         rest = relay.rest(session, name, registry.clock())
     if not rows:
-        click.echo("There are no such emails.")
+        click.echo("No emails found.")
         return
-    for line in table(("ID", "WRITTEN (UTC)", "KIND", "STATE", "TO"), rows):
+    for line in table_lines(("ID", "WRITTEN (UTC)", "KIND", "STATE", "TO"), rows):
         click.echo(line)
     if rest is not None:
-        click.echo(rest_in_words(name, rest))
+        click.echo(rest_line(name, rest))
 
 
 @emails.command()
 @click.argument("id", type=ID)
-@click.option("--body", "with_body", is_flag=True, help="Print its text too.")
+@click.option("--body", "with_body", is_flag=True, help="Print the body, too.")
 @click.pass_obj
 def show(ini: Path, id: int, with_body: bool) -> None:
-    """Show one email and what the relay said about it. A body with a secret is never printed."""
-    with _looking(ini) as (registry, session):
+    """Show one email and the relay's replies. A body that carries a secret is never printed."""
+    with _reading(ini) as (registry, session):
         email = _email(session, id)
         attempts = session.scalars(
             select(EmailAttempt).where(EmailAttempt.email_id == id).order_by(EmailAttempt.id)
@@ -78,7 +80,7 @@ def show(ini: Path, id: int, with_body: bool) -> None:
         kind = registry.email_kinds.get(email.kind)
         is_secret = kind is None or kind.carries_secret
         rest = relay.rest(session, relay.name_of(registry.pillarbox.email), registry.clock())
-        for line in details(email, attempts, rest, is_secret=is_secret, with_body=with_body):
+        for line in detail_lines(email, attempts, rest, is_secret=is_secret, with_body=with_body):
             click.echo(line)
 
 
@@ -87,26 +89,21 @@ def show(ini: Path, id: int, with_body: bool) -> None:
 @click.pass_obj
 def resend(ini: Path, id: int) -> None:
     """Send an email again. One that was sent becomes a new email."""
-    with _decision(ini) as (registry, session):
-        email = _email(session, id)
-        kind = registry.email_kinds.get(email.kind)
-        queued = interventions.resend(session, email, kind, registry.clock())
+    with _decision(ini, id) as (registry, session, email, kind):
+        queued = decisions.resend(session, email, kind, registry.clock())
         registry.email_wakeup.after_commit(session)
     click.echo(
         f"Email {id} ({email.kind}) is queued{'' if queued is email else f' as {queued.id}'}."
     )
 
 
-@emails.command(short_help="Send an email that is held, being in doubt.")
+@emails.command(short_help="Send an email again that is in doubt.")
 @click.argument("id", type=ID)
 @click.pass_obj
 def release(ini: Path, id: int) -> None:
-    """Send an email that is held, since nobody knows whether the relay took it."""
-    with _decision(ini) as (registry, session):
-        email = _email(session, id)
-        interventions.release(
-            session, email, registry.email_kinds.get(email.kind), registry.clock()
-        )
+    """Send an email again that is in doubt: the relay may or may not have accepted it."""
+    with _decision(ini, id) as (registry, session, email, kind):
+        decisions.release(session, email, kind, registry.clock())
         registry.email_wakeup.after_commit(session)
     click.echo(f"Email {id} ({email.kind}) is queued.")
 
@@ -116,18 +113,16 @@ def release(ini: Path, id: int) -> None:
 @click.pass_obj
 def cancel(ini: Path, id: int) -> None:
     """Stop an email that is queued or held."""
-    with _decision(ini) as (registry, session):
-        email = _email(session, id)
-        kind = registry.email_kinds.get(email.kind)
-        interventions.cancel(session, email, kind, by="by pillarbox emails")
+    with _decision(ini, id) as (_, session, email, kind):
+        decisions.cancel(session, email, kind, by="by pillarbox emails")
     click.echo(f"Email {id} ({email.kind}) is cancelled.")
 
 
 @emails.command(short_help="Erase the bodies of old emails.")
 @click.pass_obj
 def purge(ini: Path) -> None:
-    """Erase the bodies of emails older than email.retention_days, but for what is under way."""
-    with opened(ini) as registry:
+    """Erase the bodies of emails older than email.retention_days. Unfinished emails keep theirs."""
+    with ready_application(ini) as registry:
         settings = registry.pillarbox.email
         keeping = Housekeeping(registry.database, settings, registry.email_kinds, registry.clock)
         erased = keeping.purge()
@@ -136,22 +131,23 @@ def purge(ini: Path) -> None:
 
 
 @contextmanager
-def _looking(ini: Path) -> Iterator[tuple[Registry, Session]]:
-    """A reading transaction, on whatever site's database."""
+def _reading(ini: Path) -> Iterator[tuple[Registry, Session]]:
+    """A reading transaction. The database may belong to any site."""
     with (
-        opened(ini, require=require_tables) as registry,
+        ready_application(ini, require=require_migrated_database) as registry,
         registry.database.transaction(write=False) as session,
     ):
         yield registry, session
 
 
 @contextmanager
-def _decision(ini: Path) -> Iterator[tuple[Registry, Session]]:
-    """A writing transaction for what a person has decided."""
-    with opened(ini) as registry:
+def _decision(ini: Path, id: int) -> Iterator[tuple[Registry, Session, OutboxEmail, Kind | None]]:
+    """A writing transaction for a person's decision about an email, the email and its kind."""
+    with ready_application(ini) as registry:
         try:
             with registry.database.transaction(write=True) as session:
-                yield registry, session
+                email = _email(session, id)
+                yield registry, session, email, registry.email_kinds.get(email.kind)
         except Refused as refusal:
             raise click.ClickException(str(refusal)) from None
 

@@ -1,4 +1,4 @@
-"""``pillarbox lint``: the standards, applied to every email there can be."""
+"""``pillarbox lint``: check every sample of every kind of email."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from app.commands.ini_file import INI, load
+from app.commands.application import INI, load_application
 from app.mail.message import BodyFormat
 from app.previews.lint import Finding
 from app.previews.preview import compose_preview, findings_of, previews_of
@@ -17,11 +17,11 @@ from app.previews.preview import compose_preview, findings_of, previews_of
 def lint(ini: Path) -> None:
     """Check every sample of every email, in every language and format, against the standards.
 
-    Each finding names the rule, the place, the problem and the cure. The exit code is 1 when there
-    is one.
+    A finding names the rule, the place, the problem and the cure. The exit code is 1 when there is
+    any finding.
     """
-    registry = load(ini)[0].registry
-    # A fault of the layout is in every email, and is told once.
+    registry = load_application(ini)[0].registry
+    # A problem of the layout is in every email, and is printed once.
     found: dict[tuple[str, str, str], list[tuple[str, Finding]]] = defaultdict(list)
     checked = 0
     for kind in registry.email_kinds:
@@ -40,4 +40,4 @@ def lint(ini: Path) -> None:
         click.echo(f"{first}\n    in {name}{others}")
     if found:
         raise click.ClickException(f"Findings: {len(found)}, in {checked} emails.")
-    click.echo(f"Emails: {checked}, and nothing to find in them.")
+    click.echo(f"Emails checked: {checked}. No findings.")

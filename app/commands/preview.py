@@ -1,10 +1,10 @@
-"""``pillarbox preview``: emails as files, to open in a mail program or to compare."""
+"""``pillarbox preview``: write emails as files, to open in a mail program or to compare."""
 
 from pathlib import Path
 
 import click
 
-from app.commands.ini_file import INI, load
+from app.commands.application import INI, load_application
 from app.mail.smtp.mime import message_bytes
 from app.previews.preview import compose_preview, previews_of
 
@@ -12,7 +12,7 @@ from app.previews.preview import compose_preview, previews_of
 @click.command(short_help="Write samples of emails as files.")
 @click.argument("ini", type=INI)
 @click.argument("kind", required=False)
-@click.option("--all", "every", is_flag=True, help="Every kind there is.")
+@click.option("--all", "every", is_flag=True, help="Write every kind.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -23,9 +23,9 @@ from app.previews.preview import compose_preview, previews_of
 def preview(ini: Path, kind: str | None, every: bool, out: Path) -> None:
     """Write every sample of KIND in every language as DIR/KIND.SAMPLE.LANGUAGE.eml.
 
-    The same templates give the same files, so two folders show what a change did.
+    The same templates give the same files, so a comparison of two folders shows what a change did.
     """
-    registry = load(ini)[0].registry
+    registry = load_application(ini)[0].registry
     names = [known.name for known in registry.email_kinds]
     if every == (kind is not None):
         raise click.UsageError("Name one kind, or say --all.")
@@ -42,7 +42,7 @@ def preview(ini: Path, kind: str | None, every: bool, out: Path) -> None:
                 (out / f"{sample.name}.eml").write_bytes(message_bytes(email))
                 written += 1
     except OSError as error:
-        raise click.ClickException(f"{out} cannot be written to: {error.strerror}") from None
+        raise click.ClickException(f"Cannot write to {out}: {error.strerror}") from None
     finally:
         registry.database.dispose()
     click.echo(f"Files written to {out}: {written}.")

@@ -1,4 +1,4 @@
-"""``pillarbox send-test``: one email through the real queue, and what the relay says about it."""
+"""``pillarbox send-test``: send one email through the outbox, and print the relay's reply."""
 
 import secrets
 import time
@@ -8,7 +8,7 @@ import click
 from pyramid.registry import Registry
 from sqlalchemy import select
 
-from app.commands.ini_file import INI, opened
+from app.commands.application import INI, ready_application
 from app.mail import EmailService, Recipient, addresses
 from app.mail.delivery import relay
 from app.mail.delivery.worker import Delivery
@@ -16,12 +16,12 @@ from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE, DeliveryTest
 
 OTHERS_SECONDS = 3.0
-"""How long a server or worker that runs has to take the email before the command delivers it."""
+"""How long the command leaves the email to a running server or worker before it delivers it."""
 WAIT_SECONDS = 120.0
-"""How long somebody else's delivery, or a relay that rests, is waited for."""
+"""How long the command waits for a verdict."""
 LOOK_SECONDS = 0.1
 WAITS = "waits for the relay: "
-"""How the reason of an email begins that a relay's rest holds up."""
+"""The reason of an email begins so while the relay rests."""
 
 
 @click.command("send-test")
@@ -30,40 +30,43 @@ WAITS = "waits for the relay: "
 def send_test(ini: Path, address: str) -> None:
     """Send a test email to ADDRESS, and wait for the relay's verdict.
 
-    A server or worker that runs delivers it; where there is none, this command does. The exit code
-    is 0 when the relay took it, or debug mode captured it, and 1 otherwise.
+    A running server or worker delivers the email. If none is running, this command does. The exit
+    code is 0 when the relay accepted the email or debug mode captured it, and 1 otherwise.
     """
     try:
         addresses.ascii_domain(address)
     except addresses.BadAddress as problem:
-        raise click.ClickException(f"{address!r} cannot get email: {problem}") from None
-    with opened(ini) as registry:
+        raise click.ClickException(f"Cannot send email to {address!r}: {problem}") from None
+    with ready_application(ini) as registry:
         email = _queue(registry, address)
         if email.state == State.QUEUED:
             click.echo(f"Test email {email.id} is queued.")
-            email = _verdict(registry, email.id)
-        words = _last_words(registry, email)
+            email = _wait_for_verdict(registry, email.id)
+        reply = _last_reply(registry, email)
         name = relay.name_of(registry.pillarbox.email)
         if email.state == State.SENT:
-            click.echo(f"The relay took it: {words}")
+            click.echo(f"The relay accepted the email: {reply}")
         elif email.state == State.CAPTURED:
-            click.echo(f"Captured, since email.debug is on. {_where(registry, ini, email)}")
+            click.echo(
+                "The email is captured and not sent, because email.debug is true."
+                f" {_where_to_see(registry, ini, email)}"
+            )
         elif email.state == State.QUEUED:
             raise click.ClickException(
-                f"The relay {name} did not take it: {words}\n"
-                "A server or worker that runs tries it again for an hour. To stop that:"
+                f"The relay {name} did not accept the email: {reply}\n"
+                "A running server or worker tries again for an hour. To prevent that:"
                 f" pillarbox emails {ini} cancel {email.id}"
             )
         elif email.state == State.FAILED:
-            raise click.ClickException(f"The test email failed: {words}")
+            raise click.ClickException(f"The test email failed: {reply}")
         elif email.state == State.UNKNOWN:
             raise click.ClickException(
-                f"Nobody knows whether the relay {name} took it: {words}\n"
-                "Look whether it arrives. To send it again:"
+                f"The email is in doubt; the relay {name} may have accepted it: {reply}\n"
+                "Check whether it arrives. To send it again:"
                 f" pillarbox emails {ini} release {email.id}"
             )
         else:
-            raise click.ClickException(f"The test email is {email.state}: {words}")
+            raise click.ClickException(f"The test email is {email.state}: {reply}")
 
 
 def _queue(registry: Registry, address: str) -> OutboxEmail:
@@ -82,12 +85,12 @@ def _queue(registry: Registry, address: str) -> OutboxEmail:
         return service.send_message(message, key=f"test_message:{secrets.token_hex(8)}")
 
 
-def _verdict(registry: Registry, id: int) -> OutboxEmail:
-    """The email, once something has become of it."""
+def _wait_for_verdict(registry: Registry, id: int) -> OutboxEmail:
+    """The email, after a verdict on it or after ``WAIT_SECONDS``."""
     start = time.monotonic()
     worker = Delivery.from_registry(registry)
     relay_name = relay.name_of(registry.pillarbox.email)
-    has_told = False
+    is_rest_printed = False
     try:
         while True:
             with registry.database.transaction(write=False) as session:
@@ -98,9 +101,9 @@ def _verdict(registry: Registry, id: int) -> OutboxEmail:
                 return email
             if waited > WAIT_SECONDS:
                 return email
-            if rest is not None and not has_told:
+            if rest is not None and not is_rest_printed:
                 click.echo(f"The relay rests until {rest.until:%H:%M:%S} UTC: {rest.reason}")
-                has_told = True
+                is_rest_printed = True
             if waited > OTHERS_SECONDS and rest is None and email.leased_by is None:
                 worker.run_once(only=id)
             time.sleep(LOOK_SECONDS)
@@ -108,10 +111,10 @@ def _verdict(registry: Registry, id: int) -> OutboxEmail:
         worker.stop()
 
 
-def _last_words(registry: Registry, email: OutboxEmail) -> str:
-    """What was said last about the email, by the relay if it spoke."""
+def _last_reply(registry: Registry, email: OutboxEmail) -> str:
+    """The relay's last reply about the email, or else the reason of the email's state."""
     with registry.database.transaction(write=False) as session:
-        # What the relay said to everybody stands in no email's row.
+        # A reply that makes the relay rest is recorded with the relay, not with an email.
         rest = relay.rest(session, relay.name_of(registry.pillarbox.email), registry.clock())
         if rest is not None and (email.reason or "").startswith(WAITS):
             return rest.reason
@@ -125,7 +128,7 @@ def _last_words(registry: Registry, email: OutboxEmail) -> str:
     return reply or reason or f"there was no verdict within {WAIT_SECONDS:.0f} seconds"
 
 
-def _where(registry: Registry, ini: Path, email: OutboxEmail) -> str:
+def _where_to_see(registry: Registry, ini: Path, email: OutboxEmail) -> str:
     pillarbox = registry.pillarbox
     if pillarbox.is_production:
         return f"To see it: pillarbox emails {ini} show {email.id} --body"

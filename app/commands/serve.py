@@ -5,51 +5,57 @@ from pathlib import Path
 import click
 from pyramid.registry import Registry
 
-from app.commands.ini_file import INI, checked, load, opened, reading
+from app.commands.application import (
+    INI,
+    database_checked,
+    ini_errors_reported,
+    load_application,
+    ready_application,
+)
 from app.migrations import migrate as migrate_database
 from app.operations.readiness import (
     NotMigrated,
     NotReady,
-    require_known_tables,
+    require_known_revision,
+    require_migrated_database,
     require_no_other_owner,
-    require_ours,
-    require_tables,
+    require_own_database,
 )
 from app.shop.samples import add_sample_catalogue
 
 
-@click.command(short_help="Serve the shop, after bringing its database up to date.")
+@click.command(short_help="Migrate the database and serve the shop.")
 @click.argument("ini", type=INI)
 def serve(ini: Path) -> None:
-    """Migrate, add the sample catalogue where there is none, and serve: what ./run does.
+    """Migrate the database, add the sample catalogue to an empty shop, and serve. ./run does this.
 
-    In production nothing is added: a shop sells what its owner put into it.
+    In production no sample is added, because a shop sells only what its owner put into it.
     """
-    application, loader = load(ini)
-    with checked(application.registry, _migrated_and_ours) as registry:
+    application, loader = load_application(ini)
+    with database_checked(application.registry, _migrate_own_database) as registry:
         if not registry.pillarbox.is_production:
             with registry.database.transaction(write=True) as session:
                 add_sample_catalogue(session)
-        with reading(ini):
+        with ini_errors_reported(ini):
             server = loader.get_wsgi_server()
         server(application)
 
 
-def _migrated_and_ours(registry: Registry) -> None:
-    # Another site's database is not even migrated.
+def _migrate_own_database(registry: Registry) -> None:
+    # This check comes first, so that another site's database is not migrated.
     require_no_other_owner(registry)
     try:
-        require_tables(registry)
+        require_migrated_database(registry)
     except NotMigrated:
         _migrate(registry)
-    require_ours(registry)
+    require_own_database(registry)
 
 
 @click.command()
 @click.argument("ini", type=INI)
 def migrate(ini: Path) -> None:
-    """Bring the database to this version's tables. Harmless when it is there already."""
-    with opened(ini, require=require_known_tables) as registry:
+    """Give the database this version's tables. Changes nothing when it has them already."""
+    with ready_application(ini, require=require_known_revision) as registry:
         _migrate(registry)
     click.echo("The database is up to date.")
 
@@ -60,6 +66,6 @@ def _migrate(registry: Registry) -> None:
     except OSError as error:
         raise NotReady(
             "database unreachable",
-            f"The database's folder cannot be made: {error.strerror}: {error.filename}\n"
+            f"Cannot create the database's folder: {error.strerror}: {error.filename}\n"
             "Correct database.url.",
         ) from error

@@ -1,3 +1,3 @@
-"""Languages, and how amounts, dates and durations are written in them. The English texts
-stand in templates and in the code that shows them, their translations in `locale/`.
+"""Languages, their translations (`locale/`), and how amounts, dates and durations are written in
+them. The English texts stand in templates and in the code that shows them.
 """

@@ -1,5 +1,5 @@
-"""How amounts, dates and durations are shown to people, in pages and in emails alike. Babel only
-displays; it never computes.
+"""How amounts, dates and durations are written, in pages and in emails alike. Babel only formats;
+it never computes.
 """
 
 from datetime import datetime, timedelta
@@ -14,10 +14,10 @@ from babel.numbers import format_currency, format_percent, get_currency_precisio
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
-@lru_cache(maxsize=10_000)  # Prices repeat, and Babel takes longer than all else on a page.
+@lru_cache(maxsize=10_000)  # Prices repeat, and Babel is the slowest part of a page.
 def money(minor: int, currency: str, locale: str) -> str:
     """An amount in minor units, such as 2400 EUR cents: ``€24.00`` in English, ``24,00 €`` in
-    German. It never breaks.
+    German. A line never breaks inside it.
     """
     amount = Decimal(minor).scaleb(-get_currency_precision(currency))
     return format_currency(amount, currency, locale=locale).replace(" ", NO_BREAK_SPACE)
@@ -32,15 +32,15 @@ def percent(basis_points: int, locale: str) -> str:
 
 
 def date(value: datetime, locale: str) -> str:
-    """A day in words, in UTC: ``November 22, 2026``."""
+    """A day in UTC: ``November 22, 2026``."""
     return format_date(value, format="long", locale=locale)
 
 
 def date_time(value: datetime, locale: str) -> str:
-    """A day and time in words, in UTC: ``Nov 22, 2026, 5:49 PM UTC``."""
+    """A day and time in UTC: ``Nov 22, 2026, 5:49 PM UTC``."""
     day = format_date(value, "medium", locale)
     time = format_time(value, "short", locale=locale)
-    # Babel's pattern has the time as {0}, the day as {1}, and plain words in quotes.
+    # In Babel's pattern {0} is the time and {1} the day. Quotes surround literal text.
     pattern = str(get_datetime_format("medium", locale)).replace("'", "")
     return f"{pattern.format(time, day)}{NO_BREAK_SPACE}UTC"
 

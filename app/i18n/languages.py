@@ -1,8 +1,8 @@
-"""The languages that pages and emails can speak.
+"""The languages of pages and emails.
 
-Every text in templates and in Python is English. A folder of catalogues says it in other languages:
-``<folder>/<language>/LC_MESSAGES/*.po``, as gettext has it. The .po files are read at the start,
-which takes some milliseconds, so nothing has to be built and nothing can be out of date.
+Every text in templates and in Python is English. Catalogues hold its translations, in gettext's
+layout: ``<folder>/<language>/LC_MESSAGES/*.po``. The application reads the .po files at its start.
+That takes some milliseconds, so there is no build step whose result could be out of date.
 """
 
 from functools import cache
@@ -22,7 +22,7 @@ DOMAIN = "pillarbox"
 
 
 class Languages:
-    """What there is to choose from, and the words of each language."""
+    """The languages to choose from, and the translations into each."""
 
     def __init__(self, *folders: Path) -> None:
         self._translations: dict[str, Translations] = {}
@@ -30,28 +30,28 @@ class Languages:
             self.add(folder)
 
     def add(self, folder: Path) -> None:
-        """Read the catalogues of ``folder``, whose words win over those that were added before.
+        """Read the catalogues of ``folder``. Its translations win over those added before.
 
-        Raises ``babel.UnknownLocaleError`` or ``ValueError`` for a language that nobody speaks, and
+        Raises ``babel.UnknownLocaleError`` or ``ValueError`` for an unknown language, and
         ``babel.messages.pofile.PoFileError`` for a catalogue that cannot be read.
         """
         for path in sorted(folder.glob("*/LC_MESSAGES/*.po")):
             language = path.parent.parent.name
             Locale.parse(language)
-            words = _compiled(path)
+            translations = _compiled(path)
             if language in self._translations:
-                self._translations[language].merge(words)
+                self._translations[language].merge(translations)
             else:
-                self._translations[language] = words
+                self._translations[language] = translations
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Such as ``("en", "de", "pt_BR")``: English first, the others in the order of letters."""
+        """Such as ``("en", "de", "pt_BR")``: English first, then in alphabetical order."""
         return (SOURCE, *sorted(self._translations.keys() - {SOURCE}))
 
     def nearest(self, locale: str) -> str:
-        """The language for a reader of ``locale``: itself, or without its region or script (``de``
-        for ``de_AT``), or English (RFC 4647 3.4).
+        """The language for a reader of ``locale``: the same, else without region and script (``de``
+        for ``de_AT``), else English (RFC 4647 3.4).
         """
         known = {name.casefold(): name for name in self.names}
         parts = locale.replace("-", "_").casefold().split("_")
@@ -61,7 +61,7 @@ class Languages:
         return SOURCE
 
     def translations(self, language: str) -> NullTranslations:
-        """The words of one of ``names``."""
+        """The translations into one of ``names``."""
         return self._translations.get(language) or _ENGLISH
 
 
@@ -77,7 +77,7 @@ def own_name(language: str) -> str:
 
 @cache
 def direction(language: str) -> str:
-    """``rtl`` for a language that is written from right to left, else ``ltr``: HTML's ``dir``."""
+    """HTML's ``dir``: ``rtl`` for a language that is written from right to left, else ``ltr``."""
     return Locale.parse(language).text_direction
 
 
@@ -91,7 +91,7 @@ def _compiled(path: Path) -> Translations:
 
 
 def _add_languages(config: Configurator, folder: str) -> None:
-    """``folder`` is an asset such as ``parcels:locale``."""
+    """``folder`` is an asset specification such as ``parcels:locale``."""
     path = AssetResolver(config.package).resolve(folder).abspath()
     config.registry.languages.add(Path(path))
 

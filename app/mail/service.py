@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.database import insert_for
+from app.database.base import insert_for
 from app.i18n import formats
 from app.mail import addresses
 from app.mail.kinds import Kind
@@ -19,7 +19,7 @@ from app.mail.outbox import log_after_commit as logbook
 from app.mail.outbox import moves as outbox
 from app.mail.outbox.tables import EmailAttachment, OutboxEmail, State, SuppressedAddress
 from app.mail.outbox.wakeup import Wakeup
-from app.settings import Email, Site
+from app.settings.declarations import Email, Site
 
 log = logging.getLogger(__name__)
 

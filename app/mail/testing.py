@@ -11,7 +11,7 @@ import pytest
 from pyramid.router import Router
 from sqlalchemy import select
 
-from app.database import Database
+from app.database.engine import Database
 from app.mail.outbox.tables import OutboxEmail
 
 

@@ -1,7 +1,7 @@
-"""The database's history, by Alembic, and the two things that are done with it: migrate, and ask
-whether that is needed.
+"""The database's schema and its history, by Alembic: migrate, and ask for a database's revision.
+What a revision means for a start stands in `app.operations.readiness`.
 
-Importing Alembic takes a good part of a start, so only what migrates does it.
+Alembic takes long to import, so only the functions that migrate import it.
 """
 
 from functools import cache
@@ -17,7 +17,7 @@ _HERE = Path(__file__).parent
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the database up to ``revision``, or with ``base`` down to no tables at all."""
+    """Upgrade the database to ``revision``, or with ``base`` downgrade it to no tables at all."""
     from alembic import command
 
     path = engine.url.database
@@ -31,8 +31,8 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 
 def revision_of(engine: Engine) -> str | None:
-    """The database's revision, None when it has no tables yet. Raises SQLAlchemy's errors when it
-    cannot be reached.
+    """The database's revision, None when it has no tables yet. Raises SQLAlchemy's errors when the
+    database cannot be reached.
     """
     version = select(table("alembic_version", column("version_num", String())))
     with engine.connect() as connection:
@@ -43,8 +43,8 @@ def revision_of(engine: Engine) -> str | None:
 
 @cache
 def revisions() -> tuple[str, ...]:
-    """This code's revisions, the newest last: the beginnings of the files' names in
-    ``versions``.
+    """The revisions that this code knows, the newest last: the numbers that begin the names of the
+    files in ``versions``.
     """
     files = sorted(file.name for file in (_HERE / "versions").glob("[0-9]*.py"))
     return tuple(name.partition("_")[0] for name in files)
@@ -55,6 +55,7 @@ def _config(engine: Engine) -> "Config":
 
     config = Config()
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
-    # The engine and not its URL: a URL would pass through a file format that trips over "%".
+    # The engine instead of its URL, because "%" in a URL would have a meaning in Alembic's
+    # configuration.
     config.attributes["engine"] = engine
     return config

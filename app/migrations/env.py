@@ -1,5 +1,5 @@
-"""What Alembic runs for every command: the migrations, on the engine that app.migrations hands
-over.
+"""Alembic runs this file for every command. It applies the migrations to the engine that
+`app.migrations` passes on.
 """
 
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from alembic import context
 from sqlalchemy import Engine, func, select
 
 import app.accounts.models
+import app.database.owner
 import app.mail.delivery.relay
 import app.mail.outbox.tables
-import app.operations.readiness
 import app.shop.models  # noqa: F401 (the models register themselves with Base)
-from app.database import Base, UTCDateTime
+from app.database.base import Base, UTCDateTime
 
 
 def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:
-    """Migrations spell our types in SQLAlchemy's own, since ours may change and a migration must
-    not.
+    """Write our column types as SQLAlchemy's own, because ours may change, and a
+    migration must not.
     """
     if kind == "type" and isinstance(item, UTCDateTime):
         return "sa.DateTime(timezone=True)"
@@ -28,16 +28,17 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[Fal
 
 @contextmanager
 def alone(engine: Engine) -> Iterator[None]:
-    """One migration at a time: servers that start together would make the same tables. SQLite has
-    one writer anyway.
+    """Let one process migrate at a time, because servers that start together would create the same
+    tables. SQLite has one writer at a time anyway.
     """
     if engine.dialect.name != "postgresql":
         yield
         return
-    # Held by a transaction beside the migrations' own ones, since a pooler would leave a lock
-    # without one to strangers, and the next migration would wait for ever.
+    # A transaction beside the migrations' own ones holds the lock. Through a pooler, a lock of the
+    # session would stay with a connection of other clients, and the next migration would wait for
+    # ever.
     with engine.connect() as connection:
-        # Two numbers, so that it is none of the workers' locks, which have one.
+        # Workers' locks have one number. Two numbers make this a different lock.
         connection.execute(select(func.pg_advisory_xact_lock(2, 0)))
         yield
 

@@ -1,3 +1,3 @@
-"""What runs around the application: the server, and what supervisors ask about it. Nothing here
-shows a page or knows a product.
+"""What runs around the application: the server, and its answers to a supervisor's health checks.
+Nothing here shows a page or knows a product.
 """

@@ -1,6 +1,5 @@
-"""What a supervisor asks: does the process answer, and can it serve?
-
-Neither answer opens a session or sets a cookie.
+"""A supervisor's two questions: ``/healthz`` (does the process answer?) and ``/readyz`` (can it
+serve requests?). Neither answer opens a session or sets a cookie.
 """
 
 from pyramid.config import Configurator
@@ -8,29 +7,29 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from app.operations.readiness import NotReady, require_tables
+from app.operations.readiness import NotReady, require_migrated_database
 
 
 @view_config(route_name="healthz", request_method="GET")
 def healthz(request: Request) -> Response:
-    """The process answers. It asks nobody else, so a database that is away restarts no server."""
+    """The process answers. The database is not asked, because restarting the server would not bring
+    back a database.
+    """
     return _answer(200, "ok")
 
 
 @view_config(route_name="readyz", request_method="GET")
 def readyz(request: Request) -> Response:
-    """Requests can be served: the database can be reached and has this version's tables. 503 and
-    the reason otherwise.
-    """
+    """200 when the database can be reached and has this version's tables, else 503 and why."""
     try:
-        require_tables(request.registry)
+        require_migrated_database(request.registry)
     except NotReady as problem:
         return _answer(503, problem.reason)
     return _answer(200, "ok")
 
 
-def _answer(status: int, word: str) -> Response:
-    response = Response(word + "\n", status=status, content_type="text/plain", charset="utf-8")
+def _answer(status: int, text: str) -> Response:
+    response = Response(text + "\n", status=status, content_type="text/plain", charset="utf-8")
     response.cache_control = "no-store"
     return response
 

@@ -1,5 +1,5 @@
-"""The server: waitress around the application, and beside it the thread that delivers, both started
-and stopped together.
+"""The server: waitress around the application, and beside it the thread that delivers email. Both
+start and stop together.
 
 ``main()`` starts no thread, so tests, pshell, proutes and commands never deliver anything.
 """
@@ -16,22 +16,22 @@ from pyramid.router import Router
 from waitress.server import create_server
 
 from app.mail.delivery.worker import Delivery
-from app.operations.readiness import NotReady, require_ours
+from app.operations.readiness import NotReady, require_own_database
 
 
 def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
-    """Serve ``app`` until SIGTERM, SIGINT or SIGHUP; the .ini's ``[server:main]`` calls it.
+    """Serve ``app`` until SIGTERM, SIGINT or SIGHUP. The .ini file's ``[server:main]`` calls this.
 
-    Takes waitress's settings. ``PORT`` in the environment wins over ``port``. Ends the process with
-    code 1 when the port is taken, or the database is not ready or another site's.
+    ``settings`` are waitress's. ``PORT`` in the environment wins over ``port``. Ends the process
+    with code 1 when the port is taken, the database is not ready, or it belongs to another site.
     """
     try:
-        require_ours(app.registry)
+        require_own_database(app.registry)
     except NotReady as problem:
         _refuse(app, f"Pillarbox cannot start.\n{problem}")
     settings.setdefault("host", "127.0.0.1")
     settings.setdefault("ident", "")
-    # The application answers 413 from 1 MB on; waitress need not collect much more than that first.
+    # The application refuses bodies over 1 MB with 413. waitress need not collect much more first.
     settings.setdefault("max_request_body_size", 2 * 1024 * 1024)
     settings["port"] = port = os.environ.get("PORT") or settings.get("port", "6543")
     try:
@@ -43,22 +43,22 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
                 f"Port {port} is taken. Stop the program that uses it,"
                 " or choose another: PORT=8080 ./run",
             )
-        # Another machine's address, or a port that only root may have.
+        # The address is not this machine's, or only root may use the port.
         _refuse(
             app,
-            f"[server:main]: {settings['host']} port {port} cannot be listened on:"
-            f" {error.strerror}. Correct host or port.",
+            f"[server:main]: cannot listen on {settings['host']} port {port}: {error.strerror}."
+            " Correct host or port.",
         )
     except ValueError as error:
         _refuse(app, f"[server:main]: {error}")
-    # Only now, since there is something at these addresses now.
+    # The server listens now, so these addresses answer.
     pillarbox = app.registry.pillarbox
     click.echo(f"Shop     {pillarbox.site.base_url}/")
     if pillarbox.email.debug and not pillarbox.is_production:
         click.echo(f"Mailbox  {pillarbox.site.base_url}/dev/mailbox")
     delivery = Delivery.from_registry(app.registry)
     signal.signal(signal.SIGTERM, _interrupt)
-    # The terminal is gone. Under nohup nobody minds.
+    # SIGHUP: the terminal was closed. nohup ignores the signal, so that the server goes on.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _interrupt)
     in_process = pillarbox.email.delivery == "in-process"
@@ -74,7 +74,9 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
 
 
 def _refuse(app: Router, message: str) -> NoReturn:
-    """End the process with code 1 and a message, which `pserve` would turn into a success."""
+    """End the process with a message and code 1. ``os._exit``, because `pserve` would turn
+    SystemExit into code 0.
+    """
     app.registry.database.dispose()
     click.echo(message, err=True)
     sys.stdout.flush()
@@ -82,5 +84,5 @@ def _refuse(app: Router, message: str) -> NoReturn:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    # waitress ends its loop on SystemExit, as it does on Ctrl-C.
+    # waitress ends its loop on SystemExit, as on Ctrl-C.
     sys.exit(0)

@@ -1,4 +1,4 @@
-"""Where settings are written: in the .ini file, in the environment, in files it names.
+"""Where the text of a setting comes from: the environment, a file that it names, or the .ini file.
 
 The environment wins: `PILLARBOX_EMAIL_SMTP_PASSWORD` over `email.smtp_password`, and
 `PILLARBOX_EMAIL_SMTP_PASSWORD_FILE` names a file that holds the value.
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where settings are written: the .ini `file`, its `values`, and the variables `environ`."""
+    """The .ini `file` with its `values`, its folder `here`, and the environment variables."""
 
     values: Mapping[str, Any]
     file: str
@@ -21,9 +21,9 @@ class Sources:
     environ: Mapping[str, str]
 
     def find(self, name: str) -> tuple[str, str]:
-        """A setting's text, `""` where it is not set, and its place as the end of a sentence.
+        """A setting's text, or `""` where it is not set, and its place as the end of a message.
 
-        White space around it does not count. Raises `ValueError` for a bad `_FILE` variable.
+        White space around the text is dropped. Raises `ValueError` for a bad `_FILE` variable.
         """
         variable = variable_of(name)
         file_variable = f"{variable}_FILE"
@@ -41,8 +41,9 @@ class Sources:
         return "", f"; set it in {self.file} or as {variable}"
 
     def unknown_names(self, names: list[str]) -> Iterator[tuple[str, str]]:
-        """Names in our sections and `PILLARBOX_*` variables that no setting has, each with a line
-        that names the closest one that exists."""
+        """Names that no setting has, in our sections and among the `PILLARBOX_*` variables, each
+        with a message that suggests the closest name of a setting.
+        """
         sections = tuple({f"{name.partition('.')[0]}." for name in names if "." in name})
         variables = [variable_of(name) + end for name in names for end in ("", "_FILE")]
         in_file = (name for name in self.values if name.startswith(sections))
@@ -57,12 +58,12 @@ class Sources:
 
 
 def variable_of(name: str) -> str:
-    """The environment variable of a setting: `PILLARBOX_EMAIL_SMTP_PORT` of `email.smtp_port`."""
+    """The environment variable of a setting: `PILLARBOX_EMAIL_SMTP_PORT` for `email.smtp_port`."""
     return "PILLARBOX_" + name.replace(".", "_").upper()
 
 
 def _content(path: Path, variable: str) -> str:
-    """The text of a file. The message keeps quiet about the path: it may be a misplaced secret."""
+    """The text of a file. The error does not quote the path, which may be a misplaced secret."""
     try:
         return path.read_text("utf-8")
     except OSError as problem:

@@ -1,6 +1,6 @@
-"""The forms a setting's value can take: each parser turns text into a checked value.
+"""The parsers of settings: each turns the text of a setting into a checked value.
 
-A parser raises `ValueError` with the end of a sentence that starts with the value:
+A parser raises `ValueError` with the end of a sentence that starts with the value, such as
 `is not a port number (1 to 65535)`. It never repeats the value, which may be a secret.
 """
 
@@ -27,14 +27,14 @@ _HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A name people see and an address, its domain in A-labels (`xn--...`)."""
+    """A display name and an address. The address has its domain in A-labels (`xn--...`)."""
 
     name: str
     address: str
 
 
 def has_unprintable(text: str) -> bool:
-    """Whether `text` has a control character, a line or paragraph separator or half a pair."""
+    """Whether `text` has a control character, a line or paragraph separator or a lone surrogate."""
     return any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
 
 
@@ -88,7 +88,7 @@ def color(value: str) -> str:
 
 
 def font(value: str) -> str:
-    """A list of fonts as CSS writes it; names of several words get their quotes here."""
+    """A list of fonts as CSS writes it. Names of several words are put in quotes."""
     names = [name.strip().strip("'\"") for name in value.split(",")]
     if not all(re.fullmatch("[A-Za-z0-9 _-]+", name) for name in names):
         raise ValueError("is not a list of fonts such as Georgia, Times New Roman, serif")
@@ -96,7 +96,7 @@ def font(value: str) -> str:
 
 
 def address(value: str) -> str:
-    """An email address, its domain in A-labels. Test domains (`shop.test`) are welcome."""
+    """An email address, its domain in A-labels. Test domains (`shop.test`) are accepted."""
     try:
         valid = validate_email(
             value, check_deliverability=False, test_environment=True, allow_smtputf8=False
@@ -118,7 +118,7 @@ def mailbox(value: str) -> Mailbox:
 
 
 def recipients(value: str) -> tuple[str, ...]:
-    """Addresses and `*@domain`, separated by white space or commas; in lower case."""
+    """Addresses and `*@domain`, separated by white space or commas. Returned in lower case."""
     return tuple(map(_recipient, re.split(r"[\s,]+", value.strip(" \t\r\n,"))))
 
 
@@ -145,7 +145,7 @@ def host(value: str) -> str:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether the host `name` is this machine itself, seen without asking the network."""
+    """Whether the host `name` is this machine itself. Asks no name server."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
@@ -167,24 +167,20 @@ def base_url(value: str) -> str:
     return f"{url.scheme}://{name}" + (f":{port}" if port else "")
 
 
-def database_url(here: Path) -> Callable[[str], str]:
-    """An SQLAlchemy URL of SQLite or PostgreSQL; a relative SQLite path starts at `here`."""
-
-    def parse(value: str) -> str:
-        try:
-            url = make_url(value)
-        except (ArgumentError, ValueError):
-            raise ValueError(_NOT_A_DATABASE) from None
-        if url.drivername in ("postgresql", "postgresql+psycopg"):
-            return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-        if url.drivername not in ("sqlite", "sqlite+pysqlite"):
-            raise ValueError(_NOT_A_DATABASE)
-        path = url.database or ":memory:"
-        if path != ":memory:" and not path.startswith("file:"):
-            url = url.set(database=str(here / path))
-        return url.render_as_string(hide_password=False)
-
-    return parse
+def database_url(value: str, here: Path) -> str:
+    """An SQLAlchemy URL of SQLite or PostgreSQL. A relative SQLite path starts at `here`."""
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise ValueError(_NOT_A_DATABASE) from None
+    if url.drivername in ("postgresql", "postgresql+psycopg"):
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise ValueError(_NOT_A_DATABASE)
+    path = url.database or ":memory:"
+    if path != ":memory:" and not path.startswith("file:"):
+        url = url.set(database=str(here / path))
+    return url.render_as_string(hide_password=False)
 
 
 _NOT_A_DATABASE = (
@@ -193,19 +189,15 @@ _NOT_A_DATABASE = (
 )
 
 
-def certificates(here: Path) -> Callable[[str], str]:
-    """The path of a file with certificates; a relative one starts at `here`."""
-
-    def parse(value: str) -> str:
-        path = here / value
-        if not path.is_file():
-            raise ValueError("is not a file")
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-        except ssl.SSLError:
-            raise ValueError("is a file without a certificate in PEM form") from None
-        except OSError as error:
-            raise ValueError(f"cannot be read ({error.strerror})") from None
-        return str(path)
-
-    return parse
+def certificates(value: str, here: Path) -> str:
+    """The path of a file with certificates. A relative one starts at `here`."""
+    path = here / value
+    if not path.is_file():
+        raise ValueError("is not a file")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        raise ValueError("is a file without a certificate in PEM form") from None
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    return str(path)

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database import insert_for
-from app.settings import Site
+from app.database.base import insert_for
+from app.settings.declarations import Site
 from app.shop.basket import PricedBasket
 from app.shop.models import Order, OrderLine, OrderState, OrderTax, Seller
 from app.shop.numbers import new_order_number

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, Un
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts.models import Account
-from app.database import Base
+from app.database.base import Base
 
 Amount = Annotated[int, mapped_column(BigInteger)]
 """Whole minor units. A full basket of dear things can be more than 32 bits hold."""

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from app.database import insert_for
+from app.database.base import insert_for
 from app.shop.models import Order, Payment, Receipt, ReceiptCounter
 
 

@@ -10,7 +10,7 @@ from pyramid.request import Request
 from pyramid_retry import is_error_retryable
 from sqlalchemy.exc import OperationalError
 
-from app.database import DatabaseBusy, in_words
+from app.database.errors import DatabaseBusy, describe
 from app.web.tracebacks import traceback_of
 from app.web.translation import _
 
@@ -103,7 +103,7 @@ def database_away(error: OperationalError | DatabaseBusy, request: Request) -> P
     if is_error_retryable(request, error):
         raise error
     route = request.matched_route.name if request.matched_route else None
-    log.error("%s of route %s failed: %s", request.method, route, in_words(error))
+    log.error("%s of route %s failed: %s", request.method, route, describe(error))
     request.response.status_int = 503
     request.response.headers["Retry-After"] = "10"
     return {"words": AWAY}

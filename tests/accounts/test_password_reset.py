@@ -8,7 +8,7 @@ from sqlalchemy import select
 from webtest import TestApp, TestResponse
 
 from app.accounts.models import Token
-from app.database import Database
+from app.database.engine import Database
 from app.mail.testing import Mailbox
 from tests.conftest import Clock
 from tests.support.accounts import (

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from webtest import TestApp, TestResponse
 
 from app.accounts.models import Account
-from app.database import Database
+from app.database.engine import Database
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.testing import Mailbox
 from tests.support.accounts import (

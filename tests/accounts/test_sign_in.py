@@ -9,7 +9,7 @@ from sqlalchemy import select
 from webtest import TestApp
 
 from app.accounts.models import Account, SignInSession
-from app.database import Database
+from app.database.engine import Database
 from tests.conftest import Clock
 from tests.support.accounts import (
     ANNA,

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from webtest import TestApp
 
 from app.accounts.models import Account, PendingSignUp, Token
-from app.database import Database
+from app.database.engine import Database
 from app.mail.testing import Mailbox
 from tests.conftest import Clock
 from tests.support.accounts import (

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from pyramid.router import Router
 
 from app.commands import main
-from app.database import utc_clock
+from app.database.clock import utc_clock
 from app.migrations import migrate
 from tests.support.sending import Outbox
 
@@ -62,8 +62,8 @@ class Pillarbox(Protocol):
 
 @pytest.fixture
 def pillarbox() -> Iterator[Pillarbox]:
-    """Runs the command in this process, and checks its exit code. What its .ini file says of the
-    log is forgotten afterwards.
+    """Runs the command in this process, and checks its exit code. Restores the logging that its
+    .ini file has changed.
     """
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
@@ -81,7 +81,7 @@ def pillarbox() -> Iterator[Pillarbox]:
 
 @pytest.fixture
 def outbox(make_app: Callable[[dict[str, str]], Router], sending_values: dict[str, str]) -> Outbox:
-    """The outbox that the .ini file's application has, at the real time as commands know it."""
+    """The outbox of the .ini file's application, with the real time, which commands use."""
     registry = make_app(sending_values).registry
     registry.clock = utc_clock
     return Outbox(registry)
@@ -89,5 +89,5 @@ def outbox(make_app: Callable[[dict[str, str]], Router], sending_values: dict[st
 
 @pytest.fixture
 def unmigrated(outbox: Outbox) -> Callable[[], None]:
-    """Takes every table away again."""
+    """Drops every table."""
     return lambda: migrate(outbox.registry.database.engine, "base")

@@ -1,4 +1,4 @@
-"""A database knows the site it belongs to: whoever starts on it for another site writes nothing."""
+"""A database knows the site it belongs to. A start for another site writes nothing."""
 
 import os
 import sqlite3
@@ -13,14 +13,16 @@ import pytest
 from pyramid.router import Router
 from sqlalchemy import select
 
-from app.database import Base, Database
+from app.database.base import Base
+from app.database.engine import Database
+from app.database.owner import Owner, site_of
 from app.mail import InDoubt
 from app.mail.delivery.worker import Delivery
 from app.mail.outbox.moves import claim
 from app.mail.outbox.tables import UNDER_WAY, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
 from app.operations import server
-from app.operations.readiness import NotReady, Owner, require_ours, site_of
+from app.operations.readiness import NotReady, require_own_database
 from tests.commands.conftest import Pillarbox, write_ini
 from tests.conftest import Clock, on_sqlite
 from tests.mail.conftest import RECEIPT, attachments, put
@@ -54,7 +56,7 @@ Refusal = Callable[[Router], str]
 
 @pytest.fixture
 def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refusal:
-    """What the server says as it refuses to start."""
+    """What the server prints when it refuses to start."""
 
     def exit(code: int) -> None:
         raise SystemExit(code)
@@ -98,8 +100,8 @@ def test_a_site_is_a_host_and_this_machine_is_one_site(base_url: str, site: str)
 
 
 def test_the_first_start_claims_and_the_next_ones_find_their_own(app: Router, clock: Clock) -> None:
-    require_ours(app.registry)
-    require_ours(app.registry)
+    require_own_database(app.registry)
+    require_own_database(app.registry)
     with app.registry.database.transaction(write=False) as session:
         owner = session.scalars(select(Owner)).one()
     assert (owner.host, owner.since) == ("localhost", clock.now)
@@ -109,7 +111,7 @@ def test_another_port_or_loopback_address_is_the_same_site(
     make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
 ) -> None:
     for base_url in ("http://localhost:6543", "http://127.0.0.1:8080", "http://[::1]"):
-        require_ours(make_app(settings_values | {"site.base_url": base_url}).registry)
+        require_own_database(make_app(settings_values | {"site.base_url": base_url}).registry)
 
 
 @pytest.mark.parametrize("command", ["serve", "deliver", "send-test"])
@@ -286,17 +288,17 @@ def test_two_first_starts_at_once_agree_on_one_owner(
     from app.operations import readiness
 
     first, second = make_app(settings_values | HERE), make_app(settings_values | THERE)
-    owner = readiness.owner
+    owning_site = readiness.owning_site
     answers = iter([None])
 
     def late(session: Any) -> str | None:
-        # The second one looked before the first had claimed.
-        return next(answers, owner(session))
+        # The second start looks before the first one has claimed the database.
+        return next(answers, owning_site(session))
 
-    require_ours(first.registry)
-    monkeypatch.setattr(readiness, "owner", late)
+    require_own_database(first.registry)
+    monkeypatch.setattr(readiness, "owning_site", late)
     with pytest.raises(NotReady, match=r"belongs to shop\.example\.org"):
-        require_ours(second.registry)
+        require_own_database(second.registry)
 
 
 @on_sqlite
@@ -312,7 +314,7 @@ def test_a_copy_that_vacuum_made_is_the_same_to_the_last_octet_too(
     folder.mkdir()
     copy = folder / "shop.sqlite"
     with closing(sqlite3.connect(str(owned.registry.database.engine.url.database))) as original:
-        # A backup made so keeps its changes in no file of their own: journal_mode is "delete".
+        # VACUUM INTO writes a copy with journal_mode "delete", so it has no file beside it.
         original.execute("VACUUM INTO ?", (str(copy),))
     values = sending_values | THERE | {"database.url": f"sqlite:///{copy}"}
     ini = write_ini(folder / "copy.ini", values)

@@ -1,4 +1,4 @@
-"""``pillarbox deliver``: a worker of its own, ended by signals."""
+"""``pillarbox deliver``: a worker that signals end."""
 
 import signal
 import socket
@@ -19,7 +19,7 @@ from tests.conftest import eventually
 from tests.support.relay import Relay
 from tests.support.sending import Outbox
 
-START = "delivery to 127.0.0.1"
+START = "delivery started: relay=127.0.0.1"
 Process = subprocess.Popen[bytes]
 
 
@@ -31,7 +31,7 @@ def logging_ini(tmp_path: Path, sending_values: dict[str, str]) -> Path:
 
 @contextmanager
 def worker(ini: Path, patience: float = deliver.PATIENCE_SECONDS) -> Iterator[Process]:
-    """``pillarbox deliver`` in a process of its own, which has started to deliver."""
+    """A process of ``pillarbox deliver`` that has started to deliver."""
     log = ini.with_suffix(".log")
     program = f"from app.commands import deliver, main; deliver.PATIENCE_SECONDS = {patience}"
     command = [sys.executable, "-c", f"{program}; main()", "deliver", str(ini)]
@@ -58,9 +58,9 @@ def test_it_delivers_until_sigterm_and_says_when_it_starts_and_stops(
         assert process.wait(20) == 0
     assert {outbox.row(email).state for email in emails} == {"sent"}
     log = logging_ini.with_suffix(".log").read_text()
-    assert f"{START}:{relay.port} starts" in log
-    assert "SIGTERM: what is under way finishes within 30 seconds" in log
-    assert "delivery has stopped" in log
+    assert f"{START}:{relay.port} connections=1" in log
+    assert "delivery finishes emails in progress: signal=SIGTERM seconds=30" in log
+    assert "delivery stopped" in log
     assert "example.org" not in log
 
 
@@ -75,7 +75,7 @@ def test_a_signal_lets_what_is_under_way_finish_and_hands_the_rest_back(
         assert relay.body_arrived.wait(20)
         process.send_signal(number)
         log = logging_ini.with_suffix(".log")
-        eventually(lambda: "under way finishes" in log.read_text())
+        eventually(lambda: "finishes emails in progress" in log.read_text())
         held.set()
         assert process.wait(20) == 0
     rows = [outbox.row(email) for email in emails]
@@ -100,7 +100,7 @@ def test_what_waits_behind_its_dot_longer_than_half_a_minute_is_unknown_and_the_
     rows = [outbox.row(email) for email in emails]
     assert [row.state for row in rows] == ["unknown", *["queued"] * 4]
     assert {row.leased_by for row in rows} == {None}
-    assert "delivery has stopped" in logging_ini.with_suffix(".log").read_text()
+    assert "delivery stopped" in logging_ini.with_suffix(".log").read_text()
     assert deliver.PATIENCE_SECONDS == 30
 
 
@@ -140,10 +140,10 @@ def test_a_second_signal_stops_at_once_and_what_waited_is_in_doubt_for_the_next_
         assert relay.body_arrived.wait(20)
         process.send_signal(signal.SIGTERM)
         log = logging_ini.with_suffix(".log")
-        eventually(lambda: "under way finishes" in log.read_text())
+        eventually(lambda: "finishes emails in progress" in log.read_text())
         process.send_signal(signal.SIGTERM)
         assert process.wait(3) == 128 + signal.SIGTERM
-    assert "delivery stops now" in log.read_text()
+    assert "delivery stops at once: signal=SIGTERM" in log.read_text()
     held.set()
     rescuer = Delivery.from_registry(outbox.registry)
     rescuer.run_once()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app import database
 from app.accounts.emails import PASSWORD_RESET, WELCOME
-from app.database import utc_clock
+from app.database import sqlite
+from app.database.clock import utc_clock
 from app.mail.delivery.relay import Relay
 from app.mail.delivery.relay import name_of as relay_name
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
@@ -59,7 +59,7 @@ def test_the_list_is_filtered(
     outbox.write(3, of=WELCOME, address="bob@example.org")
     lines = pillarbox("emails", ini, "list", *filters).output.splitlines()
     assert [line.split()[0] for line in lines[1:]] == expected
-    assert expected or lines == ["There are no such emails."]
+    assert expected or lines == ["No emails found."]
 
 
 def test_a_relay_that_rests_is_told_with_the_time_at_which_the_email_goes_on(
@@ -236,12 +236,12 @@ def test_a_database_that_another_program_holds_is_told_in_a_line(
 ) -> None:
     put(outbox, outbox.write(1, of=WELCOME), State.UNKNOWN)
     pillarbox("adopt", ini)
-    monkeypatch.setattr(database, "SQLITE_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "SQLITE_BUSY_SECONDS", 0.1)
     path = str(outbox.registry.database.engine.url.database)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         output = pillarbox("emails", ini, *command, code=1).output
-    assert "held by another program" in output
+    assert "Another program holds the database" in output
 
 
 def test_purging_says_how_many_bodies_it_erased(

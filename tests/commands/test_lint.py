@@ -1,4 +1,4 @@
-"""``pillarbox lint``: quiet when all is well, and plain about what is not."""
+"""``pillarbox lint``: no findings for the shop's emails, and a readable line for each finding."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SETTINGS = {
 
 def test_a_shop_as_it_is_delivered_has_no_findings(tmp_path: Path, pillarbox: Pillarbox) -> None:
     result = pillarbox("lint", write_ini(tmp_path / "shop.ini", SETTINGS))
-    assert "and nothing to find in them" in result.output
+    assert "No findings." in result.output
 
 
 def test_a_fault_in_every_email_is_told_once_and_ends_with_code_1(

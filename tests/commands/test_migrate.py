@@ -1,5 +1,5 @@
-"""``pillarbox migrate`` and what ``serve`` does of it: a database that cannot be had, or that
-another version made, is told in words.
+"""``pillarbox migrate``, and ``serve``, which migrates too. Both say what to do about a database
+that cannot be reached or that another version has migrated.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from app.database import Database
+from app.database.engine import Database
 from tests.commands.conftest import Pillarbox, write_ini
 from tests.conftest import on_sqlite
 from tests.support.sending import Outbox

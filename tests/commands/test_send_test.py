@@ -1,4 +1,4 @@
-"""``pillarbox send-test``: one email through the real queue, and the relay's verdict on it."""
+"""``pillarbox send-test``: one email through the outbox, and the relay's verdict on it."""
 
 import threading
 from datetime import timedelta
@@ -21,7 +21,7 @@ ADA = "ada@example.org"
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody else delivers, and the command knows it at once."""
+    """No server or worker runs, and the command does not wait for one."""
     monkeypatch.setattr(send_test, "OTHERS_SECONDS", 0.0)
 
 
@@ -37,7 +37,7 @@ def test_the_relay_takes_it_and_its_words_are_printed(
     output = pillarbox("send-test", ini, ADA).stdout
     assert output.splitlines() == [
         f"Test email {the_email(outbox).id} is queued.",
-        "The relay took it: 250 2.0.0 taken",
+        "The relay accepted the email: 250 2.0.0 taken",
     ]
     [received] = relay.received
     assert received.recipients == [ADA]
@@ -59,7 +59,7 @@ def test_a_deferral_is_a_verdict_too_and_the_email_stays_queued(
 ) -> None:
     relay.data_replies.append("451 4.7.1 greylisted")
     output = pillarbox("send-test", ini, ADA, code=1).output
-    assert "did not take it: 451 4.7.1 greylisted" in output
+    assert "did not accept the email: 451 4.7.1 greylisted" in output
     assert f"emails {ini} cancel {the_email(outbox).id}" in output
     assert the_email(outbox).state == "queued"
 
@@ -71,10 +71,10 @@ def test_a_relay_that_is_down_is_told_and_then_waited_for(
     relay.stop()
     output = pillarbox("send-test", ini, ADA, code=1).output
     name = f"127.0.0.1:{relay.port}"
-    assert f"The relay {name} did not take it: connect: Connection refused" in output
+    assert f"The relay {name} did not accept the email: connect: Connection refused" in output
     relay.start()
     output = pillarbox("send-test", ini, ADA).output
-    assert "The relay took it" in output
+    assert "The relay accepted the email" in output
 
 
 @pytest.mark.usefixtures("alone")
@@ -83,7 +83,8 @@ def test_a_login_that_is_refused_is_told(
 ) -> None:
     ini = write_ini(tmp_path / "wrong.ini", sending_values | {"email.smtp_password": "wrong"})
     output = pillarbox("send-test", ini, ADA, code=1).output
-    assert "did not take it: auth: the relay refused the login: 535 5.7.8 Authentication" in output
+    refused = "auth: the relay refused the login: 535 5.7.8 Authentication"
+    assert f"did not accept the email: {refused}" in output
     assert the_email(outbox).state == "queued"
 
 
@@ -93,7 +94,7 @@ def test_an_email_in_doubt_is_told_with_what_to_do(
 ) -> None:
     relay.data_replies.append("354 what was that")
     output = pillarbox("send-test", ini, ADA, code=1).output
-    assert f"Nobody knows whether the relay 127.0.0.1:{relay.port} took it" in output
+    assert f"The email is in doubt; the relay 127.0.0.1:{relay.port} may have accepted it" in output
     assert f"pillarbox emails {ini} release {the_email(outbox).id}" in output
     assert the_email(outbox).state == "unknown"
 
@@ -140,7 +141,7 @@ def test_a_verdict_that_takes_long_is_waited_for(
         looked.set()
 
     relay.before_verdict = look
-    assert "The relay took it" in pillarbox("send-test", ini, ADA).output
+    assert "The relay accepted the email" in pillarbox("send-test", ini, ADA).output
     assert looked.is_set()
 
 
@@ -197,5 +198,5 @@ def test_a_suppressed_address_is_told(pillarbox: Pillarbox, ini: Path, outbox: O
 def test_what_is_no_address_is_not_even_queued(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox, address: str
 ) -> None:
-    assert "cannot get email" in pillarbox("send-test", ini, address, code=1).output
+    assert "Cannot send email to" in pillarbox("send-test", ini, address, code=1).output
     assert Mailbox(outbox.registry.database).all() == []

@@ -1,4 +1,4 @@
-"""The database's own rules: whose clock counts, and connections that are held."""
+"""Whose clock the database goes by, held connections, and asynchronous commits."""
 
 import time
 from collections.abc import Iterator
@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import DBAPIError
 
-from app import database as module
-from app.database import Database, DatabaseBusy, utc_clock
+from app.database import clock, sqlite
+from app.database.clock import utc_clock
+from app.database.engine import Database
+from app.database.errors import DatabaseBusy
 from app.mail.delivery.relay import Relay
 from tests.conftest import on_postgresql, on_sqlite
 
@@ -32,7 +34,7 @@ def test_machines_with_wrong_clocks_go_by_the_databases(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = utc_clock()
-    monkeypatch.setattr(module, "utc_clock", lambda: right + timedelta(minutes=2))
+    monkeypatch.setattr(clock, "utc_clock", lambda: right + timedelta(minutes=2))
     assert database.clock() == right + timedelta(minutes=2), "nobody was asked yet"
     assert names(database) == []
     assert abs(database.clock() - right) < timedelta(seconds=30)
@@ -44,7 +46,7 @@ def test_a_machine_that_slept_knows_what_time_it_is(
 ) -> None:
     assert names(database) == []
     before, elapsed = database.clock(), time.clock_gettime
-    # Only this of Linux's clocks counts the sleep.
+    # Of Linux's clocks only this one counts the time of a sleep.
     slept = {time.CLOCK_BOOTTIME: 3600}
     monkeypatch.setattr(time, "clock_gettime", lambda which: elapsed(which) + slept.get(which, 0))
     assert database.clock() - before >= timedelta(hours=1)
@@ -104,11 +106,11 @@ def test_a_transaction_for_reading_cannot_write(database: Database) -> None:
 
 
 @on_postgresql
-@pytest.mark.parametrize(("hasty", "setting"), [(True, "off"), (False, "on")])
-def test_only_hasty_transactions_do_not_wait_for_the_disk(
-    database: Database, hasty: bool, setting: str
+@pytest.mark.parametrize(("asynchronous", "setting"), [(True, "off"), (False, "on")])
+def test_only_asynchronous_commits_do_not_wait_for_the_disk(
+    database: Database, asynchronous: bool, setting: str
 ) -> None:
-    with database.transaction(write=True, hasty=hasty) as session:
+    with database.transaction(write=True, asynchronous_commit=asynchronous) as session:
         assert session.scalar(select(func.current_setting("synchronous_commit"))) == setting
 
 
@@ -116,7 +118,7 @@ def test_only_hasty_transactions_do_not_wait_for_the_disk(
 def test_a_writer_beside_a_held_transaction_waits_its_turn(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SQLITE_BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite, "SQLITE_BUSY_SECONDS", 0.01)
     with (
         database.held_connection() as held,
         held.transaction(),

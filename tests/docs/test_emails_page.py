@@ -16,7 +16,7 @@ from pyramid.router import Router
 from webtest import TestApp
 
 from app import configure
-from app.database import Base
+from app.database.base import Base
 from app.mail import Kind
 from app.mail.testing import Mailbox
 

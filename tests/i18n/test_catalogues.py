@@ -1,4 +1,4 @@
-"""Every catalogue is complete and true to the texts; no template has a text of its own."""
+"""Every catalogue is complete and matches the texts. No template has an untranslated text."""
 
 import re
 from html.parser import HTMLParser
@@ -74,7 +74,7 @@ def test_a_translation_begins_and_ends_as_its_text_does(catalogue: Catalog) -> N
         text = forms(message.id)[0]
         for form in forms(message.string):
             assert white_space_around(form) == white_space_around(text), form
-            # A sentence stays a sentence, and a label a label.
+            # A sentence is translated to a sentence, and a label to a label.
             assert form.endswith((".", "?", "!")) == text.endswith((".", "?", "!")) or (
                 form.endswith("MwSt.") and text.endswith("VAT")
             ), form
@@ -86,13 +86,13 @@ def test_german_is_typeset_as_german(catalogue: Catalog) -> None:
         for form in forms(message.string):
             assert not re.search(r"[\"'”‚‘]|\.\.\.", form), form
             assert form.count("„") == form.count("“"), form
-            # A number and its unit, or an abbreviation and its number, stay together.
+            # A no-break space joins a number and its unit.
             assert not re.search(r"(MwSt\.|\d|\}) (%\(rate|Zeichen|Tage|Sekunden|Byte)", form), form
             assert not re.search(r"\b([Dd]u|[Dd]ein\w*|[Dd]ir|[Dd]ich)\b", form), form
 
 
 class Literals(HTMLParser):
-    """What a template itself says to people, without its expressions."""
+    """The text that stands in a template itself, without its expressions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ def test_no_template_says_a_word_that_is_not_marked(template: Path) -> None:
     literals = Literals()
     literals.feed("".join(value for _, kind, value in tokens if kind == "data"))
     literals.close()
-    # A macro may give an attribute, which stands alone there.
+    # A macro may return an attribute, which then looks like text.
     said = [re.sub(r'[\w-]+="[^"]*"', "", text) for text in literals.found]
     assert [text for text in said if re.search(r"[^\W\d_]", text)] == []
 

@@ -1,4 +1,4 @@
-"""Which languages there are, and which one a reader gets."""
+"""Which languages exist, and which one a reader gets."""
 
 from pathlib import Path
 

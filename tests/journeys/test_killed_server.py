@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from app.database import Database
+from app.database.engine import Database
 from app.mail.outbox.tables import OutboxEmail
 from tests.conftest import eventually
 from tests.support.relay import Relay, free_port

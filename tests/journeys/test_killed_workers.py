@@ -16,7 +16,8 @@ from pyramid.router import Router
 from sqlalchemy import select, update
 
 from app.accounts.emails import WELCOME
-from app.database import Database, utc_clock
+from app.database.clock import utc_clock
+from app.database.engine import Database
 from app.mail import InDoubt
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.mail.smtp.replies import Outcome

@@ -12,7 +12,7 @@ from pyramid.router import Router
 from webtest import TestApp
 
 from app import configure
-from app.database import DatabaseBusy
+from app.database.errors import DatabaseBusy
 from app.mail import Message, Recipient
 from app.mail.testing import Mailbox
 from tests.conftest import Clock

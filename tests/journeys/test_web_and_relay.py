@@ -13,7 +13,7 @@ import pytest
 from pyramid.router import Router
 from webtest import TestApp, TestResponse
 
-from app.database import utc_clock
+from app.database.clock import utc_clock
 from app.mail.testing import Mailbox
 from tests.conftest import eventually
 from tests.support.journey import ADDRESS, EMAILS, walk

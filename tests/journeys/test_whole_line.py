@@ -4,7 +4,7 @@ import re
 
 from webtest import TestApp
 
-from app.database import Database
+from app.database.engine import Database
 from app.mail.testing import Mailbox
 from tests.support.journey import ADDRESS, EMAILS, walk
 from tests.support.shopping import stock

@@ -11,7 +11,7 @@ from jinja2 import DictLoader, FileSystemLoader
 from app.mail import Kind, Priority, RateLimit, Recipient
 from app.mail.composing.composer import Composer
 from app.mail.kinds import REQUIRED_SAMPLES, Kinds
-from app.settings import Brand, Site
+from app.settings.declarations import Brand, Site
 
 SITE = Site("Pillarbox", "http://localhost", "help@example.org")
 BRAND = Brand("Pillarbox", "#b3261e", "#f4f1ec", "sans-serif")

@@ -1,4 +1,4 @@
-"""The database's history: it goes up and down on both databases, and ends where the models are."""
+"""Migrations: they upgrade and downgrade both databases, and their result matches the models."""
 
 import subprocess
 import sys
@@ -9,7 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
-from app.database import Base, Database
+from app.database.base import Base
+from app.database.engine import Database
 from app.mail.delivery.relay import Relay
 from app.migrations import migrate, revision_of, revisions
 from tests.conftest import on_postgresql

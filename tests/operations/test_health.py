@@ -1,10 +1,10 @@
-"""What a supervisor asks: /healthz and /readyz."""
+"""/healthz and /readyz, which a supervisor asks."""
 
 import pytest
 from pyramid.router import Router
 from webtest import TestApp
 
-from app.database import Database
+from app.database.engine import Database
 from app.migrations import migrate
 from tests.support.accounts import recorded_statements
 

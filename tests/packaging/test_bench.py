@@ -1,4 +1,4 @@
-"""`./run bench --quick`: what it measures can still be measured. Its figures are noise."""
+"""`./run bench --quick`: every measurement still runs. Its figures mean nothing."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def empty_folder() -> Iterator[Path]:
-    # PostgreSQL, which runs as a user of its own, has to get in, and its socket needs a short path.
+    # PostgreSQL runs as another user, so it needs access. Its socket needs a short path.
     folder = Path(tempfile.mkdtemp(prefix="b-"))
     folder.chmod(0o755)
     yield folder
@@ -22,7 +22,7 @@ def empty_folder() -> Iterator[Path]:
 
 
 def bench(folder: Path, *names: str) -> str:
-    """What it prints, with ``folder`` for its temporary files."""
+    """The output of the benchmarks, which keep their temporary files in ``folder``."""
     command = ["-m", "benchmarks", "--quick", *names]
     ended = subprocess.run(
         [sys.executable, *command],

@@ -1,6 +1,6 @@
-"""`./run`: what it asks of the machine, and what it does once, again and after a change.
+"""`./run`: what it needs from the machine, and what it does on each call.
 
-A shell script plays Python: it writes its arguments down and installs nothing.
+A shell script stands in for Python. It records its arguments and installs nothing.
 """
 
 import shutil
@@ -85,7 +85,7 @@ class Machine:
         return out.splitlines()[-1]
 
     def refusal(self, *arguments: str, **variables: str) -> str:
-        """The one line with which `run` refuses."""
+        """The error of `run`, which is one line."""
         process = self.start(*arguments, **variables)
         _, error = process.communicate(timeout=60)
         assert process.returncode == 1
@@ -93,7 +93,7 @@ class Machine:
         return line
 
     def steps(self) -> list[str]:
-        """What Python was asked to do since the last call."""
+        """The calls of Python since the last look."""
         steps = self.log.read_text().splitlines() if self.log.exists() else []
         self.log.unlink(missing_ok=True)
         return steps

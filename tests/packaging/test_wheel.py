@@ -1,4 +1,4 @@
-"""The wheel: everything the shop needs is in it, and it works where there is no source tree."""
+"""The wheel holds everything the shop needs, and works without the source tree."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ def pip(*arguments: str | Path) -> None:
 
 
 def files(folder: Path) -> set[str]:
-    """The files below `folder`, without what Python leaves there."""
+    """The files below `folder`, without the caches that Python writes."""
     found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return {str(path) for path in found if "__pycache__" not in path.parts}
 
@@ -34,7 +34,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(source: Path) -> Path:
-    """A fresh virtual environment with the wheel in it, its dependencies borrowed from ours."""
+    """A fresh virtual environment with the wheel. Its dependencies come from ours."""
     folder = source.parent
     pip("wheel", *NO_INDEX, "--no-build-isolation", "--wheel-dir", folder, source)
 
@@ -43,8 +43,8 @@ def environment(source: Path) -> Path:
     python = environment / "bin/python"
     [wheel] = folder.glob("*.whl")
     pip("--python", python, "install", *NO_INDEX, wheel)
-    # A path in a .pth file is searched, but .pth files in it are not read: where the tests run in
-    # an editable install, that install stays out of sight.
+    # Python searches a folder that a .pth file names, but reads no .pth file in it. So an editable
+    # install, in which the tests may run, cannot be imported.
     borrowed = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
     (site_packages(environment) / "borrowed.pth").write_text("\n".join(borrowed))
     return environment

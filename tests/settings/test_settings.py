@@ -1,4 +1,4 @@
-"""Settings: what is accepted, what is refused, and in which words."""
+"""Settings: which values are accepted, which are refused, and with which message."""
 
 from configparser import ConfigParser
 from pathlib import Path
@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from pyramid.config import Configurator
 
-from app.settings import DEVELOPMENT_SECRET, Brand, Mailbox, Settings, SettingsError, declarations
+from app.settings import SettingsError, load
+from app.settings.declarations import Brand, Settings, all_settings
+from app.settings.rules import DEVELOPMENT_SECRET
+from app.settings.values import Mailbox
 from tests.support.certificates import issue
 
 PROJECT = Path(__file__).parents[2]
@@ -37,7 +40,7 @@ SECRETS = ("tell-nobody", "s3same", "wh1sper")
 
 
 def read(values: dict[str, Any], here: str = "/srv/shop", **environ: str) -> Settings:
-    return Settings.read(values, here=Path(here), source="shop.ini", environ=environ)
+    return load(values, here=Path(here), source="shop.ini", environ=environ)
 
 
 def problems(values: dict[str, Any], here: str = "/srv/shop", **environ: str) -> list[str]:
@@ -190,7 +193,7 @@ def test_the_ca_file_has_a_file_variable_too(tmp_path: Path) -> None:
 
 
 def test_a_ca_file_without_a_certificate_is_told_at_the_start(tmp_path: Path) -> None:
-    # Found at the first email only, it would look like a fault of the relay's.
+    # An error at the first email instead would look like a problem of the relay.
     key = issue(tmp_path, "relay").key
     with pytest.raises(SettingsError, match=r"^email.smtp_ca_file: .* without a certificate"):
         read(DEVELOPMENT | {"email.smtp_ca_file": str(key)}, str(tmp_path))
@@ -399,7 +402,7 @@ def test_development_ini_is_complete_and_sends_nothing() -> None:
 
 def test_production_ini_shows_every_setting_and_starts_only_when_filled_in() -> None:
     values = ini("production.ini")
-    named = {setting.name for setting in declarations(PROJECT)}
+    named = {setting.name for setting in all_settings()}
     assert named == {name for name in values if name in named}
     assert [line.partition(":")[0] for line in problems(values)] == [
         "site.name",

@@ -5,7 +5,7 @@ from pyramid.router import Router
 from sqlalchemy import delete, update
 from webtest import TestApp
 
-from app.database import Database
+from app.database.engine import Database
 from app.shop.models import Product
 from app.shop.samples import CATALOGUE, add_sample_catalogue
 from app.web.visitor import MOST_BASKET_LINES

@@ -6,7 +6,7 @@ import re
 from sqlalchemy import select, update
 from webtest import TestApp
 
-from app.database import Database
+from app.database.engine import Database
 from app.shop.models import Product, Receipt, Seller
 from tests.support.shopping import (
     ANNA,

@@ -10,7 +10,7 @@ from pyramid.router import Router
 from sqlalchemy import delete, func, select, update
 from webtest import TestApp
 
-from app.database import Database
+from app.database.engine import Database
 from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, Product, Receipt, Seller
 from tests.support.shopping import BUYER, buy, order, orders_in, put_into_basket, sign_in, stock

@@ -10,7 +10,7 @@ from jinja2 import FileSystemLoader
 
 from app.mail import Message, Recipient
 from app.mail.composing.composer import Composer
-from app.settings import Brand, Site
+from app.settings.declarations import Brand, Site
 from app.shop.emails import MOST_OFFERS, PURCHASE_RECEIPT, PurchaseReceipt
 from app.templates_folder import templates_folder
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from webtest import TestApp
 
 from app.accounts.models import Account
-from app.database import Database
+from app.database.engine import Database
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, Receipt

@@ -12,7 +12,7 @@ from webtest import TestApp, TestResponse
 from app.accounts.addresses import parse_address
 from app.accounts.models import Account
 from app.accounts.passwords import hash_password
-from app.database import Database
+from app.database.engine import Database
 
 ANNA = "anna@example.org"
 PASSWORD = "correct horse battery"

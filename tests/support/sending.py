@@ -12,7 +12,7 @@ import pytest
 from pyramid.router import Router
 from sqlalchemy import func, select
 
-from app.database import Database
+from app.database.engine import Database
 from app.mail import Kind, Message, Priority, RateLimit, Recipient
 from app.mail.delivery.worker import Delivery
 from app.mail.outbox.tables import OutboxEmail, State

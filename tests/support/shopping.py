@@ -7,7 +7,7 @@ from webtest import TestApp, TestResponse
 
 from app.accounts.models import Account
 from app.accounts.passwords import hash_password
-from app.database import Database
+from app.database.engine import Database
 from app.shop.models import Order
 from app.shop.samples import add_sample_catalogue
 

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from webtest import TestApp
 
 from app.accounts.models import Account
-from app.database import DatabaseBusy
+from app.database.errors import DatabaseBusy
 from tests.conftest import on_sqlite
 from tests.support.accounts import ANNA, PASSWORD, add_account, heading, sign_in
 

@@ -21,7 +21,7 @@ from app.mail.composing.palette import palette
 from app.mail.composing.plaintext import plain_text
 from app.mail.kinds import Kind
 from app.mail.message import Attachment, BodyFormat, Message, Recipient
-from app.settings import Brand, Site
+from app.settings.declarations import Brand, Site
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.database import Database, DatabaseBusy, HeldConnection, in_words
+from app.database.engine import Database, HeldConnection
+from app.database.errors import DatabaseBusy, describe
 from app.mail.delivery import relay
 from app.mail.delivery.liveness import LOCKED
 from app.mail.kinds import InDoubt, Kind
@@ -154,7 +155,7 @@ class Handover:
                     with held.transaction() as connection:
                         self._write_late(connection, self._pending)
         except (SQLAlchemyError, DatabaseBusy) as error:
-            log.error("email %d waits for the database: %s", email.id, in_words(error))
+            log.error("email %d waits for the database: %s", email.id, describe(error))
             self._unconfirmed = email
             return None
         self._pending = None
@@ -245,7 +246,7 @@ class Handover:
             except (SQLAlchemyError, DatabaseBusy) as error:
                 if self._stopping.wait(DATABASE_RETRY_SECONDS):
                     raise
-                if told != (told := in_words(error)):
+                if told != (told := describe(error)):
                     log.error("a verdict waits for the database: %s", told)
             else:
                 self._pending = None

@@ -23,7 +23,8 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from app.database import LINE, in_words
+from app.database.errors import describe
+from app.database.postgresql import LIBPQ_SETTINGS
 from app.mail.outbox.wakeup import CHANNEL
 
 log = logging.getLogger(__name__)
@@ -145,13 +146,13 @@ class AdvisoryLock:
             if connection is not None:
                 return self._listen(connection, seconds)
         except psycopg.OperationalError as error:
-            log.warning("the worker's own database connection was lost: %s", in_words(error))
+            log.warning("the worker's own database connection was lost: %s", describe(error))
             self._drop()
         try:
             # Without a pause: until then nothing goes out, and others take this worker for dead.
             self._open()
         except psycopg.OperationalError as error:
-            log.debug("the worker cannot connect to the database: %s", in_words(error))
+            log.debug("the worker cannot connect to the database: %s", describe(error))
         stopping.wait(seconds)
         return False
 
@@ -239,7 +240,7 @@ def _closed_on_error(connection: "psycopg.Connection[Any]") -> Iterator[None]:
 
 
 def _connection_arguments(engine: Engine) -> dict[str, Any]:
-    return {**LINE, **engine.dialect.create_connect_args(engine.url)[1]}
+    return {**LIBPQ_SETTINGS, **engine.dialect.create_connect_args(engine.url)[1]}
 
 
 def _random_number() -> int:

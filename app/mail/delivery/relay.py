@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, String, Text, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.database import Base, insert_for
-from app.settings import Email
+from app.database.base import Base, insert_for
+from app.settings.declarations import Email
 
 FIRST_REST = timedelta(seconds=1)
 LONGEST_REST = timedelta(seconds=60)

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from app.database import Database
+from app.database.engine import Database
 from app.mail.kinds import Kinds
 from app.mail.outbox import moves as outbox
-from app.settings import Email
+from app.settings.declarations import Email
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Housekeeping:
         return total
 
     def _batch(self, do: Callable[[Session, datetime], int]) -> int:
-        with self._database.transaction(write=True, hasty=True) as session:
+        with self._database.transaction(write=True, asynchronous_commit=True) as session:
             return do(session, self._clock())
 
     def _expire(self, session: Session, now: datetime) -> int:

@@ -18,7 +18,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from app.database import Database, DatabaseBusy, in_words
+from app.database.engine import Database
+from app.database.errors import DatabaseBusy, describe
 from app.mail import addresses
 from app.mail.delivery import relay
 from app.mail.delivery.handover import Handover, Parcel
@@ -33,7 +34,7 @@ from app.mail.smtp.envelope import Envelope
 from app.mail.smtp.mailer import Mailer
 from app.mail.smtp.mime import message_bytes
 from app.mail.smtp.replies import Outcome, Phase
-from app.settings import Email
+from app.settings.declarations import Email
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +186,7 @@ class Delivery:
             now = self._clock()
             if not outbox.has_due(session, now) or relay.is_blocked(session, self._relay, now):
                 return 0
-        with self._database.transaction(write=True, hasty=True) as session:
+        with self._database.transaction(write=True, asynchronous_commit=True) as session:
             now = self._clock()
             claimed = outbox.claim(session, worker, now, BATCH, only, in_hand=self._in_hand())
             passed = self._guarded(session, claimed, now)
@@ -243,7 +244,7 @@ class Delivery:
             if isinstance(parcel, Parcel):
                 parcels.append(parcel)
                 continue
-            with self._database.transaction(write=True, hasty=True) as session:
+            with self._database.transaction(write=True, asynchronous_commit=True) as session:
                 self._end(session, email, kind, State.FAILED, parcel)
         return parcels
 
@@ -314,7 +315,7 @@ class Delivery:
         """Say once what is wrong with the database, whichever thread finds it, and then no more
         until it is back.
         """
-        words = in_words(error)
+        words = describe(error)
         if words not in self._told:
             self._told.add(words)
             ours = not isinstance(error, SQLAlchemyError) and words == type(error).__name__
@@ -343,7 +344,7 @@ class Delivery:
         # Under the names that the emails were claimed with.
         in_hand = [(each.worker, each.in_hand) for each in list(self._connections) if each.in_hand]
         if in_hand:
-            with self._database.transaction(write=True, hasty=True) as session:
+            with self._database.transaction(write=True, asynchronous_commit=True) as session:
                 for worker, ids in in_hand:
                     outbox.renew(session, worker, self._clock(), ids)
 
@@ -355,7 +356,7 @@ class Delivery:
         for worker, first_ends in holders:
             if worker == liveness.worker and first_ends >= now:
                 continue
-            with self._database.transaction(write=True, hasty=True) as session:
+            with self._database.transaction(write=True, asynchronous_commit=True) as session:
                 dead = liveness.is_dead(session, worker)
                 if not dead and first_ends >= now:
                     continue

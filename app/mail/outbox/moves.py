@@ -47,7 +47,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.database import HASTY
+from app.database.postgresql import ASYNCHRONOUS_COMMIT
 from app.mail.outbox.tables import (
     IS_QUEUED,
     NOT_ACCEPTED,
@@ -352,7 +352,7 @@ def settle_and_begin(
     connection: Connection, settlement: Settlement, email: OutboxEmail, worker: str, now: datetime
 ) -> tuple[bool, bool]:
     """What ``settle`` says and what ``begin_sending`` says of the next ``email``. PostgreSQL does
-    both in one hasty statement, since a round trip to it costs more than the work.
+    both in one statement, which commits asynchronously: a round trip costs more than the work.
     """
     if connection.dialect.name != "postgresql":
         return (
@@ -665,7 +665,7 @@ def _settling_and_beginning(columns: frozenset[str], erase: bool) -> Select[bool
     both = select(
         exists(select(settled.c.id)).label("settled"),
         exists(select(begun.c.id)).label("begun"),
-        HASTY,
+        ASYNCHRONOUS_COMMIT,
     ).add_cte(recording.cte("recording"))
     if erase:
         of_it = EmailAttachment.email_id.in_(select(settled.c.id))

@@ -12,7 +12,7 @@ from app.mail.smtp.envelope import Envelope, offer_envelope
 from app.mail.smtp.login import log_in
 from app.mail.smtp.replies import Outcome, Phase, Verdict, verdict_of
 from app.mail.smtp.tls import tls_context
-from app.settings import Email
+from app.settings.declarations import Email
 
 _TRUSTED_SECONDS = 10.0
 """A connection that was idle for longer is checked before use."""

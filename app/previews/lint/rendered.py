@@ -12,7 +12,7 @@ from app.mail.kinds import Kind
 from app.mail.message import Recipient
 from app.previews.lint.cascade import Cascade
 from app.previews.lint.document import Document
-from app.settings import Site
+from app.settings.declarations import Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pyramid.request import Request
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.database import insert_for
+from app.database.base import insert_for
 from app.shop.models import Order, OrderState, Payment, PaymentState, Receipt
 from app.shop.receipts import issue_receipt
 

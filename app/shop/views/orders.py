@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from app.accounts.sessions import SIGNED_IN
-from app.database import short_transaction
+from app.database.request import short_transaction
 from app.shop.models import Order, PaymentState
 from app.shop.numbers import read_order_number
 from app.shop.payments.provider import current_payment

@@ -10,7 +10,7 @@ from pyramid.router import Router
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
-from app.database import HeldConnection
+from app.database.engine import HeldConnection
 from app.mail.delivery import relay as relays
 from app.mail.delivery import worker as delivering
 from app.mail.delivery.relay import Relay as RelayRow

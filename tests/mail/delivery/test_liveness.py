@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
-from app.database import LINE, Database
+from app.database.engine import Database
+from app.database.postgresql import LIBPQ_SETTINGS
 from app.mail.delivery.liveness import LEASED, LOCKED, AdvisoryLock, liveness_for
 from tests.conftest import on_postgresql, on_sqlite
 from tests.support.pooler import BACKENDS, Pooler
@@ -74,7 +75,7 @@ def test_the_workers_own_connection_notices_a_cut_line(
     database: Database, connected: list[dict[str, object]]
 ) -> None:
     AdvisoryLock(database.engine).close()
-    assert LINE.items() <= connected[0].items()
+    assert LIBPQ_SETTINGS.items() <= connected[0].items()
 
 
 @on_postgresql
@@ -85,7 +86,7 @@ def test_what_the_url_says_of_the_line_holds(
     AdvisoryLock(database.engine).close()
     assert connected[0]["tcp_user_timeout"] == "3000"
     assert connected[0]["connect_timeout"] == "9"
-    assert connected[0]["keepalives_idle"] == LINE["keepalives_idle"]
+    assert connected[0]["keepalives_idle"] == LIBPQ_SETTINGS["keepalives_idle"]
 
 
 def test_a_lock_that_a_pooler_keeps_is_done_without(

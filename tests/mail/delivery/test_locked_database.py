@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 from pyramid.router import Router
 
-from app import database as database_module
-from app.database import Database
+from app.database import sqlite
+from app.database.engine import Database
 from app.mail.outbox.tables import State
 from app.mail.testing import Mailbox
 from tests.conftest import eventually, on_sqlite
@@ -37,7 +37,7 @@ def app(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Router:
     """An application that does not wait long for the file."""
-    monkeypatch.setattr(database_module, "SQLITE_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "SQLITE_BUSY_SECONDS", 0.1)
     return make_app(settings_values | through(scripted) | {"email.connections": "1"})
 
 

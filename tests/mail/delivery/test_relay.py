@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.database import Database
+from app.database.engine import Database
 from app.mail.delivery import relay
 from tests.conftest import Clock
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, event, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from app.database import Database
+from app.database.engine import Database
 from app.mail.outbox.moves import claim, has_due
 from app.mail.outbox.tables import OutboxEmail
 from tests.conftest import Clock, on_postgresql

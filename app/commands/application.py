@@ -1,4 +1,4 @@
-"""What every command begins with: the application of an .ini file, and whether its database is
+"""How every command begins: load the application of an .ini file, and check that its database is
 ready.
 """
 
@@ -15,25 +15,29 @@ from plaster.exceptions import PlasterError
 from pyramid.registry import Registry
 from pyramid.router import Router
 
-from app.operations.readiness import NotReady, reaching, require_ours
+from app.operations.readiness import (
+    NotReady,
+    database_errors_as_not_ready,
+    require_own_database,
+)
 
 INI = click.Path(exists=True, dir_okay=False, path_type=Path)
 """The argument that names the .ini file."""
 
 
-def load(ini: Path) -> tuple[Router, ILoader]:
+def load_application(ini: Path) -> tuple[Router, ILoader]:
     """The application of an .ini file, and the loader that knows its server. Ends the process with
-    code 1 and one message when there is something wrong with the file.
+    code 1 and one message when something is wrong with the file.
     """
-    with reading(ini):
+    with ini_errors_reported(ini):
         loader = get_loader(str(ini), protocols=["wsgi"])
         _set_up_logging(loader)
         return loader.get_wsgi_app(), loader
 
 
 @contextmanager
-def reading(ini: Path) -> Iterator[None]:
-    """Ends the process with code 1 and one message when the file cannot be read."""
+def ini_errors_reported(ini: Path) -> Iterator[None]:
+    """End the process with code 1 and one message when the .ini file cannot be read."""
     try:
         yield
     except (
@@ -44,42 +48,42 @@ def reading(ini: Path) -> Iterator[None]:
         LookupError,
         OSError,
     ) as error:
-        raise click.ClickException(f"{ini} cannot be read: {_in_words(error)}") from None
+        raise click.ClickException(f"{ini} cannot be read: {_describe(error)}") from None
 
 
 def _set_up_logging(loader: ILoader) -> None:
-    # Whatever a handler's class or arguments raise: they are Python that the file holds.
+    # The file names handlers' classes and arguments as Python, which can raise any exception.
     try:
         loader.setup_logging(dict(os.environ))
     except (configparser.Error, UnicodeDecodeError, PlasterError):
         raise
     except Exception as error:
         raise LookupError(
-            f"its sections on logging are wrong ({type(error).__name__}: {error}). Compare them"
-            " with production.ini."
+            f"its logging sections are wrong ({type(error).__name__}: {error}). Compare them with"
+            " production.ini."
         ) from error
 
 
-def _in_words(error: Exception) -> str:
-    """What is wrong with a file. Its lines are not quoted: they may hold a secret."""
+def _describe(error: Exception) -> str:
+    """What is wrong with an .ini file. The message quotes no line, which may hold a secret."""
     match error:
         case configparser.InterpolationError():
-            return f"[{error.section}] {error.option}: in an .ini file % is written %%."
+            return f"[{error.section}] {error.option}: write % as %% in an .ini file."
         case configparser.DuplicateOptionError():
             return (
-                f"[{error.section}] {error.option} stands there twice, the second time in line"
-                f" {error.lineno}."
+                f"[{error.section}] {error.option} is set twice, the second time in line"
+                f" {error.lineno}. Delete one of them."
             )
         case configparser.DuplicateSectionError():
             return (
-                f"the section [{error.section}] stands there twice, the second time in line"
-                f" {error.lineno}."
+                f"the section [{error.section}] begins twice, the second time in line"
+                f" {error.lineno}. Make it one section."
             )
         case configparser.MissingSectionHeaderError():
-            return f"line {error.lineno} stands before the first section, such as [app:main]."
+            return f"line {error.lineno} belongs to no section. Begin with one, such as [app:main]."
         case configparser.ParsingError():
             lines = ", ".join(str(number) for number, _ in error.errors)
-            return f"neither a section nor a setting (name = value) stands in line {lines}."
+            return f"a section or a setting (name = value) is expected in line {lines}."
         case UnicodeDecodeError():
             return "it is not text in UTF-8."
         case PackageNotFoundError():
@@ -94,21 +98,26 @@ def _in_words(error: Exception) -> str:
 
 
 @contextmanager
-def opened(ini: Path, require: Callable[[Registry], object] = require_ours) -> Iterator[Registry]:
-    """The application's registry, once its database is as ``require`` asks; closed at the end.
+def ready_application(
+    ini: Path, require: Callable[[Registry], object] = require_own_database
+) -> Iterator[Registry]:
+    """The registry of an .ini file's application, after ``require`` has checked the database. The
+    database's connections are closed at the end of the block.
 
-    Whatever writes asks that the database is this site's. What is not ready ends the process with
-    code 1 and a line that says what to do.
+    A command that writes needs the default check, that the database belongs to this site. Ends the
+    process with code 1 and a message that says what to do when the database is not ready.
     """
-    with checked(load(ini)[0].registry, require) as registry:
+    with database_checked(load_application(ini)[0].registry, require) as registry:
         yield registry
 
 
 @contextmanager
-def checked(registry: Registry, require: Callable[[Registry], object]) -> Iterator[Registry]:
-    """``opened`` for an application that is loaded already."""
+def database_checked(
+    registry: Registry, require: Callable[[Registry], object]
+) -> Iterator[Registry]:
+    """``ready_application`` for an application that is loaded already."""
     try:
-        with reaching():
+        with database_errors_as_not_ready():
             require(registry)
             yield registry
     except NotReady as problem:

@@ -1,5 +1,5 @@
 """What the commands say about an .ini file that cannot be read: the cure, and none of its lines,
-since they may hold a secret.
+because a line may hold a secret.
 """
 
 from collections.abc import Callable
@@ -16,23 +16,23 @@ Change = Callable[[str], str]
 BROKEN: dict[str, tuple[Change, str]] = {
     "a percent sign": (
         lambda text: text.replace("[app:main]", f"[app:main]\nsecret = {SECRET}"),
-        "[app:main] secret: in an .ini file % is written %%.",
+        "[app:main] secret: write % as %% in an .ini file.",
     ),
     "the same setting twice": (
         lambda text: text.replace("[app:main]", "[app:main]\nsite.name = A\nsite.name = B"),
-        "[app:main] site.name stands there twice, the second time in line 4.",
+        "[app:main] site.name is set twice, the second time in line 4.",
     ),
     "the same section twice": (
         lambda text: f"{text}\n[app:main]\n",
-        "the section [app:main] stands there twice",
+        "the section [app:main] begins twice",
     ),
     "no section at all": (
         lambda text: f"secret = {SECRET}\n{text}",
-        "line 1 stands before the first section, such as [app:main].",
+        "line 1 belongs to no section. Begin with one, such as [app:main].",
     ),
     "half a line": (
         lambda text: text.replace("[app:main]", f"[app:main]\n{SECRET}"),
-        "neither a section nor a setting (name = value) stands in line 3.",
+        "a section or a setting (name = value) is expected in line 3.",
     ),
     "another application": (
         lambda text: text.replace("[app:main]", "[app:shop]"),
@@ -44,7 +44,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "a log handler that does not exist": (
         lambda text: text.replace("class = StreamHandler", "class = NoSuchHandler"),
-        "its sections on logging are wrong (ModuleNotFoundError: No module named 'NoSuchHandler')",
+        "its logging sections are wrong (ModuleNotFoundError: No module named 'NoSuchHandler')",
     ),
 }
 

@@ -1,4 +1,6 @@
-"""Emails as lines for a terminal. Whatever people wrote is printed without control characters."""
+"""Emails as lines for a terminal. Text from people and relays is printed without control
+characters.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -10,8 +12,8 @@ from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 LABEL_WIDTH = 12
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str | datetime]]) -> Iterator[str]:
-    """Rows under their headers, in columns that are as wide as they need to be."""
+def table_lines(headers: Sequence[str], rows: Sequence[Sequence[str | datetime]]) -> Iterator[str]:
+    """A table: headers, then rows, each column as wide as its widest cell."""
     lines = [headers, *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
@@ -19,7 +21,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str | datetime]]) -> I
         yield "  ".join(cells).rstrip()
 
 
-def details(
+def detail_lines(
     email: OutboxEmail,
     attempts: Sequence[EmailAttempt],
     rest: Rest | None,
@@ -27,8 +29,8 @@ def details(
     is_secret: bool,
     with_body: bool,
 ) -> Iterator[str]:
-    """All there is to know about an email, but for a body that carries a secret. ``rest`` is the
-    one that the relay is having.
+    """Every fact about an email, and its attempts. A body that carries a secret is left out.
+    ``rest`` is the relay's rest, None when it does not rest.
     """
     recipient = email.recipient
     if email.recipient_name:
@@ -50,7 +52,7 @@ def details(
         ("expires", email.expires_at),
         ("worker", email.leased_by),
         ("request", email.request_id),
-        ("body", _body_in_words(email, is_secret)),
+        ("body", _describe_body(email, is_secret)),
         *(
             ("attachment", f"{attachment.filename} ({len(attachment.content)} octets)")
             for attachment in email.attachments
@@ -61,16 +63,16 @@ def details(
         if value:
             yield f"  {label.ljust(LABEL_WIDTH)}{_cell(value)}"
     for attempt in attempts:
-        words = f"{attempt.outcome} at {attempt.phase} after {attempt.duration_ms} ms"
-        yield f"  {_cell(attempt.at)}  {words}: {_cell(attempt.reply)}"
+        result = f"{attempt.outcome} at {attempt.phase} after {attempt.duration_ms} ms"
+        yield f"  {_cell(attempt.at)}  {result}: {_cell(attempt.reply)}"
     if with_body and email.has_body and not is_secret:
         yield ""
         for line in (email.text_body or email.html_body or "").splitlines():
             yield _cell(line)
 
 
-def rest_in_words(name: str, rest: Rest) -> str:
-    """Why nothing goes out just now."""
+def rest_line(name: str, rest: Rest) -> str:
+    """Why no email goes out now."""
     return f"The relay {name} rests until {_cell(rest.until)}: {_cell(rest.reason)}"
 
 
@@ -82,7 +84,7 @@ def _next_try(email: OutboxEmail, rest: Rest | None) -> datetime | None:
     return max(email.next_attempt_at, rest.until)
 
 
-def _body_in_words(email: OutboxEmail, is_secret: bool) -> str:
+def _describe_body(email: OutboxEmail, is_secret: bool) -> str:
     if not email.has_body:
         return "erased, or never composed"
     if is_secret:
@@ -94,7 +96,7 @@ def _body_in_words(email: OutboxEmail, is_secret: bool) -> str:
 def _cell(value: str | datetime) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    # Dates and amounts are written with spaces of many kinds, none of which is printable to Python.
+    # Dates and amounts contain other spaces than " ". Python counts none of them as printable.
     return "".join(
         c if c.isprintable() else " " if category(c) == "Zs" else "\N{REPLACEMENT CHARACTER}"
         for c in value

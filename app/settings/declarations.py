@@ -1,0 +1,214 @@
+"""Every setting, declared once: a field of a section, with its meaning, its parser and its default.
+
+A section is a dataclass, and its fields name the settings: `smtp_port` of `email` is
+`email.smtp_port` in the .ini file.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from app.settings import values
+from app.settings.values import Mailbox
+
+SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+"""The default of `email.smtp_port` for each `email.smtp_security` (RFC 6409, RFC 8314, RFC 5321).
+"""
+
+IN_PRODUCTION = ("production",)
+ALWAYS = ("development", "production", None)
+"""Where a setting is required. `None` stands for an `environment` that is missing or wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How the text of one setting becomes its value.
+
+    `default` is written as in an .ini file; empty means none. The environments in `required_in` do
+    without it. `is_secret` keeps the value out of messages. `spans_lines` lets it go on in further
+    lines. `takes_folder` passes the parser the folder where relative paths start, too.
+    """
+
+    meaning: str
+    parse: Callable[..., Any]
+    name: str = ""
+    default: str = ""
+    required_in: tuple[str | None, ...] = ()
+    is_secret: bool = False
+    spans_lines: bool = False
+    takes_folder: bool = False
+
+    def read(self, value: str, here: Path) -> Any:
+        """The checked value. Relative paths start at `here`. Raises `ValueError` with a message
+        that says what is wrong with the value.
+        """
+        if self.spans_lines:
+            value = " ".join(value.split())
+        if values.has_unprintable(value):
+            raise ValueError("contains a control character; take it out")
+        try:
+            return self.parse(value, here) if self.takes_folder else self.parse(value)
+        except ValueError as problem:
+            # A misplaced user:password@host is a secret in any setting.
+            is_secret = self.is_secret or re.search(r":[^@\s]*@", value)
+            shown = "the value" if is_secret else f'"{value}"'
+            raise ValueError(f"{shown} {problem}") from None
+
+
+def setting(meaning: str, parse: Callable[..., Any], **options: Any) -> Any:
+    """Declare the field of a section as a setting; `options` are the other fields of `Setting`."""
+    declared = Setting(meaning, parse, **options)
+    return field(repr=not declared.is_secret, metadata={"setting": declared})
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The shop as people see it. `base_url` ends with its host or port: no path, no slash."""
+
+    name: str = setting("the shop's name, as people see it", values.title, required_in=ALWAYS)
+    base_url: str = setting(
+        "what every link starts with, such as https://shop.example.org",
+        values.base_url,
+        required_in=ALWAYS,
+    )
+    support_email: str = setting("where a person answers mail", values.address, required_in=ALWAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the data is: an SQLAlchemy URL. The path of an SQLite file in it is absolute."""
+
+    url: str = setting(
+        "an SQLAlchemy URL of SQLite or PostgreSQL",
+        values.database_url,
+        default="sqlite:///var/pillarbox.sqlite",
+        required_in=IN_PRODUCTION,
+        is_secret=True,
+        takes_folder=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """How emails look. Both colours are `#rrggbb`, and `font` is a list as CSS writes it."""
+
+    name: str = setting("the text of the logo; unless set, site.name", values.title)
+    color: str = setting(
+        "the accent colour of head, buttons and links", values.color, default="#b3261e"
+    )
+    page: str = setting("the colour around the content", values.color, default="#f4f1ec")
+    font: str = setting(
+        "the fonts, as CSS lists them",
+        values.font,
+        default="Segoe UI, system-ui, -apple-system, Roboto, Helvetica, Arial, sans-serif",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Email:
+    """The email service and its relay. `None` means not set.
+
+    `debug_recipients` are whole addresses or `*@domain`, in lower case, domains in A-labels.
+    """
+
+    debug: bool = setting(
+        "true: capture every email, send none; false: send", values.truth, required_in=ALWAYS
+    )
+    debug_recipients: tuple[str, ...] = setting(
+        "addresses and *@domain that receive mail even in debug mode",
+        values.recipients,
+        spans_lines=True,
+    )
+    smtp_server: str | None = setting("the relay's host name", values.host)
+    smtp_port: int = setting("the relay's port", values.number(1, 65535, "a port number"))
+    smtp_username: str | None = setting("the account at the relay", values.text)
+    smtp_password: str | None = setting("the password of that account", values.text, is_secret=True)
+    smtp_security: str = setting(
+        "how the connection is protected", values.one_of(*SMTP_PORTS), default="starttls"
+    )
+    smtp_ca_file: str | None = setting(
+        "certificates of a private CA", values.certificates, takes_folder=True
+    )
+    sender: Mailbox = setting(  # noqa: RUF009 (it returns a dataclass field)
+        "the sender, written Name <address>", values.mailbox, name="from", required_in=ALWAYS
+    )
+    return_path: str = setting("the envelope sender, where bounces go", values.address)
+    delivery: str = setting(
+        "who delivers: a thread of the server, or workers",
+        values.one_of("in-process", "worker"),
+        default="in-process",
+    )
+    connections: int = setting("SMTP connections at once", values.number(1, 100), default="2")
+    retention_days: int = setting("days that bodies are kept", values.number(1, 3650), default="30")
+    brand: Brand
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """Who takes the money: `test` or `stripe`."""
+
+    provider: str = setting(
+        "who takes the money: test or stripe",
+        values.one_of("test", "stripe"),
+        default="test",
+        required_in=IN_PRODUCTION,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What an account asks of its owner. The length counts code points."""
+
+    password_min_length: int = setting(
+        "code points a password needs (NIST SP 800-63B-4 asks for 15)",
+        values.number(8, 128),
+        default="15",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, already checked."""
+
+    environment: str = setting(
+        "development or production",
+        values.one_of("development", "production"),
+        required_in=ALWAYS,
+    )
+    site: Site
+    database: Database
+    secret: str = setting(
+        "signs cookies and derives keys: 32 characters or more that nobody can guess",
+        values.text,
+        required_in=ALWAYS,
+        is_secret=True,
+    )
+    email: Email
+    payments: Payments
+    accounts: Accounts
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment == "production"
+
+
+def all_settings(section: Any = Settings, prefix: str = "") -> Iterator[Setting]:
+    """Every setting of a section and of the sections in it, with its full name."""
+    for member in fields(section):
+        if declared := member.metadata.get("setting"):
+            yield replace(declared, name=prefix + (declared.name or member.name))
+        else:
+            yield from all_settings(member.type, f"{prefix}{member.name}.")
+
+
+def build(value: Mapping[str, Any], section: Any = Settings, prefix: str = "") -> Any:
+    """A section's object, from the value of each setting by its full name."""
+    arguments = {}
+    for member in fields(section):
+        if declared := member.metadata.get("setting"):
+            arguments[member.name] = value[prefix + (declared.name or member.name)]
+        else:
+            arguments[member.name] = build(value, member.type, f"{prefix}{member.name}.")
+    return section(**arguments)

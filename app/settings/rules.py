@@ -1,0 +1,85 @@
+"""The rules that tie settings to each other: what production refuses, what belongs together, and
+defaults that follow from another setting.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from app.settings.declarations import SMTP_PORTS
+from app.settings.values import is_loopback
+
+DEVELOPMENT_SECRET = "development-only-secret-that-production-refuses"  # noqa: S105
+"""The `secret` of development.ini. Everybody can read it, so production refuses it."""
+
+
+def rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str]]:
+    """Every rule, as (whether it is broken, the settings it ties together, what is wrong).
+
+    The first of the settings is the one to change. `value` holds `None` for a setting that is not
+    set or could not be read.
+    """
+    is_production = value["environment"] == "production"
+    security, server = value["email.smtp_security"], value["email.smtp_server"]
+    username, password = value["email.smtp_username"], value["email.smtp_password"]
+    secret, site_url = value["secret"] or "", value["site.base_url"] or ""
+
+    yield (
+        is_production and secret == DEVELOPMENT_SECRET,
+        ("secret",),
+        "is the development one, which everybody can read; make one of your own",
+    )
+    yield (
+        is_production and 0 < len(secret) < 32,
+        ("secret",),
+        "is too short for production; make one of 32 characters or more",
+    )
+    yield (
+        is_production and site_url.startswith("http://"),
+        ("site.base_url",),
+        f'"{site_url}" sends passwords in clear; production needs https://',
+    )
+    yield (
+        is_production and value["payments.provider"] == "test",
+        ("payments.provider",),
+        '"test" moves no money; production needs stripe',
+    )
+    yield (
+        not server and value["email.debug"] is False,
+        ("email.smtp_server",),
+        "is not set, but email.debug = false sends email through it",
+    )
+    yield (
+        not server and bool(value["email.debug_recipients"]),
+        ("email.smtp_server", "email.debug_recipients"),
+        "is not set, but email.debug_recipients are sent their email through it",
+    )
+    yield (
+        security == "none" and bool(server) and not is_loopback(server),
+        ("email.smtp_security",),
+        f'"none" is for a relay on this machine, and {server} is not; use starttls or tls',
+    )
+    yield (
+        security == "none" and bool(username or password),
+        ("email.smtp_security",),
+        '"none" would send the user name and password in clear; use starttls or tls',
+    )
+    yield (
+        bool(password) and not username,
+        ("email.smtp_password", "email.smtp_username"),
+        "is set without email.smtp_username; set both or neither",
+    )
+    yield (
+        is_production and bool(username) and not password,
+        ("email.smtp_username", "email.smtp_password"),
+        "is set without email.smtp_password; set both or neither",
+    )
+
+
+def derived_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings whose default follows from another setting, each with its value."""
+    return {
+        "email.debug_recipients": value["email.debug_recipients"] or (),
+        "email.smtp_port": value["email.smtp_port"] or SMTP_PORTS[value["email.smtp_security"]],
+        "email.return_path": value["email.return_path"] or value["email.from"].address,
+        "email.brand.name": value["email.brand.name"] or value["site.name"],
+    }
