@@ -90,7 +90,7 @@ def features(document: Document) -> Iterator[tuple[str, str]]:
         yield "html-comments", f"HTML, line {line}"
     for element in document.all():
         yield _GROUPS.get(element.tag, f"html-{element.tag}"), element.place
-        for name in element.attributes:
+        for name in element.attrib:
             yield f"html-{name}", element.place
         if element.get("name") == "color-scheme":
             yield "html-meta-color-scheme", element.place

@@ -1,7 +1,8 @@
 """A9: contrast in light and in dark surroundings, computed from the styles of the email."""
 
-import re
 from collections.abc import Iterator
+
+from tinycss2.color3 import RGBA, parse_color
 
 from app.mail.composing import palette
 from app.previews.lint.cascade import Surroundings
@@ -54,16 +55,11 @@ def _pair(
 
 
 def colour(value: str) -> str | None:
-    """The colour that ``#rgb``, ``#rrggbb`` or ``rgb(r, g, b)`` names, as ``#rrggbb``; None for any
-    other way.
-    """
-    digits = value.strip().lower()
-    if re.fullmatch("#[0-9a-f]{6}", digits):
-        return digits
-    if re.fullmatch("#[0-9a-f]{3}", digits):
-        return "#" + "".join(2 * digit for digit in digits[1:])
-    match = re.fullmatch(r"rgb\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)", digits)
-    return "#" + "".join(f"{min(int(part), 255):02x}" for part in match.groups()) if match else None
+    """The opaque colour that a CSS value names, as ``#rrggbb``; None when it names none."""
+    parsed = parse_color(value)
+    if not isinstance(parsed, RGBA) or parsed.alpha < 1:
+        return None
+    return "#" + "".join(f"{round(255 * part):02x}" for part in parsed[:3])
 
 
 def _background(
@@ -80,4 +76,4 @@ def _background(
 
 def _is_read(element: Element, surface: Element) -> bool:
     """Whether it is text to read: neither a link nor a label on a coloured cell of its own."""
-    return element.inside("a") is None and surface.tag in ("body", "table", "div")
+    return element.closest("a") is None and surface.tag in ("body", "table", "div")

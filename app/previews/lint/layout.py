@@ -31,7 +31,7 @@ def buttons(email: Rendered) -> Iterator[Finding]:
         if style.get("display") not in ("inline-block", "block"):
             yield Finding("A9", link.place, "has no height as a button", "Say display:inline-block")
         line = pixels(email.cascade.value(link, "line-height"))
-        cell = link.inside("td")
+        cell = link.closest("td")
         if line is None:
             yield Finding("A9", link.place, "its line-height is not in px", "Give it in px")
             continue

@@ -20,7 +20,7 @@ _URL = re.compile(r"(?:https?://|www\.)[^\s<>]+")
 def links(email: Rendered) -> Iterator[Finding]:
     """Links lead to the site, say so, and name nobody."""
     for link in email.document.all("a"):
-        href, label = link.get("href"), " ".join(link.text.split())
+        href, label = link.get("href"), " ".join(link.text_content().split())
         problem = _destination(email, href)
         if problem:
             yield Finding("A10", link.place, *problem)
@@ -63,7 +63,7 @@ def reason(email: Rendered) -> Iterator[Finding]:
     who answers.
     """
     reasons = [element for element in email.document.visible if "reason" in element.classes]
-    why = reasons[0].text if reasons else ""
+    why = reasons[0].text_content() if reasons else ""
     is_said = len(why.split()) > 3 and email.expected.site.support_email not in why
     if email.html is not None and not is_said:
         yield Finding(
@@ -113,4 +113,4 @@ def _destination(email: Rendered, href: str) -> tuple[str, str] | None:
 
 
 def _shown(root: Element) -> str:
-    return " ".join(root.text.split())
+    return " ".join(root.text_content().split())

@@ -25,7 +25,7 @@ def head(email: Rendered) -> Iterator[Finding]:
     if email.html is None:
         return
     document = email.document
-    if document.doctype.lower() != "doctype html":
+    if document.doctype != "doctype html":
         yield Finding("A7", "HTML, line 1", "has no doctype", "Begin with <!doctype html>")
     language = email.expected.to.locale.replace("_", "-")
     if not any(element.get("lang") == language for element in document.all("html")):
@@ -47,7 +47,7 @@ def head(email: Rendered) -> Iterator[Finding]:
             yield Finding(
                 "A7", f"<meta> {name}", "is missing or says something else", f"Say {content!r}"
             )
-    titles = [" ".join(title.text.split()) for title in document.all("title")]
+    titles = [" ".join(title.text_content().split()) for title in document.all("title")]
     if titles != [email.message.get("Subject", "")]:
         yield Finding("A7", "<title>", "is not the subject", "Make it the subject")
 
@@ -55,7 +55,7 @@ def head(email: Rendered) -> Iterator[Finding]:
 def tables(email: Rendered) -> Iterator[Finding]:
     """A screen reader announces a table of lines, and must not announce one that only lays out."""
     for table in email.document.all("table"):
-        cells = (cell for cell in table.descendants() if cell.inside("table") is table)
+        cells = (cell for cell in table.iterdescendants("*") if cell.closest("table") is table)
         headers = [cell for cell in cells if cell.tag == "th"]
         is_layout = table.get("role") == "presentation"
         if headers and table.get("role"):
@@ -86,7 +86,7 @@ def content(email: Rendered) -> Iterator[Finding]:
             yield Finding("A7", element.place, "programs remove it or warn of it", "Do without it")
         if element.tag == "script" and element.get("type") != "application/ld+json":
             yield Finding("A7", element.place, "runs in no mail program", "Do without scripts")
-        for name in element.attributes:
+        for name in element.attrib:
             if name.startswith("on"):
                 yield Finding("A7", element.place, f"{name} runs nowhere", "Do without scripts")
         if element.tag == "img":
@@ -102,7 +102,7 @@ def content(email: Rendered) -> Iterator[Finding]:
 
 
 def _image(image: Element) -> Iterator[Finding]:
-    if "alt" not in image.attributes:
+    if "alt" not in image.attrib:
         yield Finding("A7", image.place, "has no alt", 'Say what it shows, or alt=""')
     if any(re.fullmatch("[012](px)?", image.get(side)) for side in ("width", "height")):
         yield Finding("A7", image.place, "is a tracking pixel", "Leave it out")

@@ -50,7 +50,7 @@ def preheader(email: Rendered) -> Iterator[Finding]:
     if element is None:
         yield Finding("A6", "HTML", "has no preheader", "Begin the body with a hidden one")
         return
-    text = " ".join(element.text.split())
+    text = " ".join(element.text_content().split())
     if len(text) not in PREHEADER:
         yield Finding(
             "A6",
@@ -58,7 +58,7 @@ def preheader(email: Rendered) -> Iterator[Finding]:
             f"the preheader has {len(text)} characters",
             f"Write {PREHEADER[0]} to {PREHEADER[-1]}",
         )
-    headings = [" ".join(heading.text.split()) for heading in email.document.all("h1")]
+    headings = [" ".join(heading.text_content().split()) for heading in email.document.all("h1")]
     for shown in (str(email.message.get("Subject", "")), *headings):
         if shown and shown.casefold() in text.casefold():
             yield Finding(
@@ -84,7 +84,7 @@ def tiny_text(email: Rendered) -> Iterator[Finding]:
 def _preheader(email: Rendered) -> Element | None:
     """The first element of the body that holds text, when it is hidden."""
     texts = (element for element in email.document.all() if element.own_text.strip())
-    first = next((element for element in texts if element.inside("body")), None)
+    first = next((element for element in texts if element.closest("body") is not None), None)
     return first if first is not None and first.is_hidden else None
 
 

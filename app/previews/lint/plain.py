@@ -67,10 +67,7 @@ def words(email: Rendered) -> Iterator[Finding]:
 
 def _rules(content: Document, added: Counter[str]) -> Counter[str]:
     """The lines below the heads of tables, which the text draws and the HTML does not."""
-    heads = sum(
-        any(cell.get("scope") == "col" for cell in table.descendants())
-        for table in content.all("table")
-    )
+    heads = sum(bool(table.xpath(".//*[@scope='col']")) for table in content.all("table"))
     dashes = [word for word in added.elements() if not word.strip("-")]
     return Counter(dashes[:heads])
 
@@ -82,8 +79,8 @@ def rows(email: Rendered) -> Iterator[Finding]:
     lines = email.text.splitlines()
     for table in email.content.all("table"):
         ends: set[int] = set()
-        for row in (row for row in table.descendants() if row.tag == "tr"):
-            told = [cell.text for cell in amounts(row)]
+        for row in table.iterdescendants("tr"):
+            told = [cell.text_content() for cell in amounts(row)]
             pattern = r"\s+".join(map(_loose, told)) + "$"
             found = [line for line in lines if told and re.search(rf"(?<!\S){pattern}", line)]
             if told and not found:
@@ -113,7 +110,7 @@ def _told(document: Document) -> str:
     def walk(element: Element) -> None:
         if element.is_hidden:
             return
-        for child in element.children:
+        for child in element.xpath("node()[not(self::comment())]"):
             if isinstance(child, str):
                 pieces.append(child)
                 continue
@@ -122,10 +119,10 @@ def _told(document: Document) -> str:
             if child.tag == "img":
                 pieces.append(child.get("alt"))
             elif child.tag == "li":
-                number = element.elements.index(child) + 1
+                number = element.xpath("*").index(child) + 1
                 pieces.append(f"{number} " if element.tag == "ol" else "- ")
             walk(child)
-            if child.tag == "a" and " ".join(child.text.split()) != _address(child):
+            if child.tag == "a" and " ".join(child.text_content().split()) != _address(child):
                 pieces.append(f" {_address(child)} ")
             pieces.append("" if is_inline else " ")
 

@@ -26,7 +26,7 @@ def structured_data(email: Rendered) -> Iterator[Finding]:
     if email.html is None:
         return
     scripts = [
-        script.text
+        script.text_content()
         for script in email.document.all("script")
         if script.get("type") == "application/ld+json"
     ]
@@ -54,7 +54,7 @@ def _order(email: Rendered, order: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("A14", _PLACE, "its price is no plain decimal", "Write 24.00")
     if not re.fullmatch("[A-Z]{3}", str(order.get("priceCurrency", "EUR"))):
         yield Finding("A14", _PLACE, "its currency is no code", "Write EUR (ISO 4217)")
-    if str(order.get("orderNumber", "")) not in email.content.root.text:
+    if str(order.get("orderNumber", "")) not in email.content.root.text_content():
         yield Finding("A14", _PLACE, "names another order than the email", "Take one number")
     if not str(order.get("url", "https://")).startswith(("https://", email.expected.site.base_url)):
         yield Finding("A14", _PLACE, "its url is not absolute", "Make it with request.link")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from app.previews.lint import css
 from app.previews.lint.document import Element
@@ -26,17 +27,17 @@ def blocks(email: Rendered) -> Iterator[Finding]:
     for style in styles[1:]:
         yield Finding("A8", style.place, "is a second style sheet", "Keep one <style>")
     for style in styles:
-        if len(style.text.encode()) > LONGEST_STYLE:
+        if len(style.text_content().encode()) > LONGEST_STYLE:
             yield Finding(
                 "A8", style.place, f"is longer than {LONGEST_STYLE} octets", "Shorten it for Gmail"
             )
         seen: set[str] = set()
-        for statement in css.statements(style.text):
-            place = f"<style>, line {statement.line}"
-            if isinstance(statement, css.Rule):
+        for statement in css.statements(style.text_content()):
+            place = f"<style>, line {statement.source_line}"
+            if statement.type == "qualified-rule":
                 yield Finding("A8", place, "stands in no at-rule", "Have it inlined")
                 continue
-            name = f"@{statement.name} {statement.condition}"
+            name = f"@{statement.lower_at_keyword} {css.text(statement.prelude)}"
             block = _block(statement)
             if block is None or block in seen:
                 yield Finding(
@@ -46,11 +47,11 @@ def blocks(email: Rendered) -> Iterator[Finding]:
                     "Keep one @media (max-width: 480px) and one (prefers-color-scheme: dark)",
                 )
             seen.add(block or name)
-            if "@" in statement.body:
+            if "@" in css.text(statement.content):
                 yield Finding(
                     "A8", place, f"{name} holds an @", "Take it out: Gmail drops the whole block"
                 )
-            for rule in statement.rules:
+            for rule in css.rules(statement):
                 yield from _rule(rule)
         for missing in {"phone", "dark"} - seen:
             yield Finding("A8", style.place, f"has no {missing} block", "Add it")
@@ -83,20 +84,22 @@ def size(email: Rendered) -> Iterator[Finding]:
         )
 
 
-def _block(statement: css.AtRule) -> str | None:
-    if statement.name != "media":
+def _block(at_rule: Any) -> str | None:
+    """Which of the two blocks an at-rule of tinycss2 is; None when it is another."""
+    condition = css.text(at_rule.prelude)
+    if at_rule.lower_at_keyword != "media":
         return None
-    if _PHONE.fullmatch(statement.condition):
+    if _PHONE.fullmatch(condition):
         return "phone"
-    return "dark" if _DARK.fullmatch(statement.condition) else None
+    return "dark" if _DARK.fullmatch(condition) else None
 
 
-def _rule(rule: css.Rule) -> Iterator[Finding]:
-    for declaration in rule.declarations:
+def _rule(rule: Any) -> Iterator[Finding]:
+    for declaration in css.declarations(rule.content):
         if not declaration.important:
             yield Finding(
                 "A8",
-                f"<style>, line {rule.line}",
+                f"<style>, line {rule.source_line}",
                 f"{declaration.name} is weaker than what is inlined",
                 "Write !important behind it",
             )
@@ -104,6 +107,6 @@ def _rule(rule: css.Rule) -> Iterator[Finding]:
 
 def _is_line(row: Element) -> bool:
     """Whether it is a line of a data table, not its head, a sum or a fact."""
-    table = row.inside("table")
+    table = row.closest("table")
     is_data = table is not None and table.get("role") != "presentation"
-    return is_data and not any(cell.tag == "th" for cell in row.elements)
+    return is_data and not any(cell.tag == "th" for cell in row)
