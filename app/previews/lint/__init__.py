@@ -10,29 +10,29 @@ from collections.abc import Callable, Iterator
 from app.previews.lint import (
     clients,
     contrast,
+    forbidden_text,
+    headers_and_mime,
+    inbox,
     layout,
     links,
     markup,
-    opening,
-    plain,
+    plain_text,
     structured_data,
     stylesheet,
-    wire,
-    words,
 )
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Expected, Rendered
+from app.previews.lint.parsed_email import Expected, ParsedEmail
 
 __all__ = ["Expected", "Finding", "lint"]
 
-RULES: tuple[Callable[[Rendered], Iterator[Finding]], ...] = (
-    wire.headers,
-    wire.recipients,
-    wire.lines,
-    wire.parts,
-    opening.subject,
-    opening.preheader,
-    opening.tiny_text,
+RULES: tuple[Callable[[ParsedEmail], Iterator[Finding]], ...] = (
+    headers_and_mime.headers,
+    headers_and_mime.recipients,
+    headers_and_mime.lines,
+    headers_and_mime.parts,
+    inbox.subject,
+    inbox.preheader,
+    inbox.tiny_text,
     markup.head,
     markup.tables,
     markup.content,
@@ -48,12 +48,12 @@ RULES: tuple[Callable[[Rendered], Iterator[Finding]], ...] = (
     links.support,
     links.reason,
     links.lifetime,
-    plain.width,
-    plain.links,
-    plain.words,
-    plain.rows,
-    words.leftovers,
-    words.strangers_words,
+    plain_text.width,
+    plain_text.links,
+    plain_text.words,
+    plain_text.rows,
+    forbidden_text.leftovers,
+    forbidden_text.strangers_words,
     structured_data.structured_data,
     clients.support,
 )
@@ -63,5 +63,5 @@ def lint(source: bytes, expected: Expected) -> list[Finding]:
     """What is wrong with the email ``source``, the bytes of a whole message, by the order of the
     standards. An empty list: nothing that a program can see.
     """
-    email = Rendered(source, expected)
+    email = ParsedEmail(source, expected)
     return list(dict.fromkeys(finding for rule in RULES for finding in rule(email)))

@@ -14,7 +14,7 @@ from typing import Any
 from app.previews.lint import css
 from app.previews.lint.document import Document
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 REVIEWED: Mapping[str, str] = {
     "html-doctype": "what is inlined does not depend on the rendering mode",
@@ -62,7 +62,7 @@ def table() -> Mapping[str, Any]:
     return features
 
 
-def support(email: Rendered) -> Iterator[Finding]:
+def support(email: ParsedEmail) -> Iterator[Finding]:
     """Each feature once, where it is first used."""
     first: dict[str, str] = {}
     for feature, place in features(email.document):

@@ -8,7 +8,7 @@ from app.mail.composing import palette
 from app.previews.lint.cascade import Surroundings
 from app.previews.lint.document import Element
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 READABLE = 4.5
 """The ratio for links, and for labels on a cell of their own colour (WCAG 2.2, 1.4.3)."""
@@ -16,7 +16,7 @@ COMFORTABLE = 7.0
 """The ratio for everything that is read (WCAG 2.2, 1.4.6)."""
 
 
-def contrast(email: Rendered) -> Iterator[Finding]:
+def contrast(email: ParsedEmail) -> Iterator[Finding]:
     """Each pair of colours that is too close is reported once, where it is first seen."""
     for surroundings in Surroundings:
         seen: set[tuple[str, str, float]] = set()
@@ -63,7 +63,7 @@ def colour(value: str) -> str | None:
 
 
 def _background(
-    email: Rendered, element: Element, surroundings: Surroundings
+    email: ParsedEmail, element: Element, surroundings: Surroundings
 ) -> tuple[str, Element]:
     """The colour behind the element's text, and the element that has it."""
     ground = element

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from app.previews.lint import document
 from app.previews.lint.cascade import pixels
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 BUTTON = 44
 """CSS pixels a button is high at least (WCAG 2.2, 2.5.5)."""
@@ -22,7 +22,7 @@ _AMOUNT = re.compile(
 _ENDLESS = re.compile(rf"[\x21-\x2c\x2e-\x7e\xa1-\u024f]{{{LONGEST_WORD + 1},}}")
 
 
-def buttons(email: Rendered) -> Iterator[Finding]:
+def buttons(email: ParsedEmail) -> Iterator[Finding]:
     """Links that look like buttons are as high as a thumb, whichever program shows them."""
     for link in email.document.all("a"):
         style = email.cascade.declared(link)
@@ -61,7 +61,7 @@ def buttons(email: Rendered) -> Iterator[Finding]:
                 )
 
 
-def amounts(email: Rendered) -> Iterator[Finding]:
+def amounts(email: ParsedEmail) -> Iterator[Finding]:
     """An amount and its currency stay on one line."""
     for row in email.document.all("tr"):
         for cell in document.amounts(row):
@@ -79,7 +79,7 @@ def amounts(email: Rendered) -> Iterator[Finding]:
                 )
 
 
-def width(email: Rendered) -> Iterator[Finding]:
+def width(email: ParsedEmail) -> Iterator[Finding]:
     """Nothing is wider than the narrowest screen, nor in Outlook as wide as the widest."""
     ghosts = "".join(text for text, _ in email.document.comments if text.startswith("[if mso"))
     for element in email.document.all():
@@ -102,7 +102,7 @@ def width(email: Rendered) -> Iterator[Finding]:
             )
 
 
-def endless_words(email: Rendered) -> Iterator[Finding]:
+def endless_words(email: ParsedEmail) -> Iterator[Finding]:
     """A word longer than a narrow line may be broken anywhere."""
     for element in email.document.visible:
         if _ENDLESS.search(element.own_text):

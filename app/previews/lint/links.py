@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from app.i18n import formats
 from app.previews.lint.document import Element
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 _SAYS_NOTHING = re.compile(
     "(click )?(here|this)|(this )?link|((read|learn) )?more|continue|go|open"
@@ -17,7 +17,7 @@ _SAYS_NOTHING = re.compile(
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>]+")
 
 
-def links(email: Rendered) -> Iterator[Finding]:
+def links(email: ParsedEmail) -> Iterator[Finding]:
     """Links lead to the site, say so, and name nobody."""
     for link in email.document.all("a"):
         href, label = link.get("href"), " ".join(link.text_content().split())
@@ -44,7 +44,7 @@ def links(email: Rendered) -> Iterator[Finding]:
                 yield Finding("A10", "text", *problem)
 
 
-def support(email: Rendered) -> Iterator[Finding]:
+def support(email: ParsedEmail) -> Iterator[Finding]:
     """How to reach a person."""
     address = email.expected.site.support_email
     mailto = [link for link in email.document.all("a") if link.get("href") == f"mailto:{address}"]
@@ -58,7 +58,7 @@ def support(email: Rendered) -> Iterator[Finding]:
         )
 
 
-def reason(email: Rendered) -> Iterator[Finding]:
+def reason(email: ParsedEmail) -> Iterator[Finding]:
     """Why the email came. The layout gives the class ``reason`` to that sentence, and after it to
     who answers.
     """
@@ -71,7 +71,7 @@ def reason(email: Rendered) -> Iterator[Finding]:
         )
 
 
-def lifetime(email: Rendered) -> Iterator[Finding]:
+def lifetime(email: ParsedEmail) -> Iterator[Finding]:
     """How long what the email offers lives, in both bodies."""
     kind, lifetimes = email.expected.kind, email.expected.lifetimes
     if kind.carries_secret and not lifetimes:
@@ -94,7 +94,7 @@ def lifetime(email: Rendered) -> Iterator[Finding]:
                 )
 
 
-def _destination(email: Rendered, href: str) -> tuple[str, str] | None:
+def _destination(email: ParsedEmail, href: str) -> tuple[str, str] | None:
     """What is wrong with where a link leads, and the cure."""
     expected = email.expected
     if href == f"mailto:{expected.site.support_email}":

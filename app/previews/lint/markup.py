@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from app.i18n.languages import direction
 from app.previews.lint.document import Element
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 _FORBIDDEN = re.compile(
     "form|input|select|textarea|button|iframe|frame|frameset|object|embed|applet|audio|video|canvas"
@@ -20,7 +20,7 @@ _METAS = {
 }
 
 
-def head(email: Rendered) -> Iterator[Finding]:
+def head(email: ParsedEmail) -> Iterator[Finding]:
     """What a program wants to know before it shows the first letter."""
     if email.html is None:
         return
@@ -52,7 +52,7 @@ def head(email: Rendered) -> Iterator[Finding]:
         yield Finding("A7", "<title>", "is not the subject", "Make it the subject")
 
 
-def tables(email: Rendered) -> Iterator[Finding]:
+def tables(email: ParsedEmail) -> Iterator[Finding]:
     """A screen reader announces a table of lines, and must not announce one that only lays out."""
     for table in email.document.all("table"):
         cells = (cell for cell in table.iterdescendants("*") if cell.closest("table") is table)
@@ -74,7 +74,7 @@ def tables(email: Rendered) -> Iterator[Finding]:
                 yield Finding("A7", header.place, "has no scope", 'Say scope="row" or scope="col"')
 
 
-def content(email: Rendered) -> Iterator[Finding]:
+def content(email: ParsedEmail) -> Iterator[Finding]:
     """One heading of the first rank, and nothing that runs, loads or watches."""
     if email.html is None:
         return

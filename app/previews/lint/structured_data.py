@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 ORDER = (
     "merchant",
@@ -21,7 +21,7 @@ ORDER = (
 _PLACE = "<script> of structured data"
 
 
-def structured_data(email: Rendered) -> Iterator[Finding]:
+def structured_data(email: ParsedEmail) -> Iterator[Finding]:
     """A purchase is described once, completely, and as its reader sees it."""
     if email.html is None:
         return
@@ -46,7 +46,7 @@ def structured_data(email: Rendered) -> Iterator[Finding]:
         yield from _order(email, order)
 
 
-def _order(email: Rendered, order: dict[str, Any]) -> Iterator[Finding]:
+def _order(email: ParsedEmail, order: dict[str, Any]) -> Iterator[Finding]:
     for name in ORDER:
         if order.get(name) in (None, "", [], {}):
             yield Finding("A14", _PLACE, f"lacks {name}", "Give the order's own")

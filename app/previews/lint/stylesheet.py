@@ -7,7 +7,7 @@ from typing import Any
 from app.previews.lint import css
 from app.previews.lint.document import Element
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 KB = 1024
 SMALL = 15 * KB
@@ -21,7 +21,7 @@ _PHONE = re.compile(r"\((max-width\s*:\s*\d+px|max-device-width\s*:\s*\d+px)\)")
 _DARK = re.compile(r"\(prefers-color-scheme\s*:\s*dark\)")
 
 
-def blocks(email: Rendered) -> Iterator[Finding]:
+def blocks(email: ParsedEmail) -> Iterator[Finding]:
     """What ``<style>`` holds."""
     styles = email.document.all("style")
     for style in styles[1:]:
@@ -59,7 +59,7 @@ def blocks(email: Rendered) -> Iterator[Finding]:
         yield Finding("A8", "HTML", "has no <style>", "Add one for phones and the dark")
 
 
-def inlined(email: Rendered) -> Iterator[Finding]:
+def inlined(email: ParsedEmail) -> Iterator[Finding]:
     """Text has its font, size and colour without ``<style>`` too."""
     for element in email.document.visible:
         if element.own_text.strip():
@@ -70,7 +70,7 @@ def inlined(email: Rendered) -> Iterator[Finding]:
                     )
 
 
-def size(email: Rendered) -> Iterator[Finding]:
+def size(email: ParsedEmail) -> Iterator[Finding]:
     """Small enough for a slow line, and never so large that Gmail hides the end."""
     octets = len((email.html or "").encode())
     lines = sum(_is_line(row) for row in email.document.all("tr"))

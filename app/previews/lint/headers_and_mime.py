@@ -7,7 +7,7 @@ from email.message import EmailMessage, MIMEPart
 from app.mail.addresses import ascii_domain
 from app.mail.message import BodyFormat
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 _ONCE = ("Date", "From", "To", "Subject", "Message-ID", "MIME-Version")
 _FORBIDDEN = {
@@ -25,7 +25,7 @@ _BODIES = {
 }
 
 
-def headers(email: Rendered) -> Iterator[Finding]:
+def headers(email: ParsedEmail) -> Iterator[Finding]:
     """A1: what every message has, once each, and an identity of its own (RFC 5322 3.6)."""
     message = email.message
     for name in _ONCE:
@@ -45,7 +45,7 @@ def headers(email: Rendered) -> Iterator[Finding]:
         )
 
 
-def recipients(email: Rendered) -> Iterator[Finding]:
+def recipients(email: ParsedEmail) -> Iterator[Finding]:
     """A2 and A4: one recipient, a person who answers, and no machine that does."""
     message = email.message
     for name, (rule, why) in _FORBIDDEN.items():
@@ -76,7 +76,7 @@ def recipients(email: Rendered) -> Iterator[Finding]:
         yield Finding("A16", "header Content-Language", f"is not {language}", f"Say {language}")
 
 
-def lines(email: Rendered) -> Iterator[Finding]:
+def lines(email: ParsedEmail) -> Iterator[Finding]:
     """A2 and A3: what SMTP carries unharmed (RFC 5321 4.5.3.1, RFC 5322 2.1.1, RFC 2047 5)."""
     source = email.source
     if re.search(rb"(?<!\r)\n|\r(?!\n)", source) or not source.endswith(b"\r\n"):
@@ -100,7 +100,7 @@ def lines(email: Rendered) -> Iterator[Finding]:
             )
 
 
-def parts(email: Rendered) -> Iterator[Finding]:
+def parts(email: ParsedEmail) -> Iterator[Finding]:
     """A5 and A13: text first, HTML last, as the recipient wants them; files around them."""
     message = email.message
     is_mixed = message.get_content_type() == "multipart/mixed"

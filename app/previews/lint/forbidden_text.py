@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 _LEFTOVERS = {
     r"\{\{|\}\}|\{%|%\}": "is a tag of a template",
@@ -24,7 +24,7 @@ _TEXT_LEFTOVERS = {
 }
 
 
-def leftovers(email: Rendered) -> Iterator[Finding]:
+def leftovers(email: ParsedEmail) -> Iterator[Finding]:
     """What stands there by mistake, unless somebody really wrote it."""
     said = " ".join(email.expected.words.split())
     shown = "\n".join(element.own_text for element in email.document.visible)
@@ -42,7 +42,7 @@ def leftovers(email: Rendered) -> Iterator[Finding]:
                     )
 
 
-def strangers_words(email: Rendered) -> Iterator[Finding]:
+def strangers_words(email: ParsedEmail) -> Iterator[Finding]:
     """Whoever types an address into a form must not choose what its owner reads."""
     expected = email.expected
     if not expected.kind.confirms_address:

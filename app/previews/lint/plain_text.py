@@ -9,7 +9,7 @@ from unicodedata import category, east_asian_width
 
 from app.previews.lint.document import Document, Element, amounts
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 WIDTH = 76
 """Columns."""
@@ -21,7 +21,7 @@ _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069\ue000-\ue005]")
 """What is taken out of people's words on their way into the text."""
 
 
-def width(email: Rendered) -> Iterator[Finding]:
+def width(email: ParsedEmail) -> Iterator[Finding]:
     """No line is wider than a reply can quote, but for an address, which is never broken."""
     for number, line in enumerate((email.text or "").splitlines(), 1):
         if columns(line) > WIDTH and not re.search(r"://|@", line):
@@ -33,7 +33,7 @@ def width(email: Rendered) -> Iterator[Finding]:
             )
 
 
-def links(email: Rendered) -> Iterator[Finding]:
+def links(email: ParsedEmail) -> Iterator[Finding]:
     """Every link, unbroken."""
     if email.text is None:
         return
@@ -43,7 +43,7 @@ def links(email: Rendered) -> Iterator[Finding]:
             yield Finding("A12", link.place, "the text lacks this link", "Write it out, unbroken")
 
 
-def words(email: Rendered) -> Iterator[Finding]:
+def words(email: ParsedEmail) -> Iterator[Finding]:
     """Every word, number and amount as often as in the HTML, and no other."""
     if email.html is None or email.text is None:
         return
@@ -72,7 +72,7 @@ def _rules(content: Document, added: Counter[str]) -> Counter[str]:
     return Counter(dashes[:heads])
 
 
-def rows(email: Rendered) -> Iterator[Finding]:
+def rows(email: ParsedEmail) -> Iterator[Finding]:
     """The amounts of a table's row stand on one line, and those of a column below each other."""
     if email.text is None:
         return

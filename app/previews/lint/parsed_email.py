@@ -62,7 +62,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-class Rendered:
+class ParsedEmail:
     """An email as its readers' programs get it: ``source`` are the bytes, everything else is read
     from them.
     """

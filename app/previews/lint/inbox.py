@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from app.previews.lint.cascade import pixels
 from app.previews.lint.document import Element
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 SUBJECT = range(8, 61)
 PREHEADER = range(30, 141)
@@ -22,7 +22,7 @@ HIDDEN = {
 _SHORTEST_SECRET = 12
 
 
-def subject(email: Rendered) -> Iterator[Finding]:
+def subject(email: ParsedEmail) -> Iterator[Finding]:
     """The fact first, short enough for a list, and nothing that opens an account."""
     text = str(email.message.get("Subject", ""))
     if len(text) not in SUBJECT:
@@ -42,7 +42,7 @@ def subject(email: Rendered) -> Iterator[Finding]:
     yield from _no_secret(email, "header Subject", text)
 
 
-def preheader(email: Rendered) -> Iterator[Finding]:
+def preheader(email: ParsedEmail) -> Iterator[Finding]:
     """The line beside the subject: hidden in the email, and not its heading over again."""
     if email.html is None:
         return
@@ -73,7 +73,7 @@ def preheader(email: Rendered) -> Iterator[Finding]:
     yield from _no_secret(email, element.place, text)
 
 
-def tiny_text(email: Rendered) -> Iterator[Finding]:
+def tiny_text(email: ParsedEmail) -> Iterator[Finding]:
     """Text too small to read counts as hidden, and SpamAssassin counts it against the email."""
     for element in email.document.visible:
         size = pixels(email.cascade.value(element, "font-size"))
@@ -81,14 +81,14 @@ def tiny_text(email: Rendered) -> Iterator[Finding]:
             yield Finding("A6", element.place, f"its text is {size:g}px high", "Write 12px or more")
 
 
-def _preheader(email: Rendered) -> Element | None:
+def _preheader(email: ParsedEmail) -> Element | None:
     """The first element of the body that holds text, when it is hidden."""
     texts = (element for element in email.document.all() if element.own_text.strip())
     first = next((element for element in texts if element.closest("body") is not None), None)
     return first if first is not None and first.is_hidden else None
 
 
-def _no_secret(email: Rendered, place: str, text: str) -> Iterator[Finding]:
+def _no_secret(email: ParsedEmail, place: str, text: str) -> Iterator[Finding]:
     if email.expected.kind.carries_secret:
         secrets = (urlsplit(link).path.rpartition("/")[2] for link in email.expected.links)
         if any(len(secret) >= _SHORTEST_SECRET and secret in text for secret in secrets):
