@@ -9,15 +9,12 @@ A view reads like this; an invalid form answers 422 by itself::
         return {"form": form}
 """
 
-import gettext
 from collections.abc import Sequence
-from gettext import NullTranslations
 from typing import Any, NamedTuple
 
 import wtforms
 from pyramid.request import Request
 from wtforms.form import BaseForm
-from wtforms.i18n import messages_path
 
 
 class Problem(NamedTuple):
@@ -34,17 +31,15 @@ class Form(wtforms.Form):
     Texts are translation strings.
     """
 
-    class Meta:
-        def get_translations(self, form: "Form") -> NullTranslations:
-            # WTForms' own messages, from WTForms' own catalogues. Our forms bring their own words;
-            # these are for what no form of ours should meet.
-            folder, language = messages_path(), form.request.locale_name
-            return gettext.translation("wtforms", folder, [language], fallback=True)
-
     def __init__(self, request: Request, **initial: Any) -> None:
         """``initial`` are values by field name, for a form that nobody has sent yet."""
         self.request = request
-        super().__init__(request.POST if request.method == "POST" else None, data=initial)
+        super().__init__(
+            request.POST if request.method == "POST" else None,
+            data=initial,
+            # For WTForms' own messages, which show where a field of ours has none.
+            meta={"locales": [request.locale_name, "en"]},
+        )
 
     def validate(self, extra_validators: Any = None) -> bool:
         """Whether every field is right. If not, the response becomes 422."""
