@@ -26,7 +26,7 @@ def malformed_requests_tween(handler: Handler, registry: Registry) -> Handler:
     def tween(request: Request) -> Response:
         if (request.content_length or 0) > LARGEST_BODY:
             raise HTTPRequestEntityTooLarge()
-        # For any other character set WebOb warns, and where warnings are errors it fails.
+        # Reading the fields in another character set, WebOb raises a DeprecationWarning.
         if request.charset != "UTF-8":
             raise HTTPBadRequest()
         try:

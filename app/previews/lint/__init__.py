@@ -1,8 +1,7 @@
-"""The lint: STANDARDS A as code, over an email as it goes out.
+"""The lint: checks an email against STANDARDS A.
 
-It reads the bytes that a relay would get, so what it finds is what readers would see. Every
-standard that a program can judge is a function here that yields findings; what takes a person or a
-browser (tone, sideways scroll, a program that inverts colours) is looked at elsewhere.
+It reads the bytes that a relay would get. Each standard that a program can check is a function that
+yields findings. Tone, sideways scroll and programs that invert colours need a person or a browser.
 """
 
 from collections.abc import Callable, Iterator
@@ -43,7 +42,7 @@ RULES: tuple[Callable[[ParsedEmail], Iterator[Finding]], ...] = (
     layout.buttons,
     layout.amounts,
     layout.width,
-    layout.endless_words,
+    layout.long_words,
     links.links,
     links.support,
     links.reason,
@@ -53,15 +52,16 @@ RULES: tuple[Callable[[ParsedEmail], Iterator[Finding]], ...] = (
     plain_text.words,
     plain_text.rows,
     forbidden_text.leftovers,
-    forbidden_text.strangers_words,
+    forbidden_text.unconfirmed_text,
     structured_data.structured_data,
     clients.support,
 )
 
 
 def lint(source: bytes, expected: Expected) -> list[Finding]:
-    """What is wrong with the email ``source``, the bytes of a whole message, by the order of the
-    standards. An empty list: nothing that a program can see.
+    """The findings about ``source``, the bytes of a whole message, in the order of ``RULES``.
+
+    ``expected`` says what the email was made from.
     """
     email = ParsedEmail(source, expected)
     return list(dict.fromkeys(finding for rule in RULES for finding in rule(email)))

@@ -1,4 +1,4 @@
-"""What the styles of an email come to, for readers in light and in dark surroundings."""
+"""The styles that an element of an email has, in light and in dark mode (CSS Cascading 4)."""
 
 import re
 from collections import defaultdict
@@ -18,8 +18,8 @@ _INHERITED = re.compile(
 
 
 class Surroundings(StrEnum):
-    """The surroundings an email is read in. Light is also what a mail program shows that ignores
-    ``<style>``.
+    """The colour scheme of the mail program. One that ignores ``<style>`` shows the light styles in
+    both.
     """
 
     LIGHT = "light"
@@ -34,7 +34,7 @@ class _Block(NamedTuple):
 
 
 class Cascade:
-    """The styles of one document: inline, and over them the dark block's (CSS Cascading 4, 6)."""
+    """The styles of one document: inlined ones, and in dark mode those of the dark block too."""
 
     def __init__(self, document: Document) -> None:
         self._dark_blocks: dict[Element, list[_Block]] = defaultdict(list)
@@ -56,8 +56,8 @@ class Cascade:
     def value(
         self, element: Element, name: str, surroundings: Surroundings = Surroundings.LIGHT
     ) -> str:
-        """The value of the property ``name`` as it is written, inherited where it inherits; ``""``
-        when nobody declares one.
+        """The value of the property ``name`` as written, from the element or, for a property that
+        inherits, from one around it. ``""`` when there is none.
         """
         sources = element.lineage() if _INHERITED.fullmatch(name) else (element,)
         for source in sources:
@@ -69,8 +69,8 @@ class Cascade:
     def _declared(
         self, element: Element, surroundings: Surroundings = Surroundings.LIGHT
     ) -> Mapping[str, str]:
-        """What is declared for this very element, the strongest declaration of each property."""
-        # bgcolor and nowrap are as weak as a rule of the browser's own (HTML 15.2).
+        """Property to value, for the strongest declaration of each. Nothing is inherited."""
+        # The attributes bgcolor and nowrap are weaker than any declaration (HTML 15.2).
         values = {}
         if element.get("bgcolor"):
             values["background-color"] = element.get("bgcolor")
@@ -89,7 +89,7 @@ class Cascade:
 
 
 def _split(declarations: tuple[css.Declaration, ...]) -> _Block:
-    """The block of these declarations, shorthands taken apart."""
+    """The block of these declarations, with the longhands of the shorthands that rules ask for."""
     split = _Block({}, {})
     for declaration in declarations:
         block = split.important if declaration.important else split.normal
@@ -104,6 +104,6 @@ def _split(declarations: tuple[css.Declaration, ...]) -> _Block:
 
 
 def pixels(value: str) -> float | None:
-    """A length in CSS pixels; None when it is not given in them."""
+    """A length in CSS pixels; None when its unit is another."""
     match = re.fullmatch(r"(-?\d+(?:\.\d+)?)(px)?", value.strip())
     return float(match[1]) if match and (match[2] or float(match[1]) == 0) else None

@@ -1,4 +1,4 @@
-"""What the rules need of a style sheet or a style attribute, as tinycss2 and cssselect2 read it."""
+"""Reads style sheets and style attributes with tinycss2, and selectors with cssselect2."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,20 +27,20 @@ def declarations(style: Any) -> tuple[Declaration, ...]:
 
 
 def statements(style_sheet: str) -> Iterator[Any]:
-    """The qualified rules and at-rules of tinycss2, in their order. What is neither is left out."""
+    """tinycss2's qualified rules and at-rules, in their order. Parse errors are left out."""
     for node in tinycss2.parse_stylesheet(style_sheet, skip_comments=True):
         if node.type in ("qualified-rule", "at-rule"):
             yield node
 
 
 def rules(at_rule: Any) -> list[Any]:
-    """The qualified rules in the block of an at-rule; none where it has no block."""
+    """The qualified rules in an at-rule's block. An at-rule without a block has none."""
     nodes = tinycss2.parse_rule_list(at_rule.content or [])
     return [node for node in nodes if node.type == "qualified-rule"]
 
 
 def selectors(prelude: Any) -> list[Any]:
-    """The selectors of cssselect2; none when one of them is invalid (Selectors 4, 4.1)."""
+    """cssselect2's selectors. One invalid selector empties the whole list (Selectors 4, 4.1)."""
     try:
         return list(cssselect2.compile_selector_list(prelude))
     except cssselect2.SelectorError:
@@ -48,5 +48,5 @@ def selectors(prelude: Any) -> list[Any]:
 
 
 def text(nodes: Any) -> str:
-    """The CSS that tinycss2 has read ``nodes`` from, without white space around it."""
+    """The text of tinycss2's ``nodes``, without white space around it."""
     return str(tinycss2.serialize(nodes or [])).strip()

@@ -10,11 +10,11 @@ _NEVER_SHOWN = frozenset({"head", "title", "style", "script"})
 
 
 class Element(HtmlElement):
-    """An element of lxml. What the rules need beyond lxml's own methods is here."""
+    """An element of lxml, with methods that the rules share."""
 
     @property
     def place(self) -> str:
-        """Where it stands, for people: ``HTML, line 12, <td class="content">``."""
+        """The place for a finding: ``HTML, line 12, <td class="content">``."""
         name = f' class="{self.get("class")}"' if self.get("class") else ""
         return f"HTML, line {self.sourceline}, <{self.tag}{name}>"
 
@@ -38,7 +38,7 @@ class Element(HtmlElement):
 
     @property
     def is_hidden(self) -> bool:
-        """Whether no reader sees it: it is no content, or it or an element around it is hidden."""
+        """Whether readers do not see it: it, or an element around it, is hidden or no content."""
         return any(
             element.tag in _NEVER_SHOWN
             or "hidden" in element.attrib
@@ -82,10 +82,10 @@ class Document:
         return [(comment.text, comment.sourceline) for comment in self.root.xpath("//comment()")]
 
     def all(self, *tags: str) -> list[Element]:
-        """The elements with one of ``tags``, or all, in the order of the source."""
+        """The elements with one of ``tags``, or all elements, in the order of the source."""
         return list(self.root.iter(*tags or "*"))
 
     @cached_property
     def visible(self) -> list[Element]:
-        """The elements in the root that are shown to people."""
+        """The elements that readers see."""
         return [element for element in self.root.iterdescendants("*") if not element.is_hidden]

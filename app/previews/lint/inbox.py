@@ -1,4 +1,4 @@
-"""A6: what an inbox shows of an email before it is opened."""
+"""A6: what an inbox shows of an unopened email: subject and preheader."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -8,29 +8,29 @@ from app.previews.lint.document import Element
 from app.previews.lint.finding import Finding
 from app.previews.lint.parsed_email import ParsedEmail
 
-SUBJECT = range(8, 61)
-PREHEADER = range(30, 141)
-"""How many characters they may have."""
-HIDDEN = {
+SUBJECT_LENGTHS = range(8, 61)
+PREHEADER_LENGTHS = range(30, 141)
+"""Characters."""
+HIDING_STYLE = {
     "display": "none",
     "max-height": "0",
     "max-width": "0",
     "overflow": "hidden",
     "mso-hide": "all",
 }
-"""How a preheader is hidden; a tiny font or the page's colour is what spam does."""
+"""The style that hides a preheader. Spam filters count a tiny font or the page's colour."""
 _SHORTEST_SECRET = 12
 
 
 def subject(email: ParsedEmail) -> Iterator[Finding]:
-    """The fact first, short enough for a list, and nothing that opens an account."""
+    """Short enough for an inbox, the fact first, and without the secret of a link."""
     text = str(email.message.get("Subject", ""))
-    if len(text) not in SUBJECT:
+    if len(text) not in SUBJECT_LENGTHS:
         yield Finding(
             "A6",
             "header Subject",
             f"has {len(text)} characters",
-            f"Write {SUBJECT[0]} to {SUBJECT[-1]}",
+            f"Write {SUBJECT_LENGTHS[0]} to {SUBJECT_LENGTHS[-1]}",
         )
     if text.startswith(("[", email.expected.site.name)):
         yield Finding(
@@ -43,7 +43,7 @@ def subject(email: ParsedEmail) -> Iterator[Finding]:
 
 
 def preheader(email: ParsedEmail) -> Iterator[Finding]:
-    """The line beside the subject: hidden in the email, and not its heading over again."""
+    """The line that an inbox shows beside the subject: hidden in the email, and no repetition."""
     if email.html is None:
         return
     element = _preheader(email)
@@ -51,12 +51,12 @@ def preheader(email: ParsedEmail) -> Iterator[Finding]:
         yield Finding("A6", "HTML", "has no preheader", "Begin the body with a hidden one")
         return
     text = " ".join(element.text_content().split())
-    if len(text) not in PREHEADER:
+    if len(text) not in PREHEADER_LENGTHS:
         yield Finding(
             "A6",
             element.place,
             f"the preheader has {len(text)} characters",
-            f"Write {PREHEADER[0]} to {PREHEADER[-1]}",
+            f"Write {PREHEADER_LENGTHS[0]} to {PREHEADER_LENGTHS[-1]}",
         )
     headings = [" ".join(heading.text_content().split()) for heading in email.document.all("h1")]
     for shown in (str(email.message.get("Subject", "")), *headings):
@@ -65,7 +65,7 @@ def preheader(email: ParsedEmail) -> Iterator[Finding]:
                 "A6", element.place, f"the preheader repeats {shown!r}", "Say what comes next"
             )
     style = email.cascade.declared(element)
-    for name, value in HIDDEN.items():
+    for name, value in HIDING_STYLE.items():
         if style.get(name, "").removesuffix("px") != value:
             yield Finding(
                 "A6", element.place, f"lacks {name}:{value}", "Hide the preheader in all five ways"
@@ -74,7 +74,7 @@ def preheader(email: ParsedEmail) -> Iterator[Finding]:
 
 
 def tiny_text(email: ParsedEmail) -> Iterator[Finding]:
-    """Text too small to read counts as hidden, and SpamAssassin counts it against the email."""
+    """No text is too small to read; SpamAssassin takes tiny text for hidden text."""
     for element in email.document.visible:
         size = pixels(email.cascade.value(element, "font-size"))
         if element.own_text.strip() and size is not None and size < 12:
@@ -82,7 +82,7 @@ def tiny_text(email: ParsedEmail) -> Iterator[Finding]:
 
 
 def _preheader(email: ParsedEmail) -> Element | None:
-    """The first element of the body that holds text, when it is hidden."""
+    """The first element of the body that holds text, provided it is hidden."""
     texts = (element for element in email.document.all() if element.own_text.strip())
     first = next((element for element in texts if element.closest("body") is not None), None)
     return first if first is not None and first.is_hidden else None

@@ -1,4 +1,4 @@
-"""A7: HTML that every program and screen reader understands and that asks nothing of the reader."""
+"""A7: HTML that every mail program and screen reader understands, without scripts or tracking."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _METAS = {
 
 
 def head(email: ParsedEmail) -> Iterator[Finding]:
-    """What a program wants to know before it shows the first letter."""
+    """Doctype, language, direction, character set, metas and title."""
     if email.html is None:
         return
     document = email.document
@@ -30,10 +30,12 @@ def head(email: ParsedEmail) -> Iterator[Finding]:
     language = email.expected.to.locale.replace("_", "-")
     if not any(element.get("lang") == language for element in document.all("html")):
         yield Finding("A7", "<html>", f"its lang is not {language}", "Take the recipient's locale")
-    reads = direction(email.expected.to.locale)
-    if not any(element.get("dir") == reads for element in document.all("html")):
-        yield Finding("A16", "<html>", f"its dir is not {reads}", f'Say dir="{reads}"')
-    # HTML 4.2.5.4: a program looks no further than this for the character set.
+    writing_direction = direction(email.expected.to.locale)
+    if not any(element.get("dir") == writing_direction for element in document.all("html")):
+        yield Finding(
+            "A16", "<html>", f"its dir is not {writing_direction}", f'Say dir="{writing_direction}"'
+        )
+    # HTML 4.2.5.4: a browser looks for the character set in the first 1024 octets only.
     if not re.search(rb'<meta charset="?utf-8', email.html.encode()[:1024], re.IGNORECASE):
         yield Finding(
             "A7",
@@ -53,7 +55,7 @@ def head(email: ParsedEmail) -> Iterator[Finding]:
 
 
 def tables(email: ParsedEmail) -> Iterator[Finding]:
-    """A screen reader announces a table of lines, and must not announce one that only lays out."""
+    """A data table has headers for screen readers; a layout table has the role presentation."""
     for table in email.document.all("table"):
         cells = (cell for cell in table.iterdescendants("*") if cell.closest("table") is table)
         headers = [cell for cell in cells if cell.tag == "th"]
@@ -66,7 +68,7 @@ def tables(email: ParsedEmail) -> Iterator[Finding]:
             yield Finding(
                 "A7",
                 table.place,
-                "neither lays out nor has headers",
+                "has neither headers nor the role presentation",
                 'Say role="presentation", or give its rows or columns <th scope>',
             )
         for header in headers:
@@ -75,7 +77,7 @@ def tables(email: ParsedEmail) -> Iterator[Finding]:
 
 
 def content(email: ParsedEmail) -> Iterator[Finding]:
-    """One heading of the first rank, and nothing that runs, loads or watches."""
+    """One ``<h1>``, and nothing that runs, loads other content or tracks the reader."""
     if email.html is None:
         return
     headings = len(email.document.all("h1"))

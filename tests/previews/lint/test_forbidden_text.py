@@ -11,9 +11,9 @@ PAID = "Test payment: no money moved."
         "a name unfilled": (
             said(PAID, "%(paid)s"),
             "A12",
-            "'%(paid)s' is a name that nobody filled",
+            "'%(paid)s' is a placeholder without",
         ),
-        "a missing value": (said(PAID, "Paid with None"), "A12", "is a value that was missing"),
+        "a missing value": (said(PAID, "Paid with None"), "A12", "is a missing value"),
         "a value of Python": (said(PAID, "Decimal(1)"), "A12", "is how Python shows a value"),
         "escaped twice": (
             Email(html=((f">{PAID}<", ">You &amp;amp; we<"),), text=((PAID, "You &amp; we"),)),

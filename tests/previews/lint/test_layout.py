@@ -54,7 +54,7 @@ FORTY_LETTERS = "Donaudampfschifffahrtsgesellschaftskapitaen"
         "a width that Outlook ignores": (
             Email(html=(("max-width:600px", "max-width:560px"),)),
             "A9",
-            "Outlook knows no max-width",
+            "Outlook ignores max-width",
         ),
         "an endless word": (
             Email(

@@ -90,7 +90,7 @@ def with_secret(expected: Expected) -> Expected:
         "a secret whose life nobody knows": (
             Email(kind="welcome", expected=with_secret),
             "A11",
-            "does not know how long the link lives",
+            "does not say how long the link lives",
         ),
     }
 )
