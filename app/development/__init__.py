@@ -1,7 +1,7 @@
-"""What only developers see: the mailbox with every email that was written, and the previews of
-every email there can be. Both show an email in the same way.
+"""Pages for developers: the mailbox with every email in the outbox, and the previews of every kind.
 
-Included in debug mode and never in production, since whoever reads a mailbox owns its accounts.
+They are included in debug mode and never in production: whoever reads the mailbox can open every
+account with the links in it.
 """
 
 from importlib import import_module

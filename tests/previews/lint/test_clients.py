@@ -103,13 +103,13 @@ def test_the_table_is_made_of_what_the_newest_test_of_each_program_says() -> Non
     assert made["features"] == {
         "css-gap": {"title": "gap", "tested": "2022-12-28", "lacking": ["Gmail"]}
     }
-    assert json.loads(client_support.written(made)) == made
+    assert json.loads(client_support.table_json(made)) == made
 
 
 def test_the_table_that_the_lint_uses_is_as_the_script_writes_it() -> None:
     text = client_support.TABLE.read_text("utf-8")
     table = json.loads(text)
-    assert client_support.written(table) == text
+    assert client_support.table_json(table) == text
     assert table["licence"] == client_support.LICENCE
     named = {name for feature in table["features"].values() for name in feature["lacking"]}
     assert named <= set(client_support.CLIENTS.values())
