@@ -12,8 +12,8 @@ CONTEXT_LINES = 3
 
 @dataclass(frozen=True, slots=True)
 class TemplateProblem:
-    """An error's message and its place: the template's path, the line (from 1), and the lines around
-    it with their numbers. The place is empty when no template caused the error.
+    """An error's message and its place: the template's path, the line (from 1), and the lines
+    around it with their numbers. The place is empty when no template caused the error.
     """
 
     message: str
