@@ -1,4 +1,4 @@
-"""The visitor's cookie: what goes in comes out, and nothing else is believed."""
+"""The visitor's cookie. One that we did not sign counts as none."""
 
 import json
 

@@ -55,8 +55,10 @@ def _check_pair(
 
 
 def colour(value: str) -> str | None:
-    """The opaque colour that a CSS value names, as ``#rrggbb``; None when it names none."""
-    parsed = parse_color(value)
+    """An opaque colour, given in numbers such as ``#rgb`` or ``rgb(r, g, b)``, as ``#rrggbb``; None
+    for any other value, also for a colour's name.
+    """
+    parsed = None if value.isalpha() else parse_color(value)
     if not isinstance(parsed, RGBA) or parsed.alpha < 1:
         return None
     return "#" + "".join(f"{round(255 * part):02x}" for part in parsed[:3])

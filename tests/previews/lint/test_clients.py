@@ -1,4 +1,4 @@
-"""What mail programs lack."""
+"""Features that mail programs lack."""
 
 import json
 
@@ -55,7 +55,7 @@ def test_css_goes_by_the_names_of_can_i_email(style: str, feature: str) -> None:
 
 
 def test_what_was_reviewed_is_in_use_and_really_lacking() -> None:
-    """What nobody uses any more, or nobody lacks, needs no review."""
+    """A feature that no email uses, or no program lacks, needs no review."""
     used = {
         feature
         for kind in REGISTRY.email_kinds

@@ -1,4 +1,4 @@
-"""As much CSS as the lint understands, and what it comes to."""
+"""Style sheets, selectors and the cascade, as the lint reads them."""
 
 import pytest
 from cssselect2 import ElementWrapper
@@ -135,5 +135,6 @@ def test_contrast_is_what_wcag_says(one: str, other: str, ratio: float) -> None:
     assert contrast(colour(one) or "", colour(other) or "") == pytest.approx(ratio, abs=0.005)
 
 
-def test_a_colour_by_name_is_unknown() -> None:
-    assert colour("rebeccapurple") is None
+@pytest.mark.parametrize("value", ["rebeccapurple", "red", "transparent", "#1234"])
+def test_a_colour_by_name_is_unknown(value: str) -> None:
+    assert colour(value) is None

@@ -1,4 +1,4 @@
-"""A12 and A15: nothing is left over, and nobody else speaks."""
+"""A12 and A15: leftovers of templates and unconfirmed text."""
 
 from tests.previews.lint.broken import Email, broken, is_found_out, said, source
 
@@ -42,5 +42,5 @@ PAID = "Test payment: no money moved."
         ),
     }
 )
-def test_words_that_nobody_meant_are_found_out(email: Email, rule: str, words: str) -> None:
+def test_forbidden_text_is_found(email: Email, rule: str, words: str) -> None:
     assert is_found_out(email, rule, words)

@@ -69,5 +69,7 @@ FORTY_LETTERS = "Donaudampfschifffahrtsgesellschaftskapitaen"
         ),
     }
 )
-def test_what_fits_no_thumb_or_no_screen_is_found_out(email: Email, rule: str, words: str) -> None:
+def test_what_does_not_fit_a_thumb_or_a_screen_is_found(
+    email: Email, rule: str, words: str
+) -> None:
     assert is_found_out(email, rule, words)

@@ -94,5 +94,5 @@ def with_secret(expected: Expected) -> Expected:
         ),
     }
 )
-def test_a_link_or_a_reader_left_alone_is_found_out(email: Email, rule: str, words: str) -> None:
+def test_wrong_links_and_missing_reasons_are_found(email: Email, rule: str, words: str) -> None:
     assert is_found_out(email, rule, words)

@@ -1,4 +1,4 @@
-"""A7: HTML for everybody."""
+"""A7: HTML that every mail program and screen reader understands."""
 
 from tests.previews.lint.broken import Email, broken, is_found_out
 

@@ -1,4 +1,4 @@
-"""A8: styles that survive."""
+"""A8: styles that every mail program keeps."""
 
 from tests.previews.lint.broken import Email, broken, is_found_out
 
