@@ -26,7 +26,7 @@ _TEXT_LEFTOVERS = {
 
 def leftovers(email: ParsedEmail) -> Iterator[Finding]:
     """No template tag, Markdown or Python value is left over, unless the context holds it."""
-    given = " ".join(email.expected.words.split())
+    given = " ".join(email.expected.given_text.split())
     shown = "\n".join(element.own_text for element in email.document.visible)
     subject = str(email.message.get("Subject", ""))
     for place, text, patterns in (
@@ -49,7 +49,7 @@ def unconfirmed_text(email: ParsedEmail) -> Iterator[Finding]:
     expected = email.expected
     if not expected.kind.confirms_address:
         return
-    written = set(expected.words.splitlines()) - {*expected.links, expected.site.name, ""}
+    written = set(expected.given_text.splitlines()) - {*expected.links, expected.site.name, ""}
     header = email.message.get("To")
     names = {address.display_name for address in header.addresses} if header is not None else set()
     for words in sorted(written | names - {""}):

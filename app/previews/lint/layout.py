@@ -70,7 +70,7 @@ def amounts(email: ParsedEmail) -> Iterator[Finding]:
     for element in email.document.visible:
         nowrap = email.cascade.value(element, "white-space") == "nowrap"
         for match in _AMOUNT.finditer(element.own_text):
-            if not nowrap and match[0] not in email.expected.words:
+            if not nowrap and match[0] not in email.expected.given_text:
                 yield Finding(
                     "A9",
                     element.place,

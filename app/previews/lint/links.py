@@ -40,7 +40,7 @@ def links(email: ParsedEmail) -> Iterator[Finding]:
     if email.html is None:
         for url in _URL.findall(email.text or ""):
             problem = _wrong_destination(email, url.rstrip(".,;:!?)"))
-            if problem and url not in email.expected.words:
+            if problem and url not in email.expected.given_text:
                 yield Finding("A10", "text", *problem)
 
 

@@ -26,7 +26,7 @@ class Expected:
     sender: str
 
     @property
-    def words(self) -> str:
+    def given_text(self) -> str:
         """The text of the context, the recipient's name and the site's. Rules accept it wherever it
         looks like a mistake, because people wrote it.
         """
