@@ -35,6 +35,13 @@ NEEDED = [
     "zxcvbn>=4.5",
 ]
 
+# The previews of emails and the lint that checks them. A shop that only sends does without.
+FOR_PREVIEWS = [
+    "cssselect2>=0.8",
+    "lxml>=6",
+    "tinycss2>=1.5",
+]
+
 FOR_TESTS = [
     "aiosmtpd>=1.4.6",
     "cryptography>=46",
@@ -65,7 +72,11 @@ setup(
     python_requires=">=3.11",
     install_requires=NEEDED,
     # The lock files take psycopg with its own libpq, so that installing needs no compiler.
-    extras_require={"binary": ["psycopg[binary]"], "test": FOR_TESTS},
+    extras_require={
+        "binary": ["psycopg[binary]"],
+        "previews": FOR_PREVIEWS,
+        "test": FOR_TESTS,
+    },
     packages=[*find_packages(include=["app", "app.*"]), "app.templates"],
     package_dir={"app.templates": "templates"},
     package_data={

@@ -1,9 +1,8 @@
-"""Makes the lint's table of what mail programs lack out of the data of Can I email.
+"""Writes the lint's table of what mail programs lack, from the data of Can I email.
 
     python scripts/client_support.py PATH_TO_CANIEMAIL_JSON
 
-The data is https://www.caniemail.com/api/data.json. The application and its tests need only the
-table, so this is run by hand when there is newer data.
+The data is https://www.caniemail.com/api/data.json. Run this by hand when there is newer data.
 """
 
 import json
@@ -42,10 +41,10 @@ CLIENTS = {
     ("web-de", "android"): "WEB.DE for Android",
     ("t-online-de", "desktop-webmail"): "T-Online",
 }
-"""The programs that matter, by the family and platform that the data names them by."""
+"""The programs that the table covers, by their family and platform in the data."""
 
 CATEGORIES = ("css", "html")
-"""Images and protocols are no matter of an email's own HTML."""
+"""The data's other categories, images and protocols, are not about an email's HTML."""
 
 LICENCE = """\
 MIT License
@@ -66,12 +65,12 @@ NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPO
 NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES
 OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN
 CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
-"""Of Can I email, https://github.com/hteumeuleu/caniemail, whose results the table condenses."""
+"""The licence of Can I email (https://github.com/hteumeuleu/caniemail)."""
 
 
 def table(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of ``data``: every feature that a program lacks, with those that lack it by the
-    latest test of each. Partial support is support.
+    """The features that at least one program lacks, each with the programs that lack it in their
+    latest test. Partial support counts as support.
     """
     return {
         "source": "https://www.caniemail.com/",
@@ -91,14 +90,14 @@ def table(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _lacking(stats: Mapping[str, Any]) -> Iterator[str]:
     for (family, platform), name in CLIENTS.items():
-        # Versions stand in the order of their tests, and the newest comes last.
+        # The results are in the order of the tests. The last one is the newest.
         results = list(stats.get(family, {}).get(platform, {}).values())
         if results and results[-1].split()[0] == "n":
             yield name
 
 
-def written(table: Mapping[str, Any]) -> str:
-    """The table as JSON with a line for each feature, so that a newer one can be compared."""
+def table_json(table: Mapping[str, Any]) -> str:
+    """The table as JSON with one line for each feature, so that a diff shows what has changed."""
     features = ",\n".join(
         f"    {json.dumps(slug)}: {json.dumps(feature, ensure_ascii=False)}"
         for slug, feature in table["features"].items()
@@ -113,4 +112,4 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit((__doc__ or "").strip())
     source = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    TABLE.write_text(written(table(source)), "utf-8")
+    TABLE.write_text(table_json(table(source)), "utf-8")

@@ -1,7 +1,7 @@
-"""Take the pictures of docs/images from a running shop: ``./run screenshots``.
+"""Takes the pictures in docs/images from a running shop: ``./run screenshots``. Needs Chromium.
 
 The script serves the shop on a free port, with a new database in a temporary folder. A browser
-signs up, confirms the address, buys something and opens the mailbox. Needs Chromium.
+signs up, confirms the address, buys something and opens the mailbox.
 """
 
 import os
@@ -48,9 +48,9 @@ def main() -> None:
 
 @contextmanager
 def running_shop() -> Iterator[str]:
-    """The address of a shop that runs for the block."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    """Serves the shop while the block runs. Yields its address."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
     url = f"http://localhost:{port}"
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(  # noqa: S603 (the arguments are our own)
@@ -71,7 +71,7 @@ def running_shop() -> Iterator[str]:
 
 
 def wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
-    """Wait until the shop answers."""
+    """Wait until the shop is ready. Ends with code 1 after ``START_SECONDS``, or when it ended."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
@@ -83,7 +83,7 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
 
 
 def buy_something(page: Page) -> int:
-    """Walk from the sign-up to the receipt. Returns the id of the receipt's email."""
+    """Sign up, sign in, buy three products. Returns the id of the receipt's email."""
     page.goto("/sign-up")
     submit(page, email="ada@example.org", password=PASSWORD)
     page.goto(link_in_newest_email(page, "/confirm/"))
@@ -105,14 +105,14 @@ def buy_something(page: Page) -> int:
 
 
 def submit(page: Page, **fields: str) -> None:
-    """Fill in the fields of the page's first form, by their names, and send it."""
+    """Fill in fields of the page's first form, by name, and submit it."""
     for name, value in fields.items():
         page.locator(f"main [name={name}]").fill(value)
     page.locator("main form button[type=submit]").first.click()
 
 
 def link_in_newest_email(page: Page, path: str) -> str:
-    """The first link of the newest email whose address holds ``path``."""
+    """The first link in the newest email that contains ``path``."""
     [newest, *_] = page.request.get("/dev/mailbox.json").json()
     return str(next(link for link in newest["links"] if path in link))
 

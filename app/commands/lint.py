@@ -3,13 +3,15 @@
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from app.commands.application import INI, load_application
 from app.mail.message import BodyFormat
-from app.previews.lint import Finding
-from app.previews.preview import compose_preview, findings_of, previews_of
+
+if TYPE_CHECKING:
+    from app.previews.lint import Finding
 
 
 @click.command(short_help="Check every sample of every email.")
@@ -20,6 +22,10 @@ def lint(ini: Path) -> None:
     A finding names the rule, the place, the problem and the cure. The exit code is 1 when there is
     any finding.
     """
+    try:
+        from app.previews.preview import compose_preview, findings_of, previews_of
+    except ModuleNotFoundError as error:
+        raise click.ClickException(str(error)) from None
     registry = load_application(ini)[0].registry
     # A problem of the layout is in every email, and is printed once.
     found: dict[tuple[str, str, str], list[tuple[str, Finding]]] = defaultdict(list)

@@ -6,7 +6,6 @@ import click
 
 from app.commands.application import INI, load_application
 from app.mail.smtp.mime import message_bytes
-from app.previews.preview import compose_preview, previews_of
 
 
 @click.command(short_help="Write samples of emails as files.")
@@ -25,6 +24,10 @@ def preview(ini: Path, kind: str | None, every: bool, out: Path) -> None:
 
     The same templates give the same files, so a comparison of two folders shows what a change did.
     """
+    try:
+        from app.previews.preview import compose_preview, previews_of
+    except ModuleNotFoundError as error:
+        raise click.ClickException(str(error)) from None
     registry = load_application(ini)[0].registry
     names = [known.name for known in registry.email_kinds]
     if every == (kind is not None):

@@ -1,14 +1,22 @@
-"""What only developers see: the mailbox with every email that was written, and the previews of
-every email there can be. Both show an email in the same way.
+"""Pages for developers: the mailbox with every email in the outbox, and the previews of every kind.
 
-Included in debug mode and never in production, since whoever reads a mailbox owns its accounts.
+They are included in debug mode and never in production: whoever reads the mailbox can open every
+account with the links in it.
 """
+
+from importlib import import_module
 
 from pyramid.config import Configurator
 
+from app.settings import SettingsError
+
 
 def includeme(config: Configurator) -> None:
-    """Add the routes and views."""
+    """Add the routes and views. Raises ``SettingsError`` when the extra ``previews`` is missing."""
+    try:
+        import_module("app.previews")
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"email.debug = true shows the previews of emails. {error}") from None
     config.add_route("mailbox", "/dev/mailbox")
     config.add_route("mailbox_json", "/dev/mailbox.json")
     config.add_route("mailbox_source", r"/dev/mailbox/{id:\d+}.eml")

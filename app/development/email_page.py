@@ -1,5 +1,5 @@
-"""How a developer reads an email, one of the mailbox and a preview alike: its HTML in frames of
-several widths, its text, links, attachments, headers, size and source.
+"""The page of one email, in the mailbox or as a preview: its HTML in frames of several widths, its
+text, links, attachments, headers, sizes and source.
 """
 
 import re
@@ -15,44 +15,44 @@ from pyramid.httpexceptions import HTTPGone, HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
-from app.development import frames as framing
+from app.development import frames
 from app.mail.addresses import BadAddress
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mime import message_bytes
 from app.web.translation import _
 
 GMAIL_CLIPS_AT = 102 * 1024
-"""Octets of HTML; Gmail hides what comes after them."""
+"""Octets of HTML. Gmail hides the rest of a longer email."""
 
 _HREF = re.compile(r'<a\b[^>]*\bhref="(https?://[^"]+)"', re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s<>]+")
 _PREHEADER = re.compile(r'<div class="preheader"[^>]*>(.*?)</div>', re.DOTALL)
 
-Address = Callable[..., str]
-"""Gives the path of a part of an email: ``address("html", scheme="dark")``."""
+PartPath = Callable[..., str]
+"""Returns the path of a part of the email: ``part_path("html", scheme="dark")``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several things to choose from, as a link."""
+    """One of several values to choose from, as a link."""
 
-    words: str
+    label: str
     href: str
     is_current: bool
 
 
-def reading(request: Request, email: OutboxEmail, address: Address) -> dict[str, Any]:
-    """What ``development/email.jinja2`` shows of an email, in the way that the query asks for."""
-    framing.allow_frames(request)
-    source = source_of(email)
-    look = framing.Look.of_query(request.GET)
+def email_page(request: Request, email: OutboxEmail, part_path: PartPath) -> dict[str, Any]:
+    """The values of ``development/email.jinja2``. The query says how the frames show the HTML."""
+    frames.allow_frames(request)
+    source = message_source(email)
+    options = frames.FrameOptions.from_query(request.GET)
     return {
         "email": email,
-        "frames": look.frames(address) if email.html_body is not None else [],
+        "frames": options.frames(part_path) if email.html_body is not None else [],
         "choices": [
-            (_("Width"), choices(request, "width", framing.WIDTHS, look.width)),
-            (_("Colours"), choices(request, "scheme", framing.SCHEMES, look.scheme)),
-            (_("Style"), choices(request, "style", framing.STYLES, look.style)),
+            (_("Width"), query_choices(request, "width", frames.WIDTHS, options.width)),
+            (_("Colours"), query_choices(request, "scheme", frames.SCHEMES, options.scheme)),
+            (_("Style"), query_choices(request, "style", frames.STYLES, options.style)),
         ]
         if email.html_body is not None
         else [],
@@ -64,34 +64,36 @@ def reading(request: Request, email: OutboxEmail, address: Address) -> dict[str,
         "source_size": len(source or b""),
         "html_most": GMAIL_CLIPS_AT,
         "source": source.decode("utf-8", "replace") if source is not None else None,
-        "address": address,
+        "part_path": part_path,
     }
 
 
-def choices(request: Request, name: str, words: Mapping[str, str], current: str) -> list[Choice]:
-    """A link for each value of a field of the query, which keeps the others as they are."""
+def query_choices(
+    request: Request, name: str, labels: Mapping[str, str], current: str
+) -> list[Choice]:
+    """A link for each value of one field of the query. It keeps the query's other fields."""
     return [
         Choice(
-            text,
+            label,
             f"{request.path}?{urlencode(dict(request.GET) | {name: value})}",
             value == current,
         )
-        for value, text in words.items()
+        for value, label in labels.items()
     ]
 
 
-def framed(request: Request, email: OutboxEmail) -> Response:
-    """The HTML body, for a frame. Its links open a new page."""
+def html_response(request: Request, email: OutboxEmail) -> Response:
+    """The HTML body, for a frame. Its links open in a new page."""
     if email.html_body is None:
         raise HTTPGone("This email has no HTML, or it was erased.")
-    response = Response(framing.Look.of_query(request.GET).applied_to(email.html_body))
-    response.headers["Content-Security-Policy"] = framing.POLICY
+    response = Response(frames.FrameOptions.from_query(request.GET).apply_to(email.html_body))
+    response.headers["Content-Security-Policy"] = frames.FRAME_POLICY
     return response
 
 
-def download(email: OutboxEmail, name: str) -> Response:
-    """The message byte for byte, as the relay gets it, as a file ``<name>.eml``."""
-    source = source_of(email)
+def eml_response(email: OutboxEmail, name: str) -> Response:
+    """The bytes that the relay would get, as a file ``<name>.eml``."""
+    source = message_source(email)
     if source is None:
         raise HTTPGone("This email has no bodies, or they were erased.")
     response = Response(source, content_type="message/rfc822", charset=None)
@@ -99,21 +101,23 @@ def download(email: OutboxEmail, name: str) -> Response:
     return response
 
 
-def attachment(request: Request, email: OutboxEmail) -> Response:
+def attachment_response(request: Request, email: OutboxEmail) -> Response:
     """The attachment at the position that the query names."""
-    for found in email.attachments:
-        if str(found.position) == request.GET.get("position"):
-            # Whatever it claims to be, no browser is to open it in the shop's name.
-            response = Response(found.content, content_type="application/octet-stream")
+    for attachment in email.attachments:
+        if str(attachment.position) == request.GET.get("position"):
+            # As an octet stream no browser shows it as a page of the shop, whatever its own type.
+            response = Response(attachment.content, content_type="application/octet-stream")
             response.content_disposition = (
-                f"attachment; filename*=utf-8''{quote(found.filename, safe='')}"
+                f"attachment; filename*=utf-8''{quote(attachment.filename, safe='')}"
             )
             return response
     raise HTTPNotFound("The email has no such attachment.")
 
 
-def source_of(email: OutboxEmail) -> bytes | None:
-    """The message, or None when it has no bodies, or can stand in no message."""
+def message_source(email: OutboxEmail) -> bytes | None:
+    """The bytes of the message; None when the email has no bodies, or an address that cannot be
+    put into a header.
+    """
     try:
         return message_bytes(email) if email.has_body else None
     except BadAddress:
@@ -121,13 +125,13 @@ def source_of(email: OutboxEmail) -> bytes | None:
 
 
 def headers(source: bytes | None) -> dict[str, str]:
-    """The headers of a message, decoded as people read them."""
+    """The headers of a message, decoded."""
     message = message_from_bytes(source or b"", policy=modern_policy)
     return {name: str(value) for name, value in message.items()}
 
 
 def links(email: OutboxEmail) -> list[str]:
-    """The web addresses that an email links to, each once, in their order."""
+    """The web addresses that an email links to, each once, in the order of the email."""
     if email.html_body is not None:
         found = [unescape(href) for href in _HREF.findall(email.html_body)]
     else:
@@ -136,7 +140,7 @@ def links(email: OutboxEmail) -> list[str]:
 
 
 def preheader(email: OutboxEmail) -> str:
-    """What an inbox shows after the subject; empty where the email has none."""
+    """The text that an inbox shows after the subject; ``""`` when the email has none."""
     found = _PREHEADER.search(email.html_body or "")
     return " ".join(unescape(found[1]).split()) if found else ""
 

@@ -1,8 +1,9 @@
-"""An email's HTML as it stands in a frame: how wide, in which colours, with or without its
+"""The frames that show an email's HTML: how wide, in which colour scheme, with or without its
 ``<style>``.
 
-No setting of the reader's own and no script is needed. The style sheet's question for the colour
-scheme is answered in its text, and what mail programs throw away is left out.
+This works without scripts and whatever scheme the browser has: the server changes the HTML. It
+replaces the condition ``prefers-color-scheme``, and removes the ``<style>`` that some mail programs
+remove.
 """
 
 import re
@@ -15,11 +16,11 @@ from pyramid.request import Request
 from app.web.headers import CONTENT_SECURITY_POLICY
 from app.web.translation import _
 
-POLICY = (
+FRAME_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'self'; "
     "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
-"""The Content-Security-Policy of a frame: an email may style itself and open its links, and do
+"""The Content-Security-Policy of a frame: an email may have styles and open its links, and do
 nothing else.
 """
 
@@ -31,18 +32,18 @@ WIDTHS = {
 }
 SCHEMES = {"both": _("Light and dark"), "light": _("Light"), "dark": _("Dark")}
 STYLES = {"on": _("With <style>"), "off": _("Without")}
-"""Gmail for other providers' accounts, among others, removes the style sheet."""
+"""Some mail programs remove ``<style>``, such as Gmail for the accounts of other providers."""
 
-_STYLE = re.compile(r"<style\b[^>]*>.*?</style>", re.DOTALL | re.IGNORECASE)
-_QUESTION = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
-_META = re.compile(r'(<meta name="color-scheme" content=")[^"]*"', re.IGNORECASE)
+_STYLE_ELEMENT = re.compile(r"<style\b[^>]*>.*?</style>", re.DOTALL | re.IGNORECASE)
+_SCHEME_CONDITION = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
+_SCHEME_META = re.compile(r'(<meta name="color-scheme" content=")[^"]*"', re.IGNORECASE)
 
-TRUE, FALSE = "(min-width: 0)", "(max-width: 0)"
-"""Media conditions that are always so, and never: they may stand in a longer one."""
+ALWAYS, NEVER = "(min-width: 0)", "(max-width: 0)"
+"""Media conditions that are always true and never true. Each can be part of a longer condition."""
 
 
 def allow_frames(request: Request) -> None:
-    """Let the page hold frames of this site, which other pages may not."""
+    """Let the page hold frames of this site. Other pages may hold none."""
     request.response.headers["Content-Security-Policy"] = (
         CONTENT_SECURITY_POLICY + "; frame-src 'self'"
     )
@@ -50,69 +51,67 @@ def allow_frames(request: Request) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: how wide it is, in which colours, both also in words, and the path of what stands
-    in it.
-    """
+    """One frame: a key of ``WIDTHS``, a key of ``SCHEMES``, and the path of its content."""
 
     width: str
     scheme: str
     src: str
 
     @property
-    def words(self) -> tuple[str, str]:
+    def labels(self) -> tuple[str, str]:
         return WIDTHS[self.width], SCHEMES[self.scheme]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How the HTML is looked at; an empty ``scheme`` is the reader's own."""
+class FrameOptions:
+    """How to show the HTML: keys of ``WIDTHS``, ``SCHEMES`` and ``STYLES``."""
 
     width: str
     scheme: str
     style: str
 
     @classmethod
-    def of_query(cls, query: Mapping[str, str]) -> Self:
-        """What a query asks for; whatever is missing or unknown there is chosen for it."""
+    def from_query(cls, query: Mapping[str, str]) -> Self:
+        """The options in a query. A missing or unknown one gets its default."""
 
-        def chosen(name: str, known: Mapping[str, str], otherwise: str) -> str:
+        def option(name: str, known: Mapping[str, str], default: str) -> str:
             value = query.get(name, "")
-            return value if value in known else otherwise
+            return value if value in known else default
 
         return cls(
-            chosen("width", WIDTHS, "tablet"),
-            chosen("scheme", SCHEMES, "both"),
-            chosen("style", STYLES, "on"),
+            option("width", WIDTHS, "tablet"),
+            option("scheme", SCHEMES, "both"),
+            option("style", STYLES, "on"),
         )
 
-    def frames(self, address: Callable[..., str]) -> list[Frame]:
-        """The frames that show it, the light ones and the narrow ones first."""
+    def frames(self, part_path: Callable[..., str]) -> list[Frame]:
+        """The frames to show, light before dark and narrow before wide."""
         widths = [self.width] if self.width != "all" else ["phone", "tablet", "desktop"]
         schemes = [self.scheme] if self.scheme != "both" else ["light", "dark"]
         return [
-            Frame(width, scheme, address("html", width=width, scheme=scheme, style=self.style))
+            Frame(width, scheme, part_path("html", width=width, scheme=scheme, style=self.style))
             for scheme in schemes
             for width in widths
         ]
 
-    def applied_to(self, html: str) -> str:
-        """``html`` as it stands in a frame."""
+    def apply_to(self, html: str) -> str:
+        """The HTML for a frame."""
         if self.style == "off":
-            html = _STYLE.sub("", html)
+            html = _STYLE_ELEMENT.sub("", html)
         if self.scheme in ("light", "dark"):
-            html = in_scheme(html, self.scheme)
+            html = with_colour_scheme(html, self.scheme)
         extra = '<base target="_blank">'
         if self.width in ("phone", "tablet"):
-            # Their scroll bars lie over the page and take nothing of its width.
+            # On such a device the scroll bar covers the page and does not make it narrower.
             extra += "<style>html { scrollbar-width: none }</style>"
         return html.replace("<head>", f"<head>{extra}", 1)
 
 
-def in_scheme(html: str, scheme: str) -> str:
-    """``html`` with the question for the colour scheme answered in its style sheets."""
+def with_colour_scheme(html: str, scheme: str) -> str:
+    """``html`` as a browser with that colour scheme shows it, whatever scheme this browser has."""
 
-    def answer(question: re.Match[str]) -> str:
-        return TRUE if question[1].lower() == scheme else FALSE
+    def replacement(condition: re.Match[str]) -> str:
+        return ALWAYS if condition[1].lower() == scheme else NEVER
 
-    html = _STYLE.sub(lambda sheet: _QUESTION.sub(answer, sheet[0]), html)
-    return _META.sub(rf'\1{scheme}"', html, count=1)
+    html = _STYLE_ELEMENT.sub(lambda style: _SCHEME_CONDITION.sub(replacement, style[0]), html)
+    return _SCHEME_META.sub(rf'\1{scheme}"', html, count=1)

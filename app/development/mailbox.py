@@ -1,6 +1,4 @@
-"""The development mailbox: every email of the outbox as its recipient, a developer and a test would
-want to see it.
-"""
+"""The development mailbox: every email in the outbox, for developers, and as JSON for tests."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -11,38 +9,38 @@ from pyramid.response import Response
 from pyramid.view import view_config
 from sqlalchemy import Select, delete, select
 
-from app.development import email_page as reading
+from app.development import email_page
 from app.mail.outbox.tables import UNDER_WAY, OutboxEmail, State
 from app.web.translation import _
 
-SHOWN = 200
-"""How many emails the list shows, the newest first."""
-SLOWEST_REFRESH = 600
+MOST_LISTED = 200
+"""The number of emails that the list shows, the newest first."""
+LONGEST_REFRESH = 600
 """Seconds."""
 KEPT = (*UNDER_WAY, State.SENT, State.BOUNCED)
-"""What clearing the mailbox leaves: what waits, and what really went out."""
+"""The states that clearing the mailbox keeps: waiting emails, and those that really went out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What the list is narrowed down to: pieces of the address and of the subject, and a kind."""
+    """What the list is filtered by: a part of the address, a kind and a part of the subject."""
 
     to: str = ""
     kind: str = ""
     subject: str = ""
 
     @classmethod
-    def of(cls, request: Request) -> Self:
-        """What the request's query asks for."""
+    def from_request(cls, request: Request) -> Self:
+        """The search in the request's query."""
         return cls(**{name: request.GET.get(name, "").strip() for name in cls.__slots__})
 
     @property
     def query(self) -> dict[str, str]:
-        """The same as a query, without what is empty."""
+        """The search as a query, without empty fields."""
         return {name: value for name, value in asdict(self).items() if value}
 
-    def of_emails(self) -> Select[OutboxEmail]:
-        """The emails it finds."""
+    def statement(self) -> Select[OutboxEmail]:
+        """The SELECT of the emails that it finds."""
         found = select(OutboxEmail)
         if self.to:
             found = found.where(OutboxEmail.recipient.icontains(self.to, autoescape=True))
@@ -55,8 +53,8 @@ class Search:
 
 @view_config(route_name="mailbox", renderer="development/mailbox.jinja2", request_method="GET")
 def mailbox(request: Request) -> dict[str, Any]:
-    """The list. ``?refresh=5`` loads it anew every 5 seconds."""
-    search = Search.of(request)
+    """The list. With ``?refresh=5`` the page reloads every 5 seconds."""
+    search = Search.from_request(request)
     seconds = request.GET.get("refresh", "")
     refresh = int(seconds) if seconds.isdecimal() and len(seconds) < 4 else 0
     emails = _newest(request, search)
@@ -66,14 +64,14 @@ def mailbox(request: Request) -> dict[str, Any]:
         "emails": emails,
         "search": search,
         "kinds": ["", *sorted(kinds | {search.kind} - {""})],
-        "refresh": min(refresh, SLOWEST_REFRESH),
-        "preheader": reading.preheader,
+        "refresh": min(refresh, LONGEST_REFRESH),
+        "preheader": email_page.preheader,
     }
 
 
 @view_config(route_name="mailbox", request_method="POST")
 def clear(request: Request) -> HTTPSeeOther:
-    """Delete every email that neither waits nor went out. Their business keys are free again."""
+    """Delete the emails that neither wait nor went out. Their keys can be used again."""
     request.dbsession.execute(delete(OutboxEmail).where(OutboxEmail.state.not_in(KEPT)))
     request.visitor.tell(request.localizer.translate(_("The mailbox is cleared.")))
     return HTTPSeeOther(request.route_path("mailbox"))
@@ -81,20 +79,20 @@ def clear(request: Request) -> HTTPSeeOther:
 
 @view_config(route_name="mailbox_json", renderer="json", request_method="GET")
 def mailbox_json(request: Request) -> list[dict[str, Any]]:
-    """The list for programs, newest first. It takes the same search."""
-    return [_as_json(email) for email in _newest(request, Search.of(request))]
+    """The list as JSON, the newest first, with the same search."""
+    return [_as_json(email) for email in _newest(request, Search.from_request(request))]
 
 
 @view_config(route_name="mailbox_email", renderer="development/email.jinja2", request_method="GET")
 def mailbox_email(request: Request) -> dict[str, Any]:
-    """One email. The query's search goes on to the newer and the older one."""
-    email = _email(request)
-    search = Search.of(request)
-    found = search.of_emails().with_only_columns(OutboxEmail.id).limit(1)
+    """One email, with links to the next newer and older ones that the query's search finds."""
+    email = _requested_email(request)
+    search = Search.from_request(request)
+    found = search.statement().with_only_columns(OutboxEmail.id).limit(1)
     newer = found.where(OutboxEmail.id > email.id).order_by(OutboxEmail.id)
     older = found.where(OutboxEmail.id < email.id).order_by(OutboxEmail.id.desc())
 
-    def address(part: str, **query: str) -> str:
+    def part_path(part: str, **query: str) -> str:
         path: str = request.route_path(f"mailbox_{part}", id=email.id, _query=query)
         return path
 
@@ -104,7 +102,7 @@ def mailbox_email(request: Request) -> dict[str, Any]:
         path: str = request.route_path("mailbox_email", id=id, _query=dict(request.GET))
         return path
 
-    return reading.reading(request, email, address) | {
+    return email_page.email_page(request, email, part_path) | {
         "search": search,
         "is_known": request.registry.email_kinds.get(email.kind) is not None,
         "newer": neighbour(request.dbsession.scalar(newer)),
@@ -115,30 +113,30 @@ def mailbox_email(request: Request) -> dict[str, Any]:
 @view_config(route_name="mailbox_html", request_method="GET")
 def mailbox_html(request: Request) -> Response:
     """The HTML body, for a frame."""
-    return reading.framed(request, _email(request))
+    return email_page.html_response(request, _requested_email(request))
 
 
 @view_config(route_name="mailbox_source", request_method="GET")
 def mailbox_source(request: Request) -> Response:
     """The message as a file."""
-    email = _email(request)
-    return reading.download(email, f"{email.kind}-{email.id}")
+    email = _requested_email(request)
+    return email_page.eml_response(email, f"{email.kind}-{email.id}")
 
 
 @view_config(route_name="mailbox_attachment", request_method="GET")
 def mailbox_attachment(request: Request) -> Response:
     """One of the attachments as a file."""
-    return reading.attachment(request, _email(request))
+    return email_page.attachment_response(request, _requested_email(request))
 
 
 def _newest(request: Request, search: Search) -> list[OutboxEmail]:
-    newest = search.of_emails().order_by(OutboxEmail.id.desc()).limit(SHOWN)
+    newest = search.statement().order_by(OutboxEmail.id.desc()).limit(MOST_LISTED)
     return list(request.dbsession.scalars(newest))
 
 
-def _email(request: Request) -> OutboxEmail:
+def _requested_email(request: Request) -> OutboxEmail:
     number = request.matchdict["id"]
-    # More digits than any id has would be an error of the database.
+    # A number with more digits than any id would make the database raise an error.
     email = request.dbsession.get(OutboxEmail, int(number)) if len(number) < 10 else None
     if email is None:
         raise HTTPNotFound("There is no such email.")
@@ -157,6 +155,6 @@ def _as_json(email: OutboxEmail) -> dict[str, Any]:
         "created_at": email.created_at.isoformat(),
         "text": email.text_body,
         "html": email.html_body,
-        "headers": reading.headers(reading.source_of(email)),
-        "links": reading.links(email),
+        "headers": email_page.headers(email_page.message_source(email)),
+        "links": email_page.links(email),
     }

@@ -1,8 +1,7 @@
-"""Previews: every sample of every kind as the email it would become.
+"""Composes each sample of a kind as the email that would be sent.
 
-A preview is a row of the outbox that no session knows: nothing is stored, and whatever shows,
-checks or writes out an email takes it like any other. The same templates always give the same
-bytes.
+The email is an ``OutboxEmail`` that belongs to no session, so it is never stored, and all code that
+takes an email takes it. The same templates always give the same bytes.
 """
 
 import hashlib
@@ -26,7 +25,7 @@ WRITTEN_AT = datetime(2026, 11, 22, 17, 50, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One sample of a kind in one language."""
+    """One sample of a kind in one language and body format."""
 
     kind: Kind
     sample: str
@@ -35,18 +34,18 @@ class Preview:
 
     @property
     def name(self) -> str:
-        """``purchase_receipt.short.en``, as files are called."""
+        """The name of its files: ``purchase_receipt.short.en``."""
         return f"{self.kind.name}.{self.sample}.{self.language}"
 
     @property
     def context(self) -> Any:
-        """What the email says."""
+        """The context that the email is composed from."""
         return self.kind.samples[self.sample]
 
     @property
     def to(self) -> Recipient:
-        """A customer who does not exist."""
-        # Nobody vouches for the name of one whose address is not confirmed yet.
+        """An invented customer."""
+        # An email that asks for a confirmation shows no name, because a stranger may have typed it.
         name = "" if self.kind.confirms_address else "Ada Lovelace"
         return Recipient("ada@example.org", name, self.language, self.body_format)
 
@@ -59,7 +58,7 @@ def previews_of(registry: Registry, kind: Kind) -> Iterator[Preview]:
 
 
 def compose_preview(registry: Registry, preview: Preview) -> OutboxEmail:
-    """The email of a preview. Raises whatever is wrong with its template."""
+    """The email of a preview. Raises the errors of its template."""
     settings = registry.pillarbox
     sender = settings.email.sender
     message = registry.email_composer.compose_strictly(
@@ -96,9 +95,9 @@ def compose_preview(registry: Registry, preview: Preview) -> OutboxEmail:
 
 
 def findings_of(registry: Registry, preview: Preview, email: OutboxEmail) -> list[Finding]:
-    """What the lint finds wrong with a preview's email.
+    """The lint's findings about a preview's email.
 
-    Raises ``BadAddress`` when the email can stand in no message.
+    Raises ``BadAddress`` when one of the addresses cannot be put into a header.
     """
     settings = registry.pillarbox
     sender = settings.email.sender.address

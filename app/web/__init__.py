@@ -1,6 +1,6 @@
 """What every page shares: visitor's cookie, CSRF, forms, links, headers, error pages, templates.
 
-It knows no account and no product. A page extends ``layout.jinja2`` and builds its form from
+This room knows no account and no product. A page extends ``layout.jinja2`` and builds its form from
 ``app.web.forms.Form``.
 """
 
@@ -8,7 +8,7 @@ from pyramid.config import Configurator
 
 
 def includeme(config: Configurator) -> None:
-    """Set all of it up; requests get ``request.visitor`` and ``request.link``."""
+    """Set up what pages share. Requests get ``request.visitor`` and ``request.link``."""
     config.include("app.settings")
     config.include("app.web.language")
     config.include("app.web.rendering")

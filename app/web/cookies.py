@@ -1,4 +1,4 @@
-"""The attributes of every cookie (STANDARDS B4): ours alone, over TLS, out of reach of scripts."""
+"""Reads and sets cookies. The flags of every cookie are set here (STANDARDS B4)."""
 
 from datetime import timedelta
 
@@ -7,19 +7,16 @@ from pyramid.response import Response
 
 
 def cookie_name(request: Request, name: str) -> str:
-    """``name`` as the browser knows it.
-
-    The ``__Host-`` prefix keeps sibling domains from setting the cookie.
-    """
-    return f"__Host-{name}" if _is_secure(request) else name
+    """``name`` with the prefix ``__Host-``, which keeps sibling domains from setting the cookie."""
+    return f"__Host-{name}" if _uses_https(request) else name
 
 
 def read_cookie(request: Request, name: str) -> str:
-    """The cookie's value; empty when there is none or when the cookies cannot be decoded."""
+    """The cookie's value; ``""`` when there is none or when the cookies cannot be decoded."""
     try:
         value: str = request.cookies.get(cookie_name(request, name), "")
     except UnicodeDecodeError:
-        # The request gets its 400 page, and even that page asks who is there.
+        # malformed_requests answers with the 400 page, and that page reads the cookies as well.
         return ""
     return value
 
@@ -27,10 +24,10 @@ def read_cookie(request: Request, name: str) -> str:
 def set_cookie(
     request: Request, response: Response, name: str, value: str, max_age: timedelta
 ) -> None:
-    """Put the cookie into ``response``; no value takes it back.
+    """Set the cookie in ``response``, or delete it when ``value`` is empty.
 
-    Not when the request failed: then nothing that it did is kept, and so neither is what the cookie
-    says about it.
+    A failed request sets no cookie: its transaction was rolled back, so what the cookie says about
+    it would be wrong.
     """
     if request.exception is not None:
         return
@@ -39,14 +36,13 @@ def set_cookie(
         value,
         max_age=max_age if value else timedelta(0),
         path="/",
-        secure=_is_secure(request),
+        secure=_uses_https(request),
         httponly=True,
         samesite="Lax",
     )
 
 
-def _is_secure(request: Request) -> bool:
-    # Browsers refuse Secure cookies, and so the prefix, from plain http, which only development
-    # uses.
+def _uses_https(request: Request) -> bool:
+    # Over plain http, which only development uses, browsers refuse the Secure flag and the prefix.
     base_url: str = request.registry.pillarbox.site.base_url
     return base_url.startswith("https://")

@@ -19,44 +19,44 @@ log = logging.getLogger(__name__)
 Page = dict[str, Any]
 
 
-class Words(NamedTuple):
-    """What a page says about one status."""
+class ErrorText(NamedTuple):
+    """What an error page says."""
 
     title: str
     advice: str
 
 
-WORDS = {
-    400: Words(
+ERROR_TEXTS = {
+    400: ErrorText(
         _("We could not read that request"),
         _("The address or the form was damaged on its way. Go back and try again."),
     ),
-    403: Words(
+    403: ErrorText(
         _("This page is not for you"),
         _("You have signed in, but this page is for other people."),
     ),
-    404: Words(
+    404: ErrorText(
         _("Page not found"),
         _("Nothing is at this address. If you typed it, check it for mistakes."),
     ),
-    410: Words(
+    410: ErrorText(
         _("This is gone"),
         _("It was here once and is not kept any longer."),
     ),
-    413: Words(
+    413: ErrorText(
         _("That was too much at once"),
         _("What you sent is larger than anything this shop needs. Send less."),
     ),
-    429: Words(
+    429: ErrorText(
         _("Too many tries"),
         _("Wait a few minutes, then try again."),
     ),
 }
-AWAY = Words(
+SHOP_UNAVAILABLE = ErrorText(
     _("The shop is away for a moment"),
     _("Nothing was changed. Wait a minute, then try again."),
 )
-FORM_EXPIRED = Words(
+FORM_EXPIRED = ErrorText(
     _("This form is too old"),
     _(
         "The page was open for a long time, or your browser refuses cookies. Go back, load the page"
@@ -71,51 +71,58 @@ def http_error(error: HTTPError, request: Request) -> Page:
     for name in ("Allow", "Retry-After"):
         if name in error.headers:
             request.response.headers[name] = error.headers[name]
-    return {"words": WORDS.get(error.code, WORDS[400])}
+    return {"error_text": ERROR_TEXTS.get(error.code, ERROR_TEXTS[400])}
 
 
 def form_expired(error: BadCSRFToken, request: Request) -> Page:
-    """The page of a form without its token, or one that another site sent."""
+    """The page of a form without its CSRF token, or of one that another site sent."""
     request.response.status_int = error.code
-    return {"words": FORM_EXPIRED}
+    return {"error_text": FORM_EXPIRED}
 
 
 def redirect(response: HTTPException, request: Request) -> HTTPException:
-    """A redirect that was raised is a response as it stands."""
+    """A redirect that a view has raised is itself the response."""
     return response
 
 
 def failure(error: Exception, request: Request) -> Page:
-    """The page of our own failure. What is worth a second try is left to pyramid_retry."""
+    """The page of an unexpected error. Retryable errors go on to pyramid_retry."""
     if is_error_retryable(request, error):
         raise error
     route = request.matched_route.name if request.matched_route else None
-    # The path stays out of the log: it may hold a token.
-    log.error("%s of route %s failed\n%s", request.method, route, traceback_of(error))
+    # The log gets the route and not the path, which may hold a token.
+    log.error("request failed: method=%s route=%s\n%s", request.method, route, traceback_of(error))
     request.response.status_int = 500
     return {}
 
 
-def database_away(error: OperationalError | DatabaseBusy, request: Request) -> Page:
-    """The page while the database cannot be reached, or is held too long: what was sent is not
-    kept, and the same request may succeed in a moment.
+def database_unavailable(error: OperationalError | DatabaseBusy, request: Request) -> Page:
+    """The page while the database cannot be reached or stays locked. The request changed nothing,
+    and the same request may succeed in a moment.
     """
     if is_error_retryable(request, error):
         raise error
     route = request.matched_route.name if request.matched_route else None
-    log.error("%s of route %s failed: %s", request.method, route, describe(error))
+    log.error(
+        "database unavailable to request: method=%s route=%s error=%s",
+        request.method,
+        route,
+        describe(error),
+    )
     request.response.status_int = 503
     request.response.headers["Retry-After"] = "10"
-    return {"words": AWAY}
+    return {"error_text": SHOP_UNAVAILABLE}
 
 
 def includeme(config: Configurator) -> None:
-    """Register the pages."""
+    """Register the error pages."""
     config.add_exception_view(redirect, context=HTTPException)
     config.add_exception_view(http_error, context=HTTPError, renderer="errors/refused.jinja2")
     config.add_exception_view(form_expired, context=BadCSRFToken, renderer="errors/refused.jinja2")
     for context in (OperationalError, DatabaseBusy):
-        config.add_exception_view(database_away, context=context, renderer="errors/refused.jinja2")
+        config.add_exception_view(
+            database_unavailable, context=context, renderer="errors/refused.jinja2"
+        )
     config.add_exception_view(failure, context=Exception, renderer="errors/failure.jinja2")
     config.add_notfound_view(http_error, renderer="errors/refused.jinja2")
     config.add_forbidden_view(http_error, renderer="errors/refused.jinja2")

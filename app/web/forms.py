@@ -1,27 +1,23 @@
-"""The base of every form: WTForms on a request, with errors that lead to their fields.
+"""The base of every form: WTForms filled from a request (STANDARDS C1 and C2).
 
-STANDARDS C1 and C2.
-
-A view reads like this; an invalid form answers 422 by itself::
+The error summary links to the wrong fields. An invalid form sets the status 422 itself, so a view
+reads like this::
 
     form = SignUpForm(request)
     if not form.validate():
         return {"form": form}
 """
 
-import gettext
 from collections.abc import Sequence
-from gettext import NullTranslations
 from typing import Any, NamedTuple
 
 import wtforms
 from pyramid.request import Request
 from wtforms.form import BaseForm
-from wtforms.i18n import messages_path
 
 
 class Problem(NamedTuple):
-    """One line of the error summary."""
+    """One line of the error summary. ``field_id`` is None for an error of the whole form."""
 
     field_id: str | None
     label: str
@@ -29,44 +25,39 @@ class Problem(NamedTuple):
 
 
 class Form(wtforms.Form):
-    """A form of the page; it is filled from a POST and empty otherwise.
-
-    Texts are translation strings.
-    """
-
-    class Meta:
-        def get_translations(self, form: "Form") -> NullTranslations:
-            # WTForms' own messages, from WTForms' own catalogues. Our forms bring their own words;
-            # these are for what no form of ours should meet.
-            folder, language = messages_path(), form.request.locale_name
-            return gettext.translation("wtforms", folder, [language], fallback=True)
+    """A form, empty unless a POST fills it. Its labels and messages are translation strings."""
 
     def __init__(self, request: Request, **initial: Any) -> None:
-        """``initial`` are values by field name, for a form that nobody has sent yet."""
+        """``initial`` holds the values that an unsent form shows, by field name."""
         self.request = request
-        super().__init__(request.POST if request.method == "POST" else None, data=initial)
+        super().__init__(
+            request.POST if request.method == "POST" else None,
+            data=initial,
+            # For WTForms' own messages, which show where a field of ours has none.
+            meta={"locales": [request.locale_name, "en"]},
+        )
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Whether every field is right. If not, the response becomes 422."""
+        """Whether every field is valid. If not, the response's status becomes 422."""
         is_valid: bool = super().validate(extra_validators)
         if not is_valid:
             self.request.response.status_int = 422
         return is_valid
 
     def refuse(self, field: wtforms.Field, message: str) -> None:
-        """Say what is wrong with ``field`` where only the view knows; the response becomes 422."""
+        """Add an error that only the view can find. The response's status becomes 422."""
         field.errors = [*field.errors, message]
         self.request.response.status_int = 422
 
     @property
     def problems(self) -> list[Problem]:
-        """What the error summary lists, in the order of the fields."""
-        lines = [Problem(f.id, f.label.text, f.errors[0]) for f in self if f.errors]
-        return lines + [Problem(None, "", message) for message in self.form_errors]
+        """The lines of the error summary, in the order of the fields."""
+        problems = [Problem(f.id, f.label.text, f.errors[0]) for f in self if f.errors]
+        return problems + [Problem(None, "", message) for message in self.form_errors]
 
 
 class EmailField(wtforms.EmailField):
-    """An address. Pass ``autocomplete="username"`` where it signs somebody in."""
+    """An email address. A sign-in form passes ``autocomplete="username"``."""
 
     def __init__(self, label: str, *, autocomplete: str = "email", **options: Any) -> None:
         attributes = {"autocomplete": autocomplete, "spellcheck": "false", "autocapitalize": "none"}
@@ -74,10 +65,7 @@ class EmailField(wtforms.EmailField):
 
 
 class PasswordField(wtforms.PasswordField):
-    """A password: any length may be pasted, and it is never sent back.
-
-    ``autocomplete`` as in HTML.
-    """
+    """A password, of any length, which no page shows again. ``autocomplete`` as in HTML."""
 
     def __init__(self, label: str, *, autocomplete: str, **options: Any) -> None:
         attributes = {"autocomplete": autocomplete, "spellcheck": "false", "autocapitalize": "none"}
@@ -85,18 +73,17 @@ class PasswordField(wtforms.PasswordField):
 
 
 class Choice(NamedTuple):
-    """One of the things to choose from."""
+    """One of the values of a ``ChoiceField``."""
 
     value: str
     label: str
     language: str | None = None
-    """Which language the label is in, where that is not the page's own."""
+    """The language of the label, where it is not the page's."""
 
 
 class ChoiceField(wtforms.StringField):
-    """One of a few, each with its radio button; ``missing`` says what to do when none was chosen.
-
-    Show it with ``forms.choice(field)``.
+    """One of a few values, each with a radio button. The template shows it with
+    ``forms.choice(field)``. ``missing`` is the error message when none was chosen.
     """
 
     def __init__(
@@ -107,6 +94,6 @@ class ChoiceField(wtforms.StringField):
         self.choices = choices
 
     def pre_validate(self, form: BaseForm) -> None:
-        """Refuse whatever is not among the choices."""
+        """Refuse a value that is not among the choices."""
         if self.data not in [choice.value for choice in self.choices]:
             raise wtforms.ValidationError(self.missing)

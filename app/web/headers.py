@@ -1,7 +1,4 @@
-"""The headers that every response carries (STANDARDS B10).
-
-A view overrides one by setting it itself.
-"""
+"""The headers that every response carries (STANDARDS B10). A header that a view sets wins."""
 
 from pyramid.config import Configurator
 from pyramid.events import NewResponse
@@ -19,7 +16,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     ]
 )
 
-EVERYWHERE = {
+ON_EVERY_RESPONSE = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -27,32 +24,31 @@ EVERYWHERE = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-# Pages hold the visitor's basket and form token, so no cache between the shop and the browser keeps
-# them.
-PAGES = {"Cache-Control": "private, no-cache"}
-PRIVATE = {"Cache-Control": "no-store"}
-OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
+# A page holds the visitor's basket and form token, so no cache but the browser's may keep it.
+ON_PAGES = {"Cache-Control": "private, no-cache"}
+ON_PRIVATE_PAGES = {"Cache-Control": "no-store"}
+OVER_HTTPS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 def keep_private(request: Request) -> None:
-    """Let nobody store the response: it is for somebody who is signed in."""
+    """Forbid every cache, the browser's too, to store the response."""
     request.is_private = True
 
 
 def _add_headers(event: NewResponse) -> None:
     request, response = event.request, event.response
-    headers = dict(EVERYWHERE)
-    headers |= PRIVATE if request.is_private or _has_token(request) else PAGES
+    headers = dict(ON_EVERY_RESPONSE)
+    headers |= ON_PRIVATE_PAGES if request.is_private or _has_token(request) else ON_PAGES
     if _has_token(request):
         headers["Referrer-Policy"] = "no-referrer"
     if request.registry.pillarbox.site.base_url.startswith("https://"):
-        headers |= OVER_TLS
+        headers |= OVER_HTTPS
     for name, value in headers.items():
         response.headers.setdefault(name, value)
 
 
 def _has_token(request: Request) -> bool:
-    # Every address that opens something is a route with a {token} in it.
+    # Every route whose address is a secret link has a {token} in its pattern.
     return "token" in (request.matchdict or {})
 
 

@@ -1,4 +1,4 @@
-"""The language of a page: what the customer chose, else what the browser asks for."""
+"""The language of a page: the customer's preference, else what the browser asks for."""
 
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPException
@@ -10,31 +10,31 @@ from app.i18n.languages import SOURCE, Languages
 
 
 def localizer(request: Request, language: str) -> Localizer:
-    """Translates into a language other than the page's own, as for somebody who changes it."""
+    """Translates into a language that need not be the page's."""
     return Localizer(language, request.registry.languages.translations(language))
 
 
-def _language(request: Request) -> str:
-    # Pyramid's own choice reads the query and a cookie of its own: a link could change the reader's
-    # language, and a query that cannot be decoded could not be answered by an error page.
+def _negotiate_language(request: Request) -> str:
+    # Pyramid's negotiator reads the query and a cookie. Then a link could change the reader's
+    # language, and the error page of a query that cannot be decoded would fail on the query itself.
     languages: Languages = request.registry.languages
-    if chosen := _chosen(request):
-        return languages.nearest(chosen)
-    request.add_response_callback(_vary)
+    if preference := _preference(request):
+        return languages.nearest(preference)
+    request.add_response_callback(_vary_by_language)
     tags = [name.replace("_", "-") for name in languages.names]
     found: str = request.accept_language.lookup(tags, default=SOURCE)
     return found.replace("-", "_")
 
 
-def _chosen(request: Request) -> str | None:
-    """The preference of a customer who is signed in."""
-    # The page of our own failure asks nothing of the database: it may be what failed.
+def _preference(request: Request) -> str | None:
+    """The language that a signed-in customer prefers."""
+    # The page of an unexpected error does not read the database, which may have caused the error.
     has_failed = not isinstance(request.exception, HTTPException | None)
     account = None if has_failed else getattr(request, "account", None)
     return account.locale if account else None
 
 
-def _vary(request: Request, response: Response) -> None:
+def _vary_by_language(request: Request, response: Response) -> None:
     response.vary = (*(response.vary or ()), "Accept-Language")
 
 
@@ -45,5 +45,5 @@ def _localizer(request: Request) -> Localizer:
 def includeme(config: Configurator) -> None:
     """Let ``request.locale_name`` and ``request.localizer`` follow the reader."""
     config.include("app.i18n.languages")
-    config.set_locale_negotiator(_language)
+    config.set_locale_negotiator(_negotiate_language)
     config.add_request_method(_localizer, "localizer", reify=True)

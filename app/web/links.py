@@ -1,4 +1,4 @@
-"""Links that leave the site in an email, and paths that come in from a query."""
+"""Absolute links, as emails need them, and the check of a path that comes from a query."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +12,9 @@ LONGEST_PATH = 2_000
 
 
 def link(request: Request, route_name: str, **parts: Any) -> str:
-    """The absolute address of a route, on ``site.base_url``, whatever the Host header says."""
+    """The absolute address of a route. It starts with ``site.base_url``, never with the Host
+    header.
+    """
     address: str = request.route_url(
         route_name, _app_url=request.registry.pillarbox.site.base_url, **parts
     )
@@ -20,15 +22,15 @@ def link(request: Request, route_name: str, **parts: Any) -> str:
 
 
 def has_route(request: Request, route_name: str) -> bool:
-    """Whether the application has the route; production lacks the development pages."""
+    """Whether the application has the route. Production lacks the development pages."""
     return request.registry.getUtility(IRoutesMapper).get_route(route_name) is not None
 
 
 def local_path(value: str | None) -> str | None:
     """``value`` if it is a path on this site, else None (STANDARDS B11).
 
-    A browser takes ``//host`` and ``/\\host`` for other sites and skips control characters, so none
-    of these passes.
+    A browser reads ``//host`` and ``/\\host`` as other sites and skips control characters, so each
+    of these gives None.
     """
     if value is None or len(value) > LONGEST_PATH or not value.startswith("/"):
         return None
@@ -38,14 +40,12 @@ def local_path(value: str | None) -> str | None:
 
 
 def _take_scheme_from_base_url(event: NewRequest) -> None:
-    # A proxy that speaks HTTPS for us speaks HTTP to us, and a redirect must not leave HTTPS.
+    # A proxy that takes HTTPS requests passes them on over HTTP. Redirects must lead to HTTPS.
     base_url = event.request.registry.pillarbox.site.base_url
     event.request.environ["wsgi.url_scheme"] = urlsplit(base_url).scheme
 
 
 def includeme(config: Configurator) -> None:
-    """Give requests ``request.link(route_name, **parts)``, and redirects the scheme of
-    ``site.base_url``.
-    """
+    """Add ``request.link(route_name, **parts)``. Redirects get the scheme of ``site.base_url``."""
     config.add_subscriber(_take_scheme_from_base_url, NewRequest)
     config.add_request_method(link, "link")

@@ -1,7 +1,7 @@
-"""Turns away what no form and no link of ours sends (STANDARDS B11, B12).
+"""Refuses requests that no form and no link of ours makes (STANDARDS B11, B12).
 
-Undecodable paths, queries, forms and cookies, repeated or array fields, uploaded files and NUL
-characters get a 400 page, bodies over 1 MB a 413 page.
+A path, query, form or cookie that cannot be decoded, a repeated field, an array field, an uploaded
+file and a NUL character get a 400 page. A body over 1 MB gets a 413 page.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,33 +20,33 @@ LARGEST_BODY = 1024 * 1024
 Handler = Callable[[Request], Response]
 
 
-def well_formed_tween(handler: Handler, registry: Registry) -> Handler:
-    """Let only well-formed requests through to ``handler``."""
+def malformed_requests_tween(handler: Handler, registry: Registry) -> Handler:
+    """Refuse malformed requests and pass all others to ``handler``."""
 
     def tween(request: Request) -> Response:
         if (request.content_length or 0) > LARGEST_BODY:
             raise HTTPRequestEntityTooLarge()
-        # WebOb raises a warning as an error for any other character set.
+        # Reading the fields in another character set, WebOb raises a DeprecationWarning.
         if request.charset != "UTF-8":
             raise HTTPBadRequest()
         try:
-            fields = list(_read_everything(request))
-        # A form may be nested more deeply than its reader can follow.
+            fields = list(_decoded_fields(request))
+        # RecursionError: the parts of a form can be nested too deeply for the parser.
         except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
             raise HTTPBadRequest() from error
         names = [name for name, _ in fields]
         if len(set(names)) < len(names):
             raise HTTPBadRequest()
-        if not all(_is_plain(name, value) for name, value in fields):
+        if not all(_is_single_text(name, value) for name, value in fields):
             raise HTTPBadRequest()
         return handler(request)
 
     return tween
 
 
-def _read_everything(request: Request) -> Iterator[tuple[str, Any]]:
-    """The decoded path, query and form; whatever cannot be decoded raises, and so do a cookie and
-    the dates that a response is compared with.
+def _decoded_fields(request: Request) -> Iterator[tuple[str, Any]]:
+    """The name and value of the path and of each field of query and form. Raises when one of them,
+    a cookie or a date of a conditional request cannot be decoded.
     """
     yield "path", request.path_info
     yield from (("query " + name, value) for name, value in request.GET.items())
@@ -55,11 +55,11 @@ def _read_everything(request: Request) -> Iterator[tuple[str, Any]]:
     _ = request.if_modified_since, request.if_unmodified_since
 
 
-def _is_plain(name: str, value: Any) -> bool:
+def _is_single_text(name: str, value: Any) -> bool:
     if not isinstance(value, str) or "\0" in name + value or "[" in name:
         return False
     try:
-        # A part of a form can name a character set in which half a character can be written.
+        # A part of a form can name a character set that decodes to half a surrogate pair.
         (name + value).encode()
     except UnicodeEncodeError:
         return False
@@ -67,5 +67,5 @@ def _is_plain(name: str, value: Any) -> bool:
 
 
 def includeme(config: Configurator) -> None:
-    """Put the tween where its errors become pages."""
-    config.add_tween("app.web.malformed_requests.well_formed_tween", under=EXCVIEW)
+    """Add the tween below the one that turns exceptions into error pages."""
+    config.add_tween("app.web.malformed_requests.malformed_requests_tween", under=EXCVIEW)

@@ -1,4 +1,4 @@
-"""Jinja2 as the pages use it: strict, escaping, and in the reader's language."""
+"""Jinja2 for pages: it escapes, refuses undefined names and formats in the reader's language."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,19 +17,19 @@ from app.web.links import has_route
 
 @pass_context
 def money(context: Context, minor: int, currency: str) -> str:
-    """``{{ 2400|money("EUR") }}``: an amount in minor units."""
+    """``{{ 2400|money("EUR") }}``: an amount, given in minor units such as cents."""
     return formats.money(minor, currency, _locale(context))
 
 
 @pass_context
 def percent(context: Context, basis_points: int) -> str:
-    """``{{ 1900|percent }}``: a rate in hundredths of a percent."""
+    """``{{ 1900|percent }}``: a rate, given in hundredths of a percent."""
     return formats.percent(basis_points, _locale(context))
 
 
 @pass_context
 def date(context: Context, value: datetime) -> str:
-    """``{{ order.created_at|date }}``: a day in words."""
+    """``{{ order.created_at|date }}``: a day."""
     return formats.date(value, _locale(context))
 
 
@@ -47,7 +47,7 @@ def duration(context: Context, value: timedelta) -> str:
 
 @pass_context
 def translate(context: Context, message: str) -> str:
-    """``{{ field.label.text|translate }}``: a text that was marked in Python."""
+    """``{{ field.label.text|translate }}``: a text that Python code marks for translation."""
     translated: str = context["request"].localizer.translate(message)
     return translated
 

@@ -1,6 +1,5 @@
-"""The stylesheet and the script: browsers keep them for a year.
-
-Their address changes with their content.
+"""The stylesheets, scripts and images. A browser keeps a file for a year, and a changed file has
+another address.
 """
 
 from datetime import timedelta
@@ -18,16 +17,16 @@ FOLDER = "app:static"
 
 
 class ContentHash(QueryStringCacheBuster):
-    """Adds a hash of the file to its address."""
+    """Adds a hash of the file's content to its address."""
 
     def tokenize(self, request: Request, subpath: str, parts: dict[str, Any]) -> str:
-        """The hash of the file ``subpath`` in the folder."""
+        """The hash of the file at ``subpath``. Pyramid calls this for each link."""
         path = Path(AssetResolver().resolve(f"{FOLDER}/{subpath}").abspath())
-        return _hash(path, path.stat().st_mtime_ns)
+        return _content_hash(path, path.stat().st_mtime_ns)
 
 
 @lru_cache
-def _hash(path: Path, modified: int) -> str:
+def _content_hash(path: Path, modified_ns: int) -> str:
     return sha256(path.read_bytes()).hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""Texts for people that stand in Python: marked here, translated when they are shown."""
+"""Marks texts for people in Python code. A text is translated when a page shows it."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from app.i18n.languages import DOMAIN
 
 
 class Mark(Protocol):
-    """Marks a text; ``mapping`` fills its ``${names}``."""
+    """Marks a text. ``mapping`` gives the values of its ``${names}``."""
 
     def __call__(self, text: str, *, mapping: Mapping[str, Any] | None = None) -> str: ...
 

@@ -1,7 +1,7 @@
-"""What the shop knows of somebody who has not signed in: one signed cookie (STANDARDS B4).
+"""What the shop keeps in a browser, with or without an account: one signed cookie (STANDARDS B4).
 
-The cookie is signed, not encrypted: the visitor may read it, and nobody can change it. It is sent
-only when its content has changed. A cookie that cannot be read is a new visitor, never an error.
+The cookie is signed, not encrypted: the visitor can read it but cannot change it. A response sets
+it only when its content has changed. A cookie that cannot be read counts as none, not as an error.
 """
 
 import json
@@ -14,9 +14,9 @@ from typing import Any, Self
 from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
+from webob.cookies import SignedSerializer
 
 from app.web.cookies import read_cookie, set_cookie
-from app.web.signing import derived_key, sign, unsign
 
 log = logging.getLogger(__name__)
 
@@ -25,18 +25,19 @@ LIFETIME = timedelta(days=30)
 MOST_CHARACTERS = 3_800
 """Browsers keep 4096 octets of name and value."""
 MOST_BASKET_LINES = 30
-"""So many products fit into the cookie beside everything else."""
+"""How many products fit into the cookie beside everything else."""
+_SALT = "pillarbox visitor cookie "
 
 
 @dataclass(slots=True)
 class Visitor:
-    """The content of the cookie. Whatever changes here reaches the browser with the response."""
+    """The content of the cookie. A change here reaches the browser with the response."""
 
     csrf_token: str = ""
     pending: dict[str, str] = field(default_factory=dict)
-    """What a "check your inbox" page needs to know, such as the address, by the room that asked."""
+    """What a "check your inbox" page shows, such as the address. The keys are up to the views."""
     basket_id: str = ""
-    """Names this basket while it lives, so that it becomes an order only once (STANDARDS D1)."""
+    """Identifies this basket and its content, so that it becomes one order only (STANDARDS D1)."""
     basket: dict[str, int] = field(default_factory=dict)
     """Quantities by product slug."""
     messages: list[str] = field(default_factory=list)
@@ -44,14 +45,13 @@ class Visitor:
 
     @property
     def basket_count(self) -> int:
-        """How many items lie in the basket."""
+        """The number of items in the basket."""
         return sum(self.basket.values())
 
     def set_quantity(self, slug: str, quantity: int) -> bool:
-        """Put so many of a product into the basket, 0 to take it out. False: there is no room.
+        """Set a product's quantity; 0 removes it. Returns False when the basket is full.
 
-        A basket with another content is another basket, with an id of its own: an order that the
-        old one has become stays as it is.
+        A changed basket gets a new id, so that an order made from the old content stays as it is.
         """
         if quantity <= 0:
             self.basket.pop(slug, None)
@@ -63,21 +63,21 @@ class Visitor:
         return True
 
     def empty_basket(self) -> None:
-        """Take everything out. What is put in next is another basket."""
+        """Remove everything. The next product starts a new basket."""
         self.basket_id = ""
         self.basket = {}
 
     def tell(self, message: str) -> None:
-        """Show ``message``, a sentence for people, once on the next page."""
+        """Show ``message``, a translated sentence, once on the next page."""
         self.messages.append(message)
 
     def take_messages(self) -> list[str]:
-        """The messages for this page; they are gone afterwards."""
+        """Return the messages for this page and forget them."""
         messages, self.messages = self.messages, []
         return messages
 
     def to_json(self) -> bytes:
-        """The content, without what is empty."""
+        """The fields that are not empty, as JSON; ``b""`` when all are."""
         filled = {name: value for name, value in asdict(self).items() if value}
         if not filled:
             return b""
@@ -85,53 +85,67 @@ class Visitor:
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:
-        """The visitor that ``to_json`` wrote; another shape raises ValueError or TypeError."""
-        found: dict[str, Any] = json.loads(content)
-        visitor = cls(**found)
+        """The visitor that ``to_json`` wrote. Raises ValueError or TypeError for anything else."""
+        fields: dict[str, Any] = json.loads(content)
+        visitor = cls(**fields)
         texts = [visitor.csrf_token, visitor.basket_id, *visitor.messages]
         texts += [*visitor.pending, *visitor.pending.values(), *visitor.basket]
         if not all(type(text) is str for text in texts):
-            raise TypeError("a visitor cookie of another shape")
+            raise TypeError("not the JSON of a visitor")
         if not all(type(quantity) is int for quantity in visitor.basket.values()):
-            raise TypeError("a visitor cookie of another shape")
+            raise TypeError("not the JSON of a visitor")
         return visitor
 
 
-def _visitor(request: Request) -> Visitor:
-    key = derived_key(request.registry.pillarbox.secret, "visitor cookie")
-    visitor = _read(request, key)
-    before = visitor.to_json()
+class _VisitorJson:
+    """Makes ``SignedSerializer`` sign a visitor's compact JSON."""
+
+    def dumps(self, visitor: Visitor) -> bytes:
+        return visitor.to_json()
+
+    def loads(self, content: bytes) -> Visitor:
+        return Visitor.from_json(content)
+
+
+def visitor_serializer(secret: str) -> SignedSerializer:
+    """Turns visitors into the text of their cookies and back, signed with HMAC-SHA-512.
+
+    ``loads`` raises ValueError or TypeError for a text that ``dumps`` has not made.
+    """
+    return SignedSerializer(secret, _SALT, hashalg="sha512", serializer=_VisitorJson())
+
+
+def _visitor_of(request: Request) -> Visitor:
+    """The visitor of the request's cookie, whose changes go into the response's."""
+    serializer = visitor_serializer(request.registry.pillarbox.secret)
+    try:
+        visitor: Visitor = serializer.loads(read_cookie(request, COOKIE).encode())
+    except (ValueError, TypeError, AttributeError):
+        visitor = Visitor()
+    received = visitor.to_json()
 
     def send_if_changed(request: Request, response: Response) -> None:
-        after = visitor.to_json()
-        if after != before:
-            _send(request, response, visitor, key)
+        if visitor.to_json() != received:
+            _send(request, response, visitor, serializer)
 
     request.add_response_callback(send_if_changed)
     return visitor
 
 
-def _read(request: Request, key: bytes) -> Visitor:
-    try:
-        content = unsign(key, read_cookie(request, COOKIE))
-        return Visitor.from_json(content) if content else Visitor()
-    except (ValueError, TypeError, AttributeError):
-        return Visitor()
-
-
-def _send(request: Request, response: Response, visitor: Visitor, key: bytes) -> None:
-    content = visitor.to_json()
-    signed = sign(key, content) if content else ""
+def _send(
+    request: Request, response: Response, visitor: Visitor, serializer: SignedSerializer
+) -> None:
+    signed = serializer.dumps(visitor).decode()
     if len(signed) > MOST_CHARACTERS:
-        # Messages are the part that can be done without.
+        # Only the messages can be left out.
         visitor.messages.clear()
-        signed = sign(key, visitor.to_json())
+        signed = serializer.dumps(visitor).decode()
     if len(signed) > MOST_CHARACTERS:
-        log.error("a visitor cookie of %d characters was not sent", len(signed))
+        log.error("visitor cookie too large, not sent: characters=%d", len(signed))
         return
-    set_cookie(request, response, COOKIE, signed, LIFETIME)
+    set_cookie(request, response, COOKIE, signed if visitor.to_json() else "", LIFETIME)
 
 
 def includeme(config: Configurator) -> None:
     """Give requests ``request.visitor``."""
-    config.add_request_method(_visitor, "visitor", reify=True)
+    config.add_request_method(_visitor_of, "visitor", reify=True)

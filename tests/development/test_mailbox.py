@@ -1,4 +1,4 @@
-"""The development mailbox: what it lists, finds, shows, hands out and clears."""
+"""The development mailbox: its list, search, JSON, email pages, downloads and clearing."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The previews: every email there can be, as the templates are just now."""
+"""The preview pages, composed from the templates as they are now."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -189,7 +189,7 @@ def test_a_broken_template_says_where_and_what(
     browser.get("/dev/emails/welcome")
 
 
-def test_a_fault_outside_of_templates_is_told_without_a_place(
+def test_a_problem_outside_of_templates_is_shown_without_a_place(
     browser: TestApp, folder: Path
 ) -> None:
     (folder / "email" / "welcome.jinja2").write_text("no title in it")

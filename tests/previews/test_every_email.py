@@ -21,7 +21,7 @@ from app.mail.smtp.mime import message_bytes
 from app.previews.preview import Preview, compose_preview, previews_of
 from tests.support.sending import Outbox
 
-# The registry of a configured application names the kinds and languages; nothing is sent by asking.
+# A configured application, whose registry knows the kinds and languages. It sends nothing.
 REGISTRY = configure(
     {},
     {
@@ -77,7 +77,7 @@ def email(preview: Preview) -> OutboxEmail:
 
 @pytest.fixture
 def words(preview: Preview) -> str:
-    """What the sample itself says, which may look like markup and has to come through."""
+    """The sample's own text. It may look like markup and must appear in the email."""
     return str(preview.context)
 
 

@@ -1,4 +1,4 @@
-"""The plain text of every email, read by a person once and kept: a change shows up as a difference.
+"""The plain text of every email equals a stored file, which a person has read.
 
 ``./run test --golden`` writes the files anew; look at what git shows then.
 """

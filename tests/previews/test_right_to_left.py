@@ -19,7 +19,7 @@ ARABIC = Path(__file__).with_name("locale")
 
 @pytest.fixture
 def composer(app: Router) -> Composer:
-    """Speaks Arabic too."""
+    """A composer that also composes in Arabic."""
     app.registry.languages.add(ARABIC)
     composer: Composer = app.registry.email_composer
     return composer
@@ -52,7 +52,7 @@ def test_the_page_and_the_letter_say_language_and_direction(
     for element in (page.html, page.select_one("table.letter")):
         assert element is not None
         assert (element["lang"], element["dir"]) == (language, direction)
-    # No part of it turns back, but for people's own words.
+    # Only people's own words have a direction of their own.
     turned = {element.name for element in page.select("[dir]") if element["dir"] != direction}
     assert turned <= {"span"}
 

@@ -1,4 +1,4 @@
-"""SpamAssassin, as Debian packages it, holds nothing against any of our emails."""
+"""SpamAssassin, as Debian packages it, gives none of our emails points."""
 
 import os
 import re
@@ -22,18 +22,18 @@ PREVIEWS = {
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What SpamAssassin says of every preview: starting it takes longer than judging them all."""
+    """SpamAssassin's report on every preview, from one start, because starting it takes longest."""
     if shutil.which("spamassassin") is None and "CI" not in os.environ:
         pytest.skip("spamassassin is not installed; on Debian: apt install spamassassin")
     folder = tmp_path_factory.mktemp("spamassassin")
     files: list[Path] = []
     for name, preview in PREVIEWS.items():
         email = compose_preview(REGISTRY, preview)
-        # A Date far from today would count against an email that is fine when it is sent.
+        # SpamAssassin gives points for a Date far from today, which a sent email does not have.
         email.created_at = datetime.now(UTC)
         files.append(folder / f"{name}.eml")
         files[-1].write_bytes(message_bytes(email))
-    # -L: no network. -t: the tests that hit, in words. -x: no file of preferences in the home.
+    # -L: no network. -t: name the tests that hit. -x: no file of preferences in the home folder.
     done = subprocess.run(
         ["spamassassin", "-L", "-t", "-x", *files],
         env=os.environ | {"HOME": str(folder)},

@@ -91,7 +91,7 @@ Workshop = Callable[[Callable[[Request], Any]], TestApp]
 
 @pytest.fixture
 def workshop(settings_values: dict[str, str]) -> Iterator[Workshop]:
-    """Gives a view of the test's own at /x, on the pages' common ground, to a German browser."""
+    """Serves a view of the test at /x, on ``app.web``, to a German browser."""
     config = Configurator(settings=dict(settings_values))
     config.include("app.database")
     config.include("app.web")
@@ -99,7 +99,7 @@ def workshop(settings_values: dict[str, str]) -> Iterator[Workshop]:
 
     def browser(view: Callable[[Request], Any]) -> TestApp:
         config.add_view(view, route_name="x", renderer="string")
-        # Whoever asks who is signed in asks the database, and it does not answer.
+        # Reading request.account reads the database, which does not answer.
         config.add_request_method(lambda request: 1 / 0, "account", property=True)
         environ = {"HTTP_HOST": "localhost", "HTTP_ACCEPT_LANGUAGE": "de"}
         return TestApp(config.make_wsgi_app(), extra_environ=environ)
@@ -108,7 +108,9 @@ def workshop(settings_values: dict[str, str]) -> Iterator[Workshop]:
     config.registry.database.dispose()
 
 
-def test_the_page_of_our_own_failure_asks_nobody_for_the_language(workshop: Workshop) -> None:
+def test_the_page_of_an_unexpected_error_does_not_read_the_account_for_its_language(
+    workshop: Workshop,
+) -> None:
     def fail(request: Request) -> None:
         raise RuntimeError
 

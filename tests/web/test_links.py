@@ -1,4 +1,4 @@
-"""Paths that come in from a query lead nowhere else."""
+"""A path from a query never leads to another site."""
 
 from urllib.parse import urljoin, urlsplit
 

@@ -28,7 +28,7 @@ MULTIPART = "multipart/form-data; boundary=x"
 
 
 class Workshop:
-    """An application with views of the test's own on the pages' common ground."""
+    """An application of ``app.web`` and the test's own views."""
 
     def __init__(self, settings: dict[str, str]) -> None:
         self.config = Configurator(settings=dict(settings))
@@ -210,7 +210,7 @@ def test_a_redirect_that_is_raised_is_a_redirect_and_rolls_back(
 
 
 def test_a_body_over_one_megabyte_is_refused(browser: TestApp) -> None:
-    # Else WebOb copies the body into a file that it leaves to the garbage collector.
+    # Otherwise WebOb copies the body into a file that only the garbage collector closes.
     environ = {"webob.is_body_seekable": True}
     body = b"x" * (1024 * 1024 + 1)
     page = browser.post("/sign-in", body, extra_environ=environ, status=413)
@@ -382,7 +382,7 @@ def test_a_form_of_odd_parts_is_turned_away(browser: TestApp, part: bytes) -> No
     body = b"--a\r\n" + part + b"\r\n--a--\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=a"}
     assert browser.post("/sign-in", body, headers=headers, expect_errors=True).status_int == 400
-    # Now, while the warning that cgi left its files open is expected.
+    # Collect now, while the test expects cgi's warning about its open files.
     gc.collect()
 
 

@@ -1,4 +1,4 @@
-"""What the log says about a failure."""
+"""The traceback in the log."""
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError

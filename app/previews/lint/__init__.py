@@ -1,8 +1,7 @@
-"""The lint: STANDARDS A as code, over an email as it goes out.
+"""The lint: checks an email against STANDARDS A.
 
-It reads the bytes that a relay would get, so what it finds is what readers would see. Every
-standard that a program can judge is a function here that yields findings; what takes a person or a
-browser (tone, sideways scroll, a program that inverts colours) is looked at elsewhere.
+It reads the bytes that a relay would get. Each standard that a program can check is a function that
+yields findings. Tone, sideways scroll and programs that invert colours need a person or a browser.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,29 +9,29 @@ from collections.abc import Callable, Iterator
 from app.previews.lint import (
     clients,
     contrast,
+    forbidden_text,
+    headers_and_mime,
+    inbox,
     layout,
     links,
     markup,
-    opening,
-    plain,
+    plain_text,
     structured_data,
     stylesheet,
-    wire,
-    words,
 )
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Expected, Rendered
+from app.previews.lint.parsed_email import Expected, ParsedEmail
 
 __all__ = ["Expected", "Finding", "lint"]
 
-RULES: tuple[Callable[[Rendered], Iterator[Finding]], ...] = (
-    wire.headers,
-    wire.recipients,
-    wire.lines,
-    wire.parts,
-    opening.subject,
-    opening.preheader,
-    opening.tiny_text,
+RULES: tuple[Callable[[ParsedEmail], Iterator[Finding]], ...] = (
+    headers_and_mime.headers,
+    headers_and_mime.recipients,
+    headers_and_mime.lines,
+    headers_and_mime.parts,
+    inbox.subject,
+    inbox.preheader,
+    inbox.tiny_text,
     markup.head,
     markup.tables,
     markup.content,
@@ -43,25 +42,26 @@ RULES: tuple[Callable[[Rendered], Iterator[Finding]], ...] = (
     layout.buttons,
     layout.amounts,
     layout.width,
-    layout.endless_words,
+    layout.long_words,
     links.links,
     links.support,
     links.reason,
     links.lifetime,
-    plain.width,
-    plain.links,
-    plain.words,
-    plain.rows,
-    words.leftovers,
-    words.strangers_words,
+    plain_text.width,
+    plain_text.links,
+    plain_text.words,
+    plain_text.rows,
+    forbidden_text.leftovers,
+    forbidden_text.unconfirmed_text,
     structured_data.structured_data,
     clients.support,
 )
 
 
 def lint(source: bytes, expected: Expected) -> list[Finding]:
-    """What is wrong with the email ``source``, the bytes of a whole message, by the order of the
-    standards. An empty list: nothing that a program can see.
+    """The findings about ``source``, the bytes of a whole message, in the order of ``RULES``.
+
+    ``expected`` says what the email was made from.
     """
-    email = Rendered(source, expected)
+    email = ParsedEmail(source, expected)
     return list(dict.fromkeys(finding for rule in RULES for finding in rule(email)))

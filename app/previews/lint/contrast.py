@@ -1,83 +1,81 @@
-"""A9: contrast in light and in dark surroundings, computed from the styles of the email."""
+"""A9: the contrast of text in light and in dark mode, computed from the styles."""
 
-import re
 from collections.abc import Iterator
+
+from tinycss2.color3 import RGBA, parse_color
 
 from app.mail.composing import palette
 from app.previews.lint.cascade import Surroundings
 from app.previews.lint.document import Element
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
-READABLE = 4.5
-"""The ratio for links, and for labels on a cell of their own colour (WCAG 2.2, 1.4.3)."""
-COMFORTABLE = 7.0
-"""The ratio for everything that is read (WCAG 2.2, 1.4.6)."""
+LEAST_FOR_LABELS = 4.5
+"""The least ratio for links, and for labels on a coloured cell (WCAG 2.2, 1.4.3)."""
+LEAST_FOR_TEXT = 7.0
+"""The least ratio for all other text (WCAG 2.2, 1.4.6)."""
 
 
-def contrast(email: Rendered) -> Iterator[Finding]:
-    """Each pair of colours that is too close is reported once, where it is first seen."""
+def contrast(email: ParsedEmail) -> Iterator[Finding]:
+    """One finding for each pair of colours with too little contrast, at its first use."""
     for surroundings in Surroundings:
         seen: set[tuple[str, str, float]] = set()
         for element in email.document.visible:
             if not element.own_text.strip():
                 continue
             text = email.cascade.value(element, "color", surroundings)
-            ground, surface = _background(email, element, surroundings)
-            least = COMFORTABLE if _is_read(element, surface) else READABLE
-            if (text, ground, least) not in seen:
-                seen.add((text, ground, least))
-                yield from _pair(element, surroundings, text, ground, least)
+            background, surface = _background(email, element, surroundings)
+            least = LEAST_FOR_LABELS if _is_label(element, surface) else LEAST_FOR_TEXT
+            if (text, background, least) not in seen:
+                seen.add((text, background, least))
+                yield from _check_pair(element, surroundings, text, background, least)
 
 
-def _pair(
-    element: Element, surroundings: Surroundings, text: str, ground: str, least: float
+def _check_pair(
+    element: Element, surroundings: Surroundings, text: str, background: str, least: float
 ) -> Iterator[Finding]:
-    on_top, below = colour(text), colour(ground)
-    if on_top is None or below is None:
+    text_colour, background_colour = colour(text), colour(background)
+    if text_colour is None or background_colour is None:
         yield Finding(
             "A9",
             element.place,
             f"in {surroundings} surroundings {text or 'no colour'} stands on "
-            f"{ground or 'no colour'}, whose contrast nobody can compute",
+            f"{background or 'no colour'}, whose contrast cannot be computed",
             "Give both as #rrggbb",
         )
         return
-    ratio = palette.contrast(on_top, below)
+    ratio = palette.contrast(text_colour, background_colour)
     if ratio < least:
         yield Finding(
             "A9",
             element.place,
-            f"in {surroundings} surroundings {text} on {ground} has a contrast of {ratio:.2f}",
+            f"in {surroundings} surroundings {text} on {background} has a contrast of {ratio:.2f}",
             f"Choose colours of {least:g} or more",
         )
 
 
 def colour(value: str) -> str | None:
-    """The colour that ``#rgb``, ``#rrggbb`` or ``rgb(r, g, b)`` names, as ``#rrggbb``; None for any
-    other way.
+    """An opaque colour, given in numbers such as ``#rgb`` or ``rgb(r, g, b)``, as ``#rrggbb``; None
+    for any other value, also for a colour's name.
     """
-    digits = value.strip().lower()
-    if re.fullmatch("#[0-9a-f]{6}", digits):
-        return digits
-    if re.fullmatch("#[0-9a-f]{3}", digits):
-        return "#" + "".join(2 * digit for digit in digits[1:])
-    match = re.fullmatch(r"rgb\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)", digits)
-    return "#" + "".join(f"{min(int(part), 255):02x}" for part in match.groups()) if match else None
+    parsed = None if value.isalpha() else parse_color(value)
+    if not isinstance(parsed, RGBA) or parsed.alpha < 1:
+        return None
+    return "#" + "".join(f"{round(255 * part):02x}" for part in parsed[:3])
 
 
 def _background(
-    email: Rendered, element: Element, surroundings: Surroundings
+    email: ParsedEmail, element: Element, surroundings: Surroundings
 ) -> tuple[str, Element]:
     """The colour behind the element's text, and the element that has it."""
-    ground = element
-    for ground in element.lineage():
-        value = email.cascade.value(ground, "background-color", surroundings)
+    surface = element
+    for surface in element.lineage():
+        value = email.cascade.value(surface, "background-color", surroundings)
         if value not in ("", "transparent"):
-            return value, ground
-    return "", ground
+            return value, surface
+    return "", surface
 
 
-def _is_read(element: Element, surface: Element) -> bool:
-    """Whether it is text to read: neither a link nor a label on a coloured cell of its own."""
-    return element.inside("a") is None and surface.tag in ("body", "table", "div")
+def _is_label(element: Element, surface: Element) -> bool:
+    """Whether it is a link, or the label on a coloured cell, rather than text to read."""
+    return element.closest("a") is not None or surface.tag not in ("body", "table", "div")

@@ -1,138 +1,91 @@
-"""An email's HTML as a tree that remembers the line each element begins on."""
+"""An email's HTML as a tree of lxml, whose elements know the line they stand on."""
 
-from __future__ import annotations
-
-import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
+from functools import cached_property
 
-_VOID = re.compile("area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr")
-_UNREAD = frozenset({"head", "title", "style", "script"})
+from lxml import etree
+from lxml.html import HtmlElement
+
+_NEVER_SHOWN = frozenset({"head", "title", "style", "script"})
 
 
-class Element:
-    """An element: lower-case ``tag``, ``attributes`` (``""`` for those without a value), its
-    ``parent``, and ``children``, which are elements and pieces of text in their order.
-    """
-
-    def __init__(
-        self, tag: str, attributes: dict[str, str], parent: Element | None, line: int
-    ) -> None:
-        self.tag = tag
-        self.attributes = attributes
-        self.parent = parent
-        self.line = line
-        self.children: list[Element | str] = []
+class Element(HtmlElement):
+    """An element of lxml, with methods that the rules share."""
 
     @property
     def place(self) -> str:
-        """Where it stands, for people: ``HTML, line 12, <td class="content">``."""
-        name = "".join(f' {key}="{self.attributes[key]}"' for key in ("class",) if self.get(key))
-        return f"HTML, line {self.line}, <{self.tag}{name}>"
-
-    @property
-    def classes(self) -> list[str]:
-        return self.get("class").split()
-
-    @property
-    def elements(self) -> list[Element]:
-        """The child elements, without the text between them."""
-        return [child for child in self.children if isinstance(child, Element)]
+        """The place for a finding: ``HTML, line 12, <td class="content">``."""
+        name = f' class="{self.get("class")}"' if self.get("class") else ""
+        return f"HTML, line {self.sourceline}, <{self.tag}{name}>"
 
     @property
     def own_text(self) -> str:
         """The text that stands directly in this element."""
-        return "".join(child for child in self.children if isinstance(child, str))
+        return "".join(self.xpath("text()"))
 
-    @property
-    def text(self) -> str:
-        """All text in this element, hidden or not, with white space as it stands."""
-        return "".join(child if isinstance(child, str) else child.text for child in self.children)
+    def get(self, attribute: str, default: str = "") -> str:
+        """The attribute's value. Unlike lxml's, ``""`` when there is none."""
+        return str(super().get(attribute, default))
 
-    def get(self, attribute: str) -> str:
-        """The attribute's value, or ``""``."""
-        return self.attributes.get(attribute, "")
-
-    def descendants(self) -> Iterator[Element]:
-        """Every element in this one, in the order of the source."""
-        for child in self.elements:
-            yield child
-            yield from child.descendants()
-
-    def lineage(self) -> Iterator[Element]:
+    def lineage(self) -> "Iterator[Element]":
         """This element, its parent, and so on to the root."""
-        element: Element | None = self
-        while element is not None:
-            yield element
-            element = element.parent
+        yield self
+        yield from self.iterancestors()
 
-    def inside(self, *tags: str) -> Element | None:
+    def closest(self, *tags: str) -> "Element | None":
         """This element or the nearest one around it with one of ``tags``."""
         return next((element for element in self.lineage() if element.tag in tags), None)
 
     @property
     def is_hidden(self) -> bool:
-        """Whether nobody is shown it: not content at all, or hidden, or in something hidden."""
+        """Whether readers do not see it: it, or an element around it, is hidden or no content."""
         return any(
-            element.tag in _UNREAD
-            or "hidden" in element.attributes
+            element.tag in _NEVER_SHOWN
+            or "hidden" in element.attrib
             or "display:none" in element.get("style").replace(" ", "")
             for element in self.lineage()
         )
 
 
 def amounts(row: Element) -> list[Element]:
-    """The cells of a data table's row that hold amounts: to the right, behind the words that they
-    belong to. In a right-to-left language the words are to the right as well.
+    """The cells of a data table's row that hold amounts: right-aligned, after the first cell.
+
+    In a right-to-left language the first cell, which holds words, is right-aligned as well.
     """
-    table = row.inside("table")
-    if table is None or not any(cell.get("scope") == "col" for cell in table.descendants()):
+    table = row.closest("table")
+    if table is None or not table.xpath(".//*[@scope='col']"):
         return []
-    cells = row.elements[1:]
-    return [cell for cell in cells if cell.tag == "td" and cell.get("align") == "right"]
+    return [
+        cell for cell in row.xpath("*")[1:] if cell.tag == "td" and cell.get("align") == "right"
+    ]
 
 
-class Document(HTMLParser):
-    """The tree of ``html``, which need not be well-formed; css-inline's output always is.
+_PARSER = etree.HTMLParser(default_doctype=False)
+_PARSER.set_element_class_lookup(etree.ElementDefaultClassLookup(element=Element))
 
-    ``root`` holds everything; ``doctype`` and ``comments`` (text and line) stand beside the tree.
-    """
+
+class Document:
+    """The tree of ``html``, which need not be well-formed; css-inline's output always is."""
 
     def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.doctype = ""
-        self.comments: list[tuple[str, int]] = []
-        self.root = Element("", {}, None, 1)
-        self._open = self.root
-        self.feed(html)
-        self.close()
-
-    def all(self, *tags: str) -> list[Element]:
-        """The elements with one of ``tags``, or all, in the order of the source."""
-        return [element for element in self.root.descendants() if element.tag in tags or not tags]
+        tree = etree.fromstring(html, _PARSER)
+        self.root: Element = _PARSER.makeelement("html") if tree is None else tree
 
     @property
+    def doctype(self) -> str:
+        """``doctype html`` for HTML 5; ``""`` when there is none."""
+        return str(self.root.getroottree().docinfo.doctype).strip("<!>").lower()
+
+    @property
+    def comments(self) -> list[tuple[str, int]]:
+        """The text and the line of each comment."""
+        return [(comment.text, comment.sourceline) for comment in self.root.xpath("//comment()")]
+
+    def all(self, *tags: str) -> list[Element]:
+        """The elements with one of ``tags``, or all elements, in the order of the source."""
+        return list(self.root.iter(*tags or "*"))
+
+    @cached_property
     def visible(self) -> list[Element]:
-        """The elements that are shown to people."""
-        return [element for element in self.all() if not element.is_hidden]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = {name: value or "" for name, value in attrs}
-        element = Element(tag, attributes, self._open, self.getpos()[0])
-        self._open.children.append(element)
-        if not _VOID.fullmatch(tag):
-            self._open = element
-
-    def handle_endtag(self, tag: str) -> None:
-        opened = self._open.inside(tag)
-        if opened is not None and opened.parent is not None:
-            self._open = opened.parent
-
-    def handle_data(self, data: str) -> None:
-        self._open.children.append(data)
-
-    def handle_comment(self, data: str) -> None:
-        self.comments.append((data, self.getpos()[0]))
-
-    def handle_decl(self, decl: str) -> None:
-        self.doctype = decl
+        """The elements that readers see."""
+        return [element for element in self.root.iterdescendants("*") if not element.is_hidden]

@@ -1,4 +1,4 @@
-"""What the lint reports."""
+"""One line of the lint's report."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A9: what fits a thumb and a screen of 320 px, in Outlook too."""
+"""A9: buttons high enough for a thumb, and nothing wider than a screen of 320 px."""
 
 import re
 from collections.abc import Iterator
@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from app.previews.lint import document
 from app.previews.lint.cascade import pixels
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
-BUTTON = 44
-"""CSS pixels a button is high at least (WCAG 2.2, 2.5.5)."""
-NARROWEST = 320
-"""CSS pixels of the narrowest screen."""
+LEAST_BUTTON_HEIGHT = 44
+"""CSS pixels (WCAG 2.2, 2.5.5)."""
+NARROWEST_SCREEN = 320
+"""CSS pixels."""
 LONGEST_WORD = 30
-"""Characters that fit a line of the narrowest screen without being broken."""
+"""The number of characters that fit into a line on the narrowest screen."""
 
 _AMOUNT = re.compile(
     r"[€$£¥₹] \d|\b(?:EUR|USD|GBP|CHF|JPY|CAD|AUD|SEK|NOK|DKK|PLN|CZK) \d"
     r"|\d (?:[€$£¥₹]|EUR\b|USD\b|GBP\b|CHF\b|JPY\b|CAD\b|AUD\b|SEK\b|NOK\b|DKK\b|PLN\b|CZK\b)"
 )
-_ENDLESS = re.compile(rf"[\x21-\x2c\x2e-\x7e\xa1-\u024f]{{{LONGEST_WORD + 1},}}")
+_LONG_WORD = re.compile(rf"[\x21-\x2c\x2e-\x7e\xa1-\u024f]{{{LONGEST_WORD + 1},}}")
 
 
-def buttons(email: Rendered) -> Iterator[Finding]:
-    """Links that look like buttons are as high as a thumb, whichever program shows them."""
+def buttons(email: ParsedEmail) -> Iterator[Finding]:
+    """A link that looks like a button is high enough in every program."""
     for link in email.document.all("a"):
         style = email.cascade.declared(link)
         if not {"padding", "background-color", "display"} & style.keys():
@@ -31,7 +31,7 @@ def buttons(email: Rendered) -> Iterator[Finding]:
         if style.get("display") not in ("inline-block", "block"):
             yield Finding("A9", link.place, "has no height as a button", "Say display:inline-block")
         line = pixels(email.cascade.value(link, "line-height"))
-        cell = link.inside("td")
+        cell = link.closest("td")
         if line is None:
             yield Finding("A9", link.place, "its line-height is not in px", "Give it in px")
             continue
@@ -44,7 +44,7 @@ def buttons(email: Rendered) -> Iterator[Finding]:
             yield Finding(
                 "A9", link.place, "is drawn with borders", "Use padding, and mso-padding-alt"
             )
-        # Outlook does not pad links, so there the cell's padding makes the height.
+        # Classic Outlook ignores a link's padding; there the cell's padding makes the height.
         for name, element, program in (
             ("padding", link, "a browser"),
             ("mso-padding-alt", cell, "Outlook"),
@@ -52,17 +52,17 @@ def buttons(email: Rendered) -> Iterator[Finding]:
             declared = email.cascade.declared(element)
             sides = [pixels(declared.get(f"{name}-{side}", "0")) or 0 for side in ("top", "bottom")]
             height = line + sum(sides)
-            if height < BUTTON:
+            if height < LEAST_BUTTON_HEIGHT:
                 yield Finding(
                     "A9",
                     element.place,
                     f"in {program} the button is {height:g} px high",
-                    f"Raise {name}: {BUTTON} px is the least",
+                    f"Raise {name}: {LEAST_BUTTON_HEIGHT} px is the least",
                 )
 
 
-def amounts(email: Rendered) -> Iterator[Finding]:
-    """An amount and its currency stay on one line."""
+def amounts(email: ParsedEmail) -> Iterator[Finding]:
+    """An amount and its currency cannot be broken into two lines."""
     for row in email.document.all("tr"):
         for cell in document.amounts(row):
             if email.cascade.value(cell, "white-space") != "nowrap":
@@ -70,7 +70,7 @@ def amounts(email: Rendered) -> Iterator[Finding]:
     for element in email.document.visible:
         nowrap = email.cascade.value(element, "white-space") == "nowrap"
         for match in _AMOUNT.finditer(element.own_text):
-            if not nowrap and match[0] not in email.expected.words:
+            if not nowrap and match[0] not in email.expected.given_text:
                 yield Finding(
                     "A9",
                     element.place,
@@ -79,38 +79,42 @@ def amounts(email: Rendered) -> Iterator[Finding]:
                 )
 
 
-def width(email: Rendered) -> Iterator[Finding]:
-    """Nothing is wider than the narrowest screen, nor in Outlook as wide as the widest."""
-    ghosts = "".join(text for text, _ in email.document.comments if text.startswith("[if mso"))
+def width(email: ParsedEmail) -> Iterator[Finding]:
+    """Nothing is wider than the narrowest screen. Each max-width has a table for classic Outlook,
+    which ignores max-width.
+    """
+    outlook_tables = "".join(
+        text for text, _ in email.document.comments if text.startswith("[if mso")
+    )
     for element in email.document.all():
         declared = email.cascade.declared(element)
         fixed = [element.get("width"), declared.get("width", ""), declared.get("min-width", "")]
-        if any((pixels(value) or 0) > NARROWEST or _bare(value) > NARROWEST for value in fixed):
+        if any(max(pixels(value) or 0, _unitless(value)) > NARROWEST_SCREEN for value in fixed):
             yield Finding(
                 "A9",
                 element.place,
-                f"is wider than {NARROWEST} px",
+                f"is wider than {NARROWEST_SCREEN} px",
                 'Say width="100%" and limit it by max-width',
             )
         limit = pixels(declared.get("max-width", ""))
-        if limit and f'width="{limit:g}"' not in ghosts:
+        if limit and f'width="{limit:g}"' not in outlook_tables:
             yield Finding(
                 "A9",
                 element.place,
-                "Outlook knows no max-width here",
+                "Outlook ignores max-width here",
                 f'Put a table width="{limit:g}" around it, within <!--[if mso]>',
             )
 
 
-def endless_words(email: Rendered) -> Iterator[Finding]:
-    """A word longer than a narrow line may be broken anywhere."""
+def long_words(email: ParsedEmail) -> Iterator[Finding]:
+    """A word that is longer than a line may be broken anywhere."""
     for element in email.document.visible:
-        if _ENDLESS.search(element.own_text):
-            breaks = (
+        if _LONG_WORD.search(element.own_text):
+            can_break = (
                 email.cascade.value(element, "overflow-wrap") in ("anywhere", "break-word"),
                 email.cascade.value(element, "word-break") in ("break-word", "break-all"),
             )
-            if not all(breaks):
+            if not all(can_break):
                 yield Finding(
                     "A9",
                     element.place,
@@ -119,6 +123,6 @@ def endless_words(email: Rendered) -> Iterator[Finding]:
                 )
 
 
-def _bare(value: str) -> float:
-    """What an HTML attribute such as ``width="600"`` says in pixels."""
+def _unitless(value: str) -> float:
+    """The pixels of an HTML attribute such as ``width="600"``; 0 for any other value."""
     return float(value) if re.fullmatch(r"\d+", value) else 0

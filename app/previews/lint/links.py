@@ -1,4 +1,4 @@
-"""A10 and A11: where links lead, why the email came, and who answers."""
+"""A10 and A11: where links lead, why the reader got the email, and who answers questions."""
 
 import re
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from urllib.parse import unquote, urlsplit
 from app.i18n import formats
 from app.previews.lint.document import Element
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
-_SAYS_NOTHING = re.compile(
+_EMPTY_LABEL = re.compile(
     "(click )?(here|this)|(this )?link|((read|learn) )?more|continue|go|open"
     "|(klicken sie )?hier( klicken)?|(dieser )?link|mehr|weiter|öffnen",
     re.IGNORECASE,
@@ -17,16 +17,16 @@ _SAYS_NOTHING = re.compile(
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>]+")
 
 
-def links(email: Rendered) -> Iterator[Finding]:
-    """Links lead to the site, say so, and name nobody."""
+def links(email: ParsedEmail) -> Iterator[Finding]:
+    """Links lead to the site, say where they lead, and name no person."""
     for link in email.document.all("a"):
-        href, label = link.get("href"), " ".join(link.text.split())
-        problem = _destination(email, href)
+        href, label = link.get("href"), " ".join(link.text_content().split())
+        problem = _wrong_destination(email, href)
         if problem:
             yield Finding("A10", link.place, *problem)
-        if not label or _SAYS_NOTHING.fullmatch(label.rstrip(".!")):
+        if not label or _EMPTY_LABEL.fullmatch(label.rstrip(".!")):
             yield Finding(
-                "A10", link.place, f"{label!r} does not say where it leads", "Name what one finds"
+                "A10", link.place, f"{label!r} does not say where it leads", "Name what it opens"
             )
         shown = _URL.match(label)
         if shown and shown[0].rstrip("/") not in (href.rstrip("/"), urlsplit(href).netloc):
@@ -39,13 +39,13 @@ def links(email: Rendered) -> Iterator[Finding]:
             yield Finding("A10", element.place, "loads from elsewhere", "Serve it from the site")
     if email.html is None:
         for url in _URL.findall(email.text or ""):
-            problem = _destination(email, url.rstrip(".,;:!?)"))
-            if problem and url not in email.expected.words:
+            problem = _wrong_destination(email, url.rstrip(".,;:!?)"))
+            if problem and url not in email.expected.given_text:
                 yield Finding("A10", "text", *problem)
 
 
-def support(email: Rendered) -> Iterator[Finding]:
-    """How to reach a person."""
+def support(email: ParsedEmail) -> Iterator[Finding]:
+    """Both bodies name the address where a person answers."""
     address = email.expected.site.support_email
     mailto = [link for link in email.document.all("a") if link.get("href") == f"mailto:{address}"]
     if email.html is not None and not mailto:
@@ -58,12 +58,12 @@ def support(email: Rendered) -> Iterator[Finding]:
         )
 
 
-def reason(email: Rendered) -> Iterator[Finding]:
-    """Why the email came. The layout gives the class ``reason`` to that sentence, and after it to
-    who answers.
+def reason(email: ParsedEmail) -> Iterator[Finding]:
+    """The email says why the reader gets it. In the layout, the first element of the class
+    ``reason`` holds that sentence; the second says who answers.
     """
     reasons = [element for element in email.document.visible if "reason" in element.classes]
-    why = reasons[0].text if reasons else ""
+    why = reasons[0].text_content() if reasons else ""
     is_said = len(why.split()) > 3 and email.expected.site.support_email not in why
     if email.html is not None and not is_said:
         yield Finding(
@@ -71,14 +71,14 @@ def reason(email: Rendered) -> Iterator[Finding]:
         )
 
 
-def lifetime(email: Rendered) -> Iterator[Finding]:
-    """How long what the email offers lives, in both bodies."""
+def lifetime(email: ParsedEmail) -> Iterator[Finding]:
+    """Both bodies say how long the email's links can be used."""
     kind, lifetimes = email.expected.kind, email.expected.lifetimes
     if kind.carries_secret and not lifetimes:
         yield Finding(
             "A11",
             f"the context of {kind.name}",
-            "does not know how long the link lives",
+            "does not say how long the link lives",
             "Add a timedelta to it, and show it",
         )
     bodies = {
@@ -86,31 +86,31 @@ def lifetime(email: Rendered) -> Iterator[Finding]:
         "text": None if email.text is None else " ".join(email.text.split()),
     }
     for life in lifetimes:
-        words = " ".join(formats.duration(life, email.expected.to.locale).split())
+        duration = " ".join(formats.duration(life, email.expected.to.locale).split())
         for place, body in bodies.items():
-            if body is not None and words not in body:
+            if body is not None and duration not in body:
                 yield Finding(
-                    "A11", place, f"does not say {words!r}", "Show it with the filter duration"
+                    "A11", place, f"does not say {duration!r}", "Show it with the filter duration"
                 )
 
 
-def _destination(email: Rendered, href: str) -> tuple[str, str] | None:
-    """What is wrong with where a link leads, and the cure."""
+def _wrong_destination(email: ParsedEmail, href: str) -> tuple[str, str] | None:
+    """The problem with a link's destination, and its cure; None when there is none."""
     expected = email.expected
     if href == f"mailto:{expected.site.support_email}":
         return None
     base = expected.site.base_url
-    # A development site has no certificate; what production sends is checked with its settings.
+    # base_url may be plain http: a development site has no certificate.
     if urlsplit(href).scheme != "https" and not (href + "/").startswith(base + "/"):
         return f"{href!r} is no absolute https address", "Make it with request.link"
     if not (href + "/").startswith(base + "/") and href not in expected.links:
         return f"leads to {urlsplit(href).netloc}, not to {base}", "Make it with request.link"
-    told = unquote(href).casefold()
+    decoded = unquote(href).casefold()
     people = [expected.to.address, *(name for name in expected.to.name.split() if len(name) > 3)]
-    if "@" in told or any(name.casefold() in told for name in people):
+    if "@" in decoded or any(name.casefold() in decoded for name in people):
         return "names a person in its address", "Name the account or order by its number"
     return None
 
 
 def _shown(root: Element) -> str:
-    return " ".join(root.text.split())
+    return " ".join(root.text_content().split())

@@ -1,4 +1,4 @@
-"""A7: HTML that every program and screen reader understands and that asks nothing of the reader."""
+"""A7: HTML that every mail program and screen reader understands, without scripts or tracking."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from app.i18n.languages import direction
 from app.previews.lint.document import Element
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 _FORBIDDEN = re.compile(
     "form|input|select|textarea|button|iframe|frame|frameset|object|embed|applet|audio|video|canvas"
@@ -20,20 +20,22 @@ _METAS = {
 }
 
 
-def head(email: Rendered) -> Iterator[Finding]:
-    """What a program wants to know before it shows the first letter."""
+def head(email: ParsedEmail) -> Iterator[Finding]:
+    """Doctype, language, direction, character set, metas and title."""
     if email.html is None:
         return
     document = email.document
-    if document.doctype.lower() != "doctype html":
+    if document.doctype != "doctype html":
         yield Finding("A7", "HTML, line 1", "has no doctype", "Begin with <!doctype html>")
     language = email.expected.to.locale.replace("_", "-")
     if not any(element.get("lang") == language for element in document.all("html")):
         yield Finding("A7", "<html>", f"its lang is not {language}", "Take the recipient's locale")
-    reads = direction(email.expected.to.locale)
-    if not any(element.get("dir") == reads for element in document.all("html")):
-        yield Finding("A16", "<html>", f"its dir is not {reads}", f'Say dir="{reads}"')
-    # HTML 4.2.5.4: a program looks no further than this for the character set.
+    writing_direction = direction(email.expected.to.locale)
+    if not any(element.get("dir") == writing_direction for element in document.all("html")):
+        yield Finding(
+            "A16", "<html>", f"its dir is not {writing_direction}", f'Say dir="{writing_direction}"'
+        )
+    # HTML 4.2.5.4: a browser looks for the character set in the first 1024 octets only.
     if not re.search(rb'<meta charset="?utf-8', email.html.encode()[:1024], re.IGNORECASE):
         yield Finding(
             "A7",
@@ -47,15 +49,15 @@ def head(email: Rendered) -> Iterator[Finding]:
             yield Finding(
                 "A7", f"<meta> {name}", "is missing or says something else", f"Say {content!r}"
             )
-    titles = [" ".join(title.text.split()) for title in document.all("title")]
+    titles = [" ".join(title.text_content().split()) for title in document.all("title")]
     if titles != [email.message.get("Subject", "")]:
         yield Finding("A7", "<title>", "is not the subject", "Make it the subject")
 
 
-def tables(email: Rendered) -> Iterator[Finding]:
-    """A screen reader announces a table of lines, and must not announce one that only lays out."""
+def tables(email: ParsedEmail) -> Iterator[Finding]:
+    """A data table has headers for screen readers; a layout table has the role presentation."""
     for table in email.document.all("table"):
-        cells = (cell for cell in table.descendants() if cell.inside("table") is table)
+        cells = (cell for cell in table.iterdescendants("*") if cell.closest("table") is table)
         headers = [cell for cell in cells if cell.tag == "th"]
         is_layout = table.get("role") == "presentation"
         if headers and table.get("role"):
@@ -66,7 +68,7 @@ def tables(email: Rendered) -> Iterator[Finding]:
             yield Finding(
                 "A7",
                 table.place,
-                "neither lays out nor has headers",
+                "has neither headers nor the role presentation",
                 'Say role="presentation", or give its rows or columns <th scope>',
             )
         for header in headers:
@@ -74,8 +76,8 @@ def tables(email: Rendered) -> Iterator[Finding]:
                 yield Finding("A7", header.place, "has no scope", 'Say scope="row" or scope="col"')
 
 
-def content(email: Rendered) -> Iterator[Finding]:
-    """One heading of the first rank, and nothing that runs, loads or watches."""
+def content(email: ParsedEmail) -> Iterator[Finding]:
+    """One ``<h1>``, and nothing that runs, loads other content or tracks the reader."""
     if email.html is None:
         return
     headings = len(email.document.all("h1"))
@@ -86,7 +88,7 @@ def content(email: Rendered) -> Iterator[Finding]:
             yield Finding("A7", element.place, "programs remove it or warn of it", "Do without it")
         if element.tag == "script" and element.get("type") != "application/ld+json":
             yield Finding("A7", element.place, "runs in no mail program", "Do without scripts")
-        for name in element.attributes:
+        for name in element.attrib:
             if name.startswith("on"):
                 yield Finding("A7", element.place, f"{name} runs nowhere", "Do without scripts")
         if element.tag == "img":
@@ -102,7 +104,7 @@ def content(email: Rendered) -> Iterator[Finding]:
 
 
 def _image(image: Element) -> Iterator[Finding]:
-    if "alt" not in image.attributes:
+    if "alt" not in image.attrib:
         yield Finding("A7", image.place, "has no alt", 'Say what it shows, or alt=""')
     if any(re.fullmatch("[012](px)?", image.get(side)) for side in ("width", "height")):
         yield Finding("A7", image.place, "is a tracking pixel", "Leave it out")

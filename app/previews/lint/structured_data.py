@@ -1,4 +1,4 @@
-"""A14: what a purchase says to mail programs, in the words of schema.org."""
+"""A14: a purchase as structured data for mail programs (schema.org Order, JSON-LD)."""
 
 import json
 import re
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
-ORDER = (
+REQUIRED_FIELDS = (
     "merchant",
     "orderNumber",
     "priceCurrency",
@@ -21,12 +21,12 @@ ORDER = (
 _PLACE = "<script> of structured data"
 
 
-def structured_data(email: Rendered) -> Iterator[Finding]:
-    """A purchase is described once, completely, and as its reader sees it."""
+def structured_data(email: ParsedEmail) -> Iterator[Finding]:
+    """The email about a purchase has a complete Order that agrees with what the reader sees."""
     if email.html is None:
         return
     scripts = [
-        script.text
+        script.text_content()
         for script in email.document.all("script")
         if script.get("type") == "application/ld+json"
     ]
@@ -46,15 +46,15 @@ def structured_data(email: Rendered) -> Iterator[Finding]:
         yield from _order(email, order)
 
 
-def _order(email: Rendered, order: dict[str, Any]) -> Iterator[Finding]:
-    for name in ORDER:
+def _order(email: ParsedEmail, order: dict[str, Any]) -> Iterator[Finding]:
+    for name in REQUIRED_FIELDS:
         if order.get(name) in (None, "", [], {}):
-            yield Finding("A14", _PLACE, f"lacks {name}", "Give the order's own")
+            yield Finding("A14", _PLACE, f"lacks {name}", "Take it from the order")
     if not re.fullmatch(r"\d+(\.\d+)?", str(order.get("price", "0"))):
         yield Finding("A14", _PLACE, "its price is no plain decimal", "Write 24.00")
     if not re.fullmatch("[A-Z]{3}", str(order.get("priceCurrency", "EUR"))):
         yield Finding("A14", _PLACE, "its currency is no code", "Write EUR (ISO 4217)")
-    if str(order.get("orderNumber", "")) not in email.content.root.text:
-        yield Finding("A14", _PLACE, "names another order than the email", "Take one number")
+    if str(order.get("orderNumber", "")) not in email.content.root.text_content():
+        yield Finding("A14", _PLACE, "names another order than the email", "Use the same number")
     if not str(order.get("url", "https://")).startswith(("https://", email.expected.site.base_url)):
         yield Finding("A14", _PLACE, "its url is not absolute", "Make it with request.link")

@@ -1,4 +1,4 @@
-"""What the tests of the lint share: emails composed from the samples, then broken in one place."""
+"""Shared by the lint's tests: emails composed from the samples, then changed in one place."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ REGISTRY: Registry = configure(
         "email.from": "Pillarbox <shop@shop.example>",
     },
 ).registry
-"""Of a configured application, which names the kinds and composes; it touches no database."""
+"""The registry of a configured application. Composing from it touches no database."""
 
 RECEIPT = Attachment("receipt.pdf", "application/pdf", b"%PDF-1.7")
 
 Change = tuple[str, str]
-"""What to replace, and by what."""
+"""The text to replace, and its replacement."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Email:
     attachments: tuple[Attachment, ...] = ()
     sent_as: BodyFormat = BodyFormat.BOTH
     expected: Callable[[Expected], Expected] = lambda expected: expected
-    """What the lint is told otherwise than it is."""
+    """Changes what the lint is told about the email."""
 
     def findings(self) -> list[Finding]:
-        """What the lint finds."""
+        """The lint's findings."""
         kind = REGISTRY.email_kinds.get(self.kind)
         preview = Preview(kind, self.sample, "en", self.sent_as)
         row = compose_preview(REGISTRY, preview)
@@ -88,14 +88,14 @@ def changed(text: str, changes: tuple[Change, ...]) -> str:
 
 
 def broken(cases: dict[str, tuple[Email, str, str]]) -> pytest.MarkDecorator:
-    """A test's parameters: by what is wrong with it, an email, the rule that it breaks and words of
+    """A test's parameters. Maps what is wrong to an email, the rule that it breaks, and a part of
     the finding's place and problem.
     """
     return pytest.mark.parametrize(("email", "rule", "words"), cases.values(), ids=cases)
 
 
 def is_found_out(email: Email, rule: str, words: str) -> bool:
-    """Whether the lint finds what is wrong with an email, and nothing else."""
+    """Whether a finding contains ``words``. All findings must be about ``rule``."""
     findings = email.findings()
     told = [f"{finding.place}: {finding.problem}" for finding in findings]
     assert {finding.rule for finding in findings} == {rule}, findings
@@ -109,7 +109,7 @@ def said(old: str, new: str) -> Email:
 
 
 def source(old: str, new: str) -> Callable[[bytes], bytes]:
-    """A change of the message's bytes."""
+    """A change of the message's bytes: ``new`` instead of ``old``."""
 
     def change(source: bytes) -> bytes:
         assert old.encode() in source, f"there is no {old!r} to change"
@@ -119,5 +119,5 @@ def source(old: str, new: str) -> Callable[[bytes], bytes]:
 
 
 def header(line: str) -> Callable[[bytes], bytes]:
-    """One more header."""
+    """A change of the message's bytes: one more header."""
     return source("\r\nMIME-Version: 1.0\r\n", f"\r\nMIME-Version: 1.0\r\n{line}\r\n")

@@ -1,4 +1,4 @@
-"""What mail programs lack."""
+"""Features that mail programs lack."""
 
 import json
 
@@ -55,7 +55,7 @@ def test_css_goes_by_the_names_of_can_i_email(style: str, feature: str) -> None:
 
 
 def test_what_was_reviewed_is_in_use_and_really_lacking() -> None:
-    """What nobody uses any more, or nobody lacks, needs no review."""
+    """A feature that no email uses, or no program lacks, needs no review."""
     used = {
         feature
         for kind in REGISTRY.email_kinds
@@ -103,13 +103,13 @@ def test_the_table_is_made_of_what_the_newest_test_of_each_program_says() -> Non
     assert made["features"] == {
         "css-gap": {"title": "gap", "tested": "2022-12-28", "lacking": ["Gmail"]}
     }
-    assert json.loads(client_support.written(made)) == made
+    assert json.loads(client_support.table_json(made)) == made
 
 
 def test_the_table_that_the_lint_uses_is_as_the_script_writes_it() -> None:
     text = client_support.TABLE.read_text("utf-8")
     table = json.loads(text)
-    assert client_support.written(table) == text
+    assert client_support.table_json(table) == text
     assert table["licence"] == client_support.LICENCE
     named = {name for feature in table["features"].values() for name in feature["lacking"]}
     assert named <= set(client_support.CLIENTS.values())

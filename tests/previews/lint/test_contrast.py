@@ -34,7 +34,7 @@ INK = "line-height:1.5;color:#23201d"
         "a colour by name": (
             Email(html=((INK, INK.replace("#23201d", "ink")),)),
             "A9",
-            "nobody can compute",
+            "cannot be computed",
         ),
         "text on nothing": (
             Email(

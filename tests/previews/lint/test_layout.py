@@ -54,7 +54,7 @@ FORTY_LETTERS = "Donaudampfschifffahrtsgesellschaftskapitaen"
         "a width that Outlook ignores": (
             Email(html=(("max-width:600px", "max-width:560px"),)),
             "A9",
-            "Outlook knows no max-width",
+            "Outlook ignores max-width",
         ),
         "an endless word": (
             Email(
@@ -69,5 +69,7 @@ FORTY_LETTERS = "Donaudampfschifffahrtsgesellschaftskapitaen"
         ),
     }
 )
-def test_what_fits_no_thumb_or_no_screen_is_found_out(email: Email, rule: str, words: str) -> None:
+def test_what_does_not_fit_a_thumb_or_a_screen_is_found(
+    email: Email, rule: str, words: str
+) -> None:
     assert is_found_out(email, rule, words)

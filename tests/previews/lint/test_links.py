@@ -90,9 +90,9 @@ def with_secret(expected: Expected) -> Expected:
         "a secret whose life nobody knows": (
             Email(kind="welcome", expected=with_secret),
             "A11",
-            "does not know how long the link lives",
+            "does not say how long the link lives",
         ),
     }
 )
-def test_a_link_or_a_reader_left_alone_is_found_out(email: Email, rule: str, words: str) -> None:
+def test_wrong_links_and_missing_reasons_are_found(email: Email, rule: str, words: str) -> None:
     assert is_found_out(email, rule, words)

@@ -1,4 +1,4 @@
-"""A7: HTML for everybody."""
+"""A7: HTML that every mail program and screen reader understands."""
 
 from tests.previews.lint.broken import Email, broken, is_found_out
 
@@ -32,7 +32,7 @@ from tests.previews.lint.broken import Email, broken, is_found_out
         "a layout table without a role": (
             Email(html=((' role="presentation"', ""),)),
             "A7",
-            "neither lays out nor has headers",
+            "has neither headers nor the role presentation",
         ),
         "a header without scope": (Email(html=((' scope="col"', ""),)), "A7", "has no scope"),
         "two headings": (Email(html=(("</h1>", "</h1><h1></h1>"),)), "A7", "has 2 <h1>"),

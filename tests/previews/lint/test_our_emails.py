@@ -1,4 +1,4 @@
-"""Every email there can be, before the lint: it finds nothing."""
+"""The lint finds nothing wrong with our emails, whatever people write in them."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ WORDS = st.one_of(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=4))
 def test_whatever_people_write_is_no_finding(words: list[str]) -> None:
-    """Names of products and people are theirs; only what we write can be wrong."""
+    """People may write anything in names. Only text from our templates can be wrong."""
     receipt = REGISTRY.email_kinds.get("purchase_receipt")
     preview = Preview(receipt, "short", "en")
     sample = preview.context
@@ -52,5 +52,5 @@ def test_whatever_people_write_is_no_finding(words: list[str]) -> None:
     sender = pillarbox.email.sender.address
     expected = Expected(kind, context, preview.to, pillarbox.site, sender)
     findings = lint(message_bytes(written), expected)
-    # Whoever writes much gets a large email.
+    # A8 limits the size, and long names make a large email.
     assert [finding for finding in findings if finding.rule != "A8"] == []

@@ -1,4 +1,4 @@
-"""A14: a purchase in the words of schema.org."""
+"""A14: a purchase as structured data."""
 
 from tests.previews.lint.broken import Email, broken, is_found_out
 

@@ -1,4 +1,4 @@
-"""A8: styles that survive."""
+"""A8: styles that every mail program keeps."""
 
 from tests.previews.lint.broken import Email, broken, is_found_out
 
@@ -31,7 +31,7 @@ PHONE_BLOCK = "@media (max-width: 480px) {"
         "a rule that was not inlined": (
             Email(html=((PHONE_BLOCK, "p { margin: 0 !important } " + PHONE_BLOCK),)),
             "A8",
-            "stands in no at-rule",
+            "is in no at-rule",
         ),
         "a block for some": (
             Email(html=((PHONE_BLOCK, "@supports (color: red) { } " + PHONE_BLOCK),)),

@@ -1,15 +1,15 @@
-"""A12 and A15: no leftovers of templates, markup or programs, and no stranger's words."""
+"""A12 and A15: text that must not be in an email: leftovers of templates, and unconfirmed text."""
 
 import re
 from collections.abc import Iterator
 
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 _LEFTOVERS = {
     r"\{\{|\}\}|\{%|%\}": "is a tag of a template",
-    r"%\(\w+\)[sd]": "is a name that nobody filled in",
-    r"\bNone\b(?! of)": "is a value that was missing",
+    r"%\(\w+\)[sd]": "is a placeholder without its value",
+    r"\bNone\b(?! of)": "is a missing value",
     r"\b(Decimal|datetime|timedelta)\b[.(]| object at 0x": "is how Python shows a value",
     r"&(?:amp|lt|gt|quot|nbsp|#\d+|#x[0-9a-f]+);": "was escaped twice",
 }
@@ -24,9 +24,9 @@ _TEXT_LEFTOVERS = {
 }
 
 
-def leftovers(email: Rendered) -> Iterator[Finding]:
-    """What stands there by mistake, unless somebody really wrote it."""
-    said = " ".join(email.expected.words.split())
+def leftovers(email: ParsedEmail) -> Iterator[Finding]:
+    """No template tag, Markdown or Python value is left over, unless the context holds it."""
+    given = " ".join(email.expected.given_text.split())
     shown = "\n".join(element.own_text for element in email.document.visible)
     subject = str(email.message.get("Subject", ""))
     for place, text, patterns in (
@@ -36,18 +36,20 @@ def leftovers(email: Rendered) -> Iterator[Finding]:
     ):
         for pattern, meaning in patterns.items():
             for match in re.finditer(pattern, text, re.IGNORECASE if "&" in pattern else 0):
-                if " ".join(match[0].split()) not in said:
+                if " ".join(match[0].split()) not in given:
                     yield Finding(
                         "A12", place, f"{match[0]!r} {meaning}", "See what the template writes here"
                     )
 
 
-def strangers_words(email: Rendered) -> Iterator[Finding]:
-    """Whoever types an address into a form must not choose what its owner reads."""
+def unconfirmed_text(email: ParsedEmail) -> Iterator[Finding]:
+    """An email that asks for a confirmation shows nothing that a person typed, because that person
+    may not own the address.
+    """
     expected = email.expected
     if not expected.kind.confirms_address:
         return
-    written = set(expected.words.splitlines()) - {*expected.links, expected.site.name, ""}
+    written = set(expected.given_text.splitlines()) - {*expected.links, expected.site.name, ""}
     header = email.message.get("To")
     names = {address.display_name for address in header.addresses} if header is not None else set()
     for words in sorted(written | names - {""}):

@@ -24,7 +24,7 @@ def swapped(message: bytes) -> bytes:
 
 
 def in_base64(message: bytes) -> bytes:
-    """The message with another text, which tells no more than the lint asks for."""
+    """The message with a text that holds only what the lint asks for."""
     head = message.replace(b"quoted-printable", b"base64").partition(b"\r\n\r\n")[0]
     return head + b"\r\n\r\n" + base64.encodebytes(b"help@shop.example").replace(b"\n", b"\r\n")
 
@@ -143,7 +143,5 @@ def long_epilogue(message: bytes) -> bytes:
         ),
     }
 )
-def test_a_message_that_breaks_the_rules_of_the_wire_is_found_out(
-    email: Email, rule: str, words: str
-) -> None:
+def test_wrong_headers_and_mime_are_found(email: Email, rule: str, words: str) -> None:
     assert is_found_out(email, rule, words)

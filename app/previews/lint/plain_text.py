@@ -1,6 +1,4 @@
-"""A12: the plain text says what the HTML says: every word, link, amount and table row, and nothing
-else.
-"""
+"""A12: the plain text holds the words, links, amounts and table rows of the HTML, and no others."""
 
 import re
 from collections import Counter
@@ -9,20 +7,20 @@ from unicodedata import category, east_asian_width
 
 from app.previews.lint.document import Document, Element, amounts
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
 WIDTH = 76
-"""Columns."""
+"""Columns of the longest line."""
 _INLINE = re.compile("a|abbr|b|bdi|bdo|cite|code|em|i|kbd|mark|q|s|small|span|strong|sub|sup|u|wbr")
 _NUMBER = re.compile(r"\d")
 _NARROWEST_CELL = 12
 """Columns of a table's narrowest column, in which a longer word is cut."""
-_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069\ue000-\ue005]")
-"""What is taken out of people's words on their way into the text."""
+_REMOVED = re.compile("[\u202a-\u202e\u2066-\u2069\ue000-\ue005]")
+"""The characters that the composer removes from people's words: direction and private marks."""
 
 
-def width(email: Rendered) -> Iterator[Finding]:
-    """No line is wider than a reply can quote, but for an address, which is never broken."""
+def width(email: ParsedEmail) -> Iterator[Finding]:
+    """No line is wider than ``WIDTH``, except a link or an address, which is never broken."""
     for number, line in enumerate((email.text or "").splitlines(), 1):
         if columns(line) > WIDTH and not re.search(r"://|@", line):
             yield Finding(
@@ -33,8 +31,8 @@ def width(email: Rendered) -> Iterator[Finding]:
             )
 
 
-def links(email: Rendered) -> Iterator[Finding]:
-    """Every link, unbroken."""
+def links(email: ParsedEmail) -> Iterator[Finding]:
+    """The text holds every link, unbroken."""
     if email.text is None:
         return
     for link in email.content.all("a"):
@@ -43,54 +41,56 @@ def links(email: Rendered) -> Iterator[Finding]:
             yield Finding("A12", link.place, "the text lacks this link", "Write it out, unbroken")
 
 
-def words(email: Rendered) -> Iterator[Finding]:
-    """Every word, number and amount as often as in the HTML, and no other."""
+def words(email: ParsedEmail) -> Iterator[Finding]:
+    """The text holds every word, number and amount as often as the HTML, and no other."""
     if email.html is None or email.text is None:
         return
-    told = Counter(_words(_told(email.content)))
-    written = Counter(_words(email.text))
-    lost = told - written
-    added = written - told
+    in_html = Counter(_words(_text_of_html(email.content)))
+    in_text = Counter(_words(email.text))
+    lost = in_html - in_text
+    added = in_text - in_html
     for word in list(lost.elements()):
+        # A table's column cuts a long word into pieces.
         cuts = _cuts(word) if columns(word) > _NARROWEST_CELL else ()
         pieces = next((cut for cut in map(Counter, cuts) if not cut - added), None)
         if pieces is not None:
             added -= pieces
             lost -= Counter([word])
-    added -= _rules(email.content, added)
+    added -= _table_rules(email.content, added)
     for word in lost:
         what = "amount or number" if _NUMBER.search(word) else "word"
         yield Finding("A12", "text", f"lacks the {what} {word!r}", "Convert the whole content")
     for word in added:
-        yield Finding("A12", "text", f"says {word!r} once too often", "Convert nothing else")
+        yield Finding(
+            "A12", "text", f"says {word!r} more often than the HTML", "Convert nothing else"
+        )
 
 
-def _rules(content: Document, added: Counter[str]) -> Counter[str]:
-    """The lines below the heads of tables, which the text draws and the HTML does not."""
-    heads = sum(
-        any(cell.get("scope") == "col" for cell in table.descendants())
-        for table in content.all("table")
-    )
+def _table_rules(content: Document, added: Counter[str]) -> Counter[str]:
+    """The dashed lines that the text, unlike the HTML, has below the headers of tables."""
+    heads = sum(bool(table.xpath(".//*[@scope='col']")) for table in content.all("table"))
     dashes = [word for word in added.elements() if not word.strip("-")]
     return Counter(dashes[:heads])
 
 
-def rows(email: Rendered) -> Iterator[Finding]:
-    """The amounts of a table's row stand on one line, and those of a column below each other."""
+def rows(email: ParsedEmail) -> Iterator[Finding]:
+    """The amounts of a table row are on one line, and all lines of a table end in one column."""
     if email.text is None:
         return
     lines = email.text.splitlines()
     for table in email.content.all("table"):
         ends: set[int] = set()
-        for row in (row for row in table.descendants() if row.tag == "tr"):
-            told = [cell.text for cell in amounts(row)]
-            pattern = r"\s+".join(map(_loose, told)) + "$"
-            found = [line for line in lines if told and re.search(rf"(?<!\S){pattern}", line)]
-            if told and not found:
+        for row in table.iterdescendants("tr"):
+            texts = [cell.text_content() for cell in amounts(row)]
+            if not texts:
+                continue
+            pattern = r"\s+".join(map(_with_any_space, texts)) + "$"
+            found = [line for line in lines if re.search(rf"(?<!\S){pattern}", line)]
+            if not found:
                 yield Finding(
                     "A12", row.place, "the text has no line with its amounts", "Align the columns"
                 )
-            elif told and not any(columns(line) in ends for line in found):
+            elif not any(columns(line) in ends for line in found):
                 ends.add(columns(found[0]))
         if len(ends) > 1:
             yield Finding(
@@ -99,21 +99,21 @@ def rows(email: Rendered) -> Iterator[Finding]:
 
 
 def columns(text: str) -> int:
-    """How many columns of a terminal ``text`` takes."""
+    """The number of columns that ``text`` takes in a terminal."""
     marks = sum(category(character) in ("Mn", "Me", "Cf") for character in text)
     return len(text) - marks + sum(east_asian_width(character) in "WF" for character in text)
 
 
-def _told(document: Document) -> str:
-    """What the HTML tells, as one string: addresses of links behind their words, images by their
-    alt, and no word of one block touching a word of the next.
+def _text_of_html(document: Document) -> str:
+    """The visible text of the HTML, with links' addresses after their labels, images' alt texts,
+    list marks, and a space between blocks.
     """
     pieces: list[str] = []
 
     def walk(element: Element) -> None:
         if element.is_hidden:
             return
-        for child in element.children:
+        for child in element.xpath("node()[not(self::comment())]"):
             if isinstance(child, str):
                 pieces.append(child)
                 continue
@@ -122,10 +122,10 @@ def _told(document: Document) -> str:
             if child.tag == "img":
                 pieces.append(child.get("alt"))
             elif child.tag == "li":
-                number = element.elements.index(child) + 1
+                number = element.xpath("*").index(child) + 1
                 pieces.append(f"{number} " if element.tag == "ol" else "- ")
             walk(child)
-            if child.tag == "a" and " ".join(child.text.split()) != _address(child):
+            if child.tag == "a" and " ".join(child.text_content().split()) != _address(child):
                 pieces.append(f" {_address(child)} ")
             pieces.append("" if is_inline else " ")
 
@@ -138,28 +138,26 @@ def _address(link: Element) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """The words of ``text`` without the punctuation around them, which the two bodies set
-    differently.
-    """
-    bare = (_bare(word) for word in _DIRECTIONS.sub("", text).split())
+    """The words of ``text`` without their punctuation, which differs between the bodies."""
+    bare = (_without_punctuation(word) for word in _REMOVED.sub("", text).split())
     return [word for word in bare if word]
 
 
-def _bare(word: str) -> str:
+def _without_punctuation(word: str) -> str:
     return word.strip("<>()[]:.,;")
 
 
 def _cuts(word: str) -> Iterator[list[str]]:
-    """The ways in which a long word can be cut to fit a column."""
-    for room in range(_NARROWEST_CELL, min(columns(word), WIDTH + 1)):
+    """The ways in which columns of different widths can cut a long word."""
+    for column_width in range(_NARROWEST_CELL, min(columns(word), WIDTH + 1)):
         pieces, piece = [], ""
         for character in word:
-            if piece and columns(piece + character) > room:
+            if piece and columns(piece + character) > column_width:
                 pieces.append(piece)
                 piece = ""
             piece += character
-        yield [bare for bare in map(_bare, [*pieces, piece]) if bare]
+        yield [bare for bare in map(_without_punctuation, [*pieces, piece]) if bare]
 
 
-def _loose(words: str) -> str:
+def _with_any_space(words: str) -> str:
     return r"\s".join(map(re.escape, words.split()))

@@ -1,4 +1,4 @@
-"""A6: what an inbox shows of an email before it is opened."""
+"""A6: what an inbox shows of an unopened email: subject and preheader."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -6,31 +6,31 @@ from urllib.parse import urlsplit
 from app.previews.lint.cascade import pixels
 from app.previews.lint.document import Element
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
-SUBJECT = range(8, 61)
-PREHEADER = range(30, 141)
-"""How many characters they may have."""
-HIDDEN = {
+SUBJECT_LENGTHS = range(8, 61)
+PREHEADER_LENGTHS = range(30, 141)
+"""Characters."""
+HIDING_STYLE = {
     "display": "none",
     "max-height": "0",
     "max-width": "0",
     "overflow": "hidden",
     "mso-hide": "all",
 }
-"""How a preheader is hidden; a tiny font or the page's colour is what spam does."""
+"""The style that hides a preheader. Spam filters count a tiny font or the page's colour."""
 _SHORTEST_SECRET = 12
 
 
-def subject(email: Rendered) -> Iterator[Finding]:
-    """The fact first, short enough for a list, and nothing that opens an account."""
+def subject(email: ParsedEmail) -> Iterator[Finding]:
+    """Short enough for an inbox, the fact first, and without the secret of a link."""
     text = str(email.message.get("Subject", ""))
-    if len(text) not in SUBJECT:
+    if len(text) not in SUBJECT_LENGTHS:
         yield Finding(
             "A6",
             "header Subject",
             f"has {len(text)} characters",
-            f"Write {SUBJECT[0]} to {SUBJECT[-1]}",
+            f"Write {SUBJECT_LENGTHS[0]} to {SUBJECT_LENGTHS[-1]}",
         )
     if text.startswith(("[", email.expected.site.name)):
         yield Finding(
@@ -42,30 +42,30 @@ def subject(email: Rendered) -> Iterator[Finding]:
     yield from _no_secret(email, "header Subject", text)
 
 
-def preheader(email: Rendered) -> Iterator[Finding]:
-    """The line beside the subject: hidden in the email, and not its heading over again."""
+def preheader(email: ParsedEmail) -> Iterator[Finding]:
+    """The line that an inbox shows beside the subject: hidden in the email, and no repetition."""
     if email.html is None:
         return
     element = _preheader(email)
     if element is None:
         yield Finding("A6", "HTML", "has no preheader", "Begin the body with a hidden one")
         return
-    text = " ".join(element.text.split())
-    if len(text) not in PREHEADER:
+    text = " ".join(element.text_content().split())
+    if len(text) not in PREHEADER_LENGTHS:
         yield Finding(
             "A6",
             element.place,
             f"the preheader has {len(text)} characters",
-            f"Write {PREHEADER[0]} to {PREHEADER[-1]}",
+            f"Write {PREHEADER_LENGTHS[0]} to {PREHEADER_LENGTHS[-1]}",
         )
-    headings = [" ".join(heading.text.split()) for heading in email.document.all("h1")]
+    headings = [" ".join(heading.text_content().split()) for heading in email.document.all("h1")]
     for shown in (str(email.message.get("Subject", "")), *headings):
         if shown and shown.casefold() in text.casefold():
             yield Finding(
                 "A6", element.place, f"the preheader repeats {shown!r}", "Say what comes next"
             )
     style = email.cascade.declared(element)
-    for name, value in HIDDEN.items():
+    for name, value in HIDING_STYLE.items():
         if style.get(name, "").removesuffix("px") != value:
             yield Finding(
                 "A6", element.place, f"lacks {name}:{value}", "Hide the preheader in all five ways"
@@ -73,22 +73,22 @@ def preheader(email: Rendered) -> Iterator[Finding]:
     yield from _no_secret(email, element.place, text)
 
 
-def tiny_text(email: Rendered) -> Iterator[Finding]:
-    """Text too small to read counts as hidden, and SpamAssassin counts it against the email."""
+def tiny_text(email: ParsedEmail) -> Iterator[Finding]:
+    """No text is too small to read; SpamAssassin takes tiny text for hidden text."""
     for element in email.document.visible:
         size = pixels(email.cascade.value(element, "font-size"))
         if element.own_text.strip() and size is not None and size < 12:
             yield Finding("A6", element.place, f"its text is {size:g}px high", "Write 12px or more")
 
 
-def _preheader(email: Rendered) -> Element | None:
-    """The first element of the body that holds text, when it is hidden."""
+def _preheader(email: ParsedEmail) -> Element | None:
+    """The first element of the body that holds text, provided it is hidden."""
     texts = (element for element in email.document.all() if element.own_text.strip())
-    first = next((element for element in texts if element.inside("body")), None)
+    first = next((element for element in texts if element.closest("body") is not None), None)
     return first if first is not None and first.is_hidden else None
 
 
-def _no_secret(email: Rendered, place: str, text: str) -> Iterator[Finding]:
+def _no_secret(email: ParsedEmail, place: str, text: str) -> Iterator[Finding]:
     if email.expected.kind.carries_secret:
         secrets = (urlsplit(link).path.rpartition("/")[2] for link in email.expected.links)
         if any(len(secret) >= _SHORTEST_SECRET and secret in text for secret in secrets):

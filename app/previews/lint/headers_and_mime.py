@@ -1,4 +1,4 @@
-"""A1 to A5 and A13: headers, lines and MIME, read from the bytes."""
+"""A1 to A5 and A13: headers, lines and MIME parts, read from the bytes."""
 
 import re
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from email.message import EmailMessage, MIMEPart
 from app.mail.addresses import ascii_domain
 from app.mail.message import BodyFormat
 from app.previews.lint.finding import Finding
-from app.previews.lint.rendered import Rendered
+from app.previews.lint.parsed_email import ParsedEmail
 
-_ONCE = ("Date", "From", "To", "Subject", "Message-ID", "MIME-Version")
+_REQUIRED_ONCE = ("Date", "From", "To", "Subject", "Message-ID", "MIME-Version")
 _FORBIDDEN = {
     "Bcc": ("A2", "tells every reader who else got the email"),
     "Cc": ("A2", "an email has one recipient"),
@@ -17,7 +17,7 @@ _FORBIDDEN = {
     "Precedence": ("A4", "is obsolete; Auto-Submitted says it"),
     "List-Unsubscribe": ("A4", "is for subscriptions, and this email is not one"),
 }
-_REQUIRED = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+_REQUIRED_VALUES = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 _BODIES = {
     BodyFormat.BOTH: ["text/plain", "text/html"],
     BodyFormat.TEXT: ["text/plain"],
@@ -25,10 +25,10 @@ _BODIES = {
 }
 
 
-def headers(email: Rendered) -> Iterator[Finding]:
-    """A1: what every message has, once each, and an identity of its own (RFC 5322 3.6)."""
+def headers(email: ParsedEmail) -> Iterator[Finding]:
+    """A1: the headers that every message has once, and a Message-ID of our own (RFC 5322 3.6)."""
     message = email.message
-    for name in _ONCE:
+    for name in _REQUIRED_ONCE:
         count = len(message.get_all(name, []))
         if count != 1:
             yield Finding("A1", f"header {name}", f"is there {count} times", "Write it once")
@@ -45,8 +45,8 @@ def headers(email: Rendered) -> Iterator[Finding]:
         )
 
 
-def recipients(email: Rendered) -> Iterator[Finding]:
-    """A2 and A4: one recipient, a person who answers, and no machine that does."""
+def recipients(email: ParsedEmail) -> Iterator[Finding]:
+    """A2 and A4: one recipient, a person who reads replies, and no automatic replies."""
     message = email.message
     for name, (rule, why) in _FORBIDDEN.items():
         if name in message:
@@ -56,7 +56,7 @@ def recipients(email: Rendered) -> Iterator[Finding]:
         yield Finding(
             "A2", "header To", f"names {len(to)} addresses or another one", "Name the recipient"
         )
-    for name, value in _REQUIRED.items():
+    for name, value in _REQUIRED_VALUES.items():
         if str(message.get(name, "")) != value:
             yield Finding("A4", f"header {name}", "machines may answer", f"Say {value} (RFC 3834)")
     reply_to = "".join(_addresses(message, "Reply-To"))
@@ -76,8 +76,8 @@ def recipients(email: Rendered) -> Iterator[Finding]:
         yield Finding("A16", "header Content-Language", f"is not {language}", f"Say {language}")
 
 
-def lines(email: Rendered) -> Iterator[Finding]:
-    """A2 and A3: what SMTP carries unharmed (RFC 5321 4.5.3.1, RFC 5322 2.1.1, RFC 2047 5)."""
+def lines(email: ParsedEmail) -> Iterator[Finding]:
+    """A2 and A3: what SMTP carries unchanged (RFC 5321 4.5.3.1, RFC 5322 2.1.1, RFC 2047 5)."""
     source = email.source
     if re.search(rb"(?<!\r)\n|\r(?!\n)", source) or not source.endswith(b"\r\n"):
         yield Finding("A2", "source", "a line does not end with CRLF", "End every line with CRLF")
@@ -100,13 +100,13 @@ def lines(email: Rendered) -> Iterator[Finding]:
             )
 
 
-def parts(email: Rendered) -> Iterator[Finding]:
-    """A5 and A13: text first, HTML last, as the recipient wants them; files around them."""
+def parts(email: ParsedEmail) -> Iterator[Finding]:
+    """A5 and A13: the bodies that the recipient has chosen, text before HTML, and attachments."""
     message = email.message
     is_mixed = message.get_content_type() == "multipart/mixed"
     body, *attachments = message.iter_parts() if is_mixed else [message]
-    shown = list(body.iter_parts()) if body.is_multipart() else [body]
-    types = [part.get_content_type() for part in shown]
+    bodies = list(body.iter_parts()) if body.is_multipart() else [body]
+    types = [part.get_content_type() for part in bodies]
     wanted = _BODIES[email.expected.to.body_format]
     if sorted(types) != sorted(wanted):
         yield Finding(
@@ -119,7 +119,7 @@ def parts(email: Rendered) -> Iterator[Finding]:
             f"are {', '.join(types)} in {body.get_content_type()}",
             "Put the text first and the HTML last in multipart/alternative (RFC 2046 5.1.4)",
         )
-    for part in shown:
+    for part in bodies:
         yield from _encoding(part)
     for part in message.walk():
         for defect in part.defects:

@@ -55,7 +55,5 @@ SECRET = "s4mpl3" * 7
         ),
     }
 )
-def test_an_opening_that_says_too_little_or_too_much_is_found_out(
-    email: Email, rule: str, words: str
-) -> None:
+def test_a_wrong_subject_or_preheader_is_found(email: Email, rule: str, words: str) -> None:
     assert is_found_out(email, rule, words)

@@ -24,7 +24,7 @@ from tests.previews.lint.broken import Email, broken, is_found_out
         "a word too many": (
             Email(text=(("Thank you", "Thank you very"),)),
             "A12",
-            "says 'very' once too often",
+            "says 'very' more often than the HTML",
         ),
         "amounts out of line": (
             Email(text=(("€20.17\n", " €20.17\n"),)),

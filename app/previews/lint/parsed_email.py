@@ -1,4 +1,4 @@
-"""The rendered email that the rules look at, and what it has to agree with."""
+"""The parsed email that the rules check, and what it was made from."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -17,9 +17,7 @@ from app.settings.declarations import Site
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an email was made from: its kind and context, the recipient, and the site that sends it
-    from the address ``sender``.
-    """
+    """What an email was made from. ``sender`` is the From address."""
 
     kind: Kind
     context: Any
@@ -28,15 +26,15 @@ class Expected:
     sender: str
 
     @property
-    def words(self) -> str:
-        """All text of the context and the recipient's name: what people wrote may look like a
-        mistake and has to come through.
+    def given_text(self) -> str:
+        """The text of the context, the recipient's name and the site's. Rules accept it wherever it
+        looks like a mistake, because people wrote it.
         """
         return "\n".join([*_texts(self.context), self.to.name, self.site.name])
 
     @property
     def links(self) -> list[str]:
-        """The addresses of web pages that the context names."""
+        """The web addresses in the context."""
         return [
             text
             for text in _texts(self.context)
@@ -45,13 +43,13 @@ class Expected:
 
     @property
     def lifetimes(self) -> list[timedelta]:
-        """How long what the email offers lives, as its context says."""
+        """The durations in the context, such as the lifetime of a link."""
         values = (getattr(self.context, field.name) for field in fields(self.context))
         return [value for value in values if isinstance(value, timedelta)]
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """The strings in a context. A mapping is structured data, which is for machines."""
+    """The strings in a context, but not those of a mapping, which is structured data."""
     if isinstance(value, str):
         yield value
     elif is_dataclass(value):
@@ -62,10 +60,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-class Rendered:
-    """An email as its readers' programs get it: ``source`` are the bytes, everything else is read
-    from them.
-    """
+class ParsedEmail:
+    """An email as a mail program gets it. Everything is parsed from the bytes ``source``."""
 
     def __init__(self, source: bytes, expected: Expected) -> None:
         self.source = source
@@ -74,7 +70,7 @@ class Rendered:
 
     @cached_property
     def bodies(self) -> Mapping[str, str]:
-        """The bodies by their subtype, ``plain`` and ``html``, with LF as line end."""
+        """The bodies by subtype, ``plain`` and ``html``, with LF as line end."""
         return {
             part.get_content_subtype(): part.get_content().replace("\r\n", "\n")
             for part in self.message.walk()
@@ -91,12 +87,14 @@ class Rendered:
 
     @cached_property
     def document(self) -> Document:
-        """The tree of the HTML; an empty one where there is no HTML."""
+        """The tree of the HTML; an empty tree when there is none."""
         return Document(self.html or "")
 
     @cached_property
     def content(self) -> Document:
-        """What stands between the layout's two comments: what the plain text is made from."""
+        """The part of the HTML between the layout's two comments, from which the composer makes the
+        plain text.
+        """
         html = self.html or ""
         return Document(html.partition(CONTENT_BEGINS)[2].partition(CONTENT_ENDS)[0])
 
