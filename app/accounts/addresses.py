@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
-LONGEST = 320
+MAX_LENGTH = 320
 _UPPER = re.compile("[A-Z]+")
 
 
@@ -30,7 +30,7 @@ def parse_address(text: str) -> Address:
     """
     text = text.strip()
     # Mail programs would decode what "=?" opens, so no email could go there (CVE-2024-6923).
-    if len(text) > LONGEST or "=?" in text:
+    if len(text) > MAX_LENGTH or "=?" in text:
         raise UnusableAddress
     try:
         valid = validate_email(

@@ -7,8 +7,8 @@ Whatever opens something is stored as its SHA-256 only, so that who reads the ta
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, LargeBinary, String
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, LargeBinary, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from app.database import Base
 from app.mail import BodyFormat
@@ -33,6 +33,11 @@ class Account(Base):
     body_format: Mapped[str] = mapped_column(String(8), default=BodyFormat.BOTH)
     is_staff: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
+
+    @classmethod
+    def find(cls, session: Session, address_key: str) -> "Account | None":
+        """The account whose address has this key (``Address.key``)."""
+        return session.scalar(select(cls).where(cls.address_key == address_key))
 
 
 class PendingSignUp(Base):

@@ -13,12 +13,11 @@ from sqlalchemy.orm import Session
 
 from app.accounts import emails, tokens
 from app.accounts.addresses import Address, parse_address
-from app.accounts.dead_links import dead_link
-from app.accounts.fields import AddressField, NewPasswordField, NewPasswordForm
+from app.accounts.form_fields import AddressField, NewPasswordField, NewPasswordForm
 from app.accounts.models import Account, TokenKind
 from app.accounts.passwords import hash_password
-from app.accounts.queries import account_of
 from app.accounts.sessions import end_all_sessions
+from app.accounts.unusable_links import unusable_link
 from app.database import short_transaction
 from app.mail import BodyFormat
 from app.web.forms import Form
@@ -100,9 +99,9 @@ def send_again(request: Request) -> Any:
 )
 def reset_password_form(request: Request) -> Any:
     """The form for the new password. Following the link changes nothing."""
-    account, condition = _account_behind(request, request.dbsession)
+    account, state = _account_of_token(request, request.dbsession)
     if account is None:
-        return dead_link(request, TokenKind.RESET, condition)
+        return unusable_link(request, TokenKind.RESET, state)
     return {"form": ResetPasswordForm(request, account.address)}
 
 
@@ -116,9 +115,9 @@ def reset_password(request: Request) -> Any:
     """
     # In a transaction of its own, over before the hashing begins.
     with short_transaction(request.registry, write=False) as session:
-        account, condition = _account_behind(request, session)
+        account, state = _account_of_token(request, session)
     if account is None:
-        return dead_link(request, TokenKind.RESET, condition)
+        return unusable_link(request, TokenKind.RESET, state)
     form = ResetPasswordForm(request, account.address)
     if not form.validate():
         return {"form": form}
@@ -128,7 +127,7 @@ def reset_password(request: Request) -> Any:
     token = tokens.consume(session, TokenKind.RESET, request.matchdict["token"], request.now)
     if token is None or (account := token.account) is None:
         # Somebody else was quicker.
-        return dead_link(request, TokenKind.RESET, tokens.Condition.USED)
+        return unusable_link(request, TokenKind.RESET, tokens.TokenState.USED)
     account.password_hash = password_hash
     end_all_sessions(request, account.id)
     tokens.void_all(session, account.id, request.now)
@@ -148,7 +147,7 @@ def _send_link(request: Request, address: Address) -> None:
     If there is none, the same is done and then undone: otherwise the time of the answer would tell.
     """
     session = request.dbsession
-    account = account_of(session, address.key)
+    account = Account.find(session, address.key)
     token = tokens.issue(
         session, TokenKind.RESET, request.now, account_id=account.id if account else None
     )
@@ -164,10 +163,12 @@ def _send_link(request: Request, address: Address) -> None:
             attempt.rollback()
 
 
-def _account_behind(request: Request, session: Session) -> tuple[Account | None, tokens.Condition]:
+def _account_of_token(
+    request: Request, session: Session
+) -> tuple[Account | None, tokens.TokenState]:
     """Whose password the link sets while it is live, and what it is good for."""
     secret = request.matchdict["token"]
-    token, condition = tokens.look_up(session, TokenKind.RESET, secret, request.now)
-    if token is None or condition is not tokens.Condition.LIVE:
-        return None, condition
-    return token.account, condition
+    token, state = tokens.look_up(session, TokenKind.RESET, secret, request.now)
+    if token is None or state is not tokens.TokenState.LIVE:
+        return None, state
+    return token.account, state

@@ -15,30 +15,30 @@ from zxcvbn import zxcvbn
 
 from app.web.translation import _
 
-MOST_CODE_POINTS = 4096
-JUDGED_CODE_POINTS = 32
+MAX_CODE_POINTS = 4096
+MAX_JUDGED_CODE_POINTS = 32
 """zxcvbn's time grows steeply with the length; what begins badly is not judged further."""
-GOOD_ENOUGH = 3
+MIN_SCORE = 3
 """Of zxcvbn's scores 0 to 4: more than 10^8 guesses."""
-SHORTEST_CONTEXT_WORD = 4
+MIN_CONTEXT_WORD = 4
 
 # OWASP's password storage cheat sheet: argon2id, 19 MiB, 2 passes, 1 lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
 # More hashes at a time than processors would only take memory from each other.
-_turns = threading.BoundedSemaphore(os.cpu_count() or 1)
-_judge_turn = threading.Lock()
+_hashing_slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+_judging_lock = threading.Lock()
 
 
-def problem_with(password: str, *, shortest: int, context: Iterable[str]) -> str | None:
+def password_problem(password: str, *, shortest: int, context: Iterable[str]) -> str | None:
     """Why a new password cannot be taken, as a translation string, or None.
 
     ``shortest`` counts code points; ``context`` are words that a guesser would try first here, such
     as the address.
     """
-    if len(password) > MOST_CODE_POINTS:
+    if len(password) > MAX_CODE_POINTS:
         return _(
             "Use ${count} characters or fewer",
-            mapping={"count": MOST_CODE_POINTS},
+            mapping={"count": MAX_CODE_POINTS},
         )
     password = _normalized(password)
     if len(password) < shortest:
@@ -46,11 +46,11 @@ def problem_with(password: str, *, shortest: int, context: Iterable[str]) -> str
             "Use ${count} characters or more; three or four words make a good password",
             mapping={"count": shortest},
         )
-    words = [word for word in _words(context) if len(word) >= SHORTEST_CONTEXT_WORD]
+    words = [word for word in _words(context) if len(word) >= MIN_CONTEXT_WORD]
     # zxcvbn is pure Python: several at a time would only slow the other requests down.
-    with _judge_turn:
-        score = zxcvbn(password[:JUDGED_CODE_POINTS], user_inputs=words)["score"]
-    if score >= GOOD_ENOUGH:
+    with _judging_lock:
+        score = zxcvbn(password[:MAX_JUDGED_CODE_POINTS], user_inputs=words)["score"]
+    if score >= MIN_SCORE:
         return None
     if any(word in password.casefold() for word in words):
         return _("Choose a password without your email address or the name of this shop in it")
@@ -61,8 +61,8 @@ def problem_with(password: str, *, shortest: int, context: Iterable[str]) -> str
 
 
 def hash_password(password: str) -> str:
-    """The argon2id hash of a password that ``problem_with`` lets pass."""
-    with _turns:
+    """The argon2id hash of a password that ``password_problem`` lets pass."""
+    with _hashing_slots:
         return _hasher.hash(_normalized(password))
 
 
@@ -71,11 +71,11 @@ def verify_password(password: str, password_hash: str | None) -> bool:
 
     Takes the same time when there is no account, and so no hash.
     """
-    if len(password) > MOST_CODE_POINTS:
+    if len(password) > MAX_CODE_POINTS:
         return False
-    with _turns:
+    with _hashing_slots:
         try:
-            _hasher.verify(password_hash or _nobodys_hash, _normalized(password))
+            _hasher.verify(password_hash or _dummy_hash, _normalized(password))
         except (VerificationError, InvalidHashError):
             return False
     return password_hash is not None
@@ -100,4 +100,4 @@ def _words(context: Iterable[str]) -> Iterable[str]:
             yield from [part, "".join(words), *words]
 
 
-_nobodys_hash = _hasher.hash(os.urandom(16).hex())
+_dummy_hash = _hasher.hash(os.urandom(16).hex())

@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 SIGNED_IN = "signed_in"
 COOKIE = "pillarbox-session"
-IDLE = timedelta(days=14)
-ABSOLUTE = timedelta(days=30)
+IDLE_TIMEOUT = timedelta(days=14)
+ABSOLUTE_TIMEOUT = timedelta(days=30)
 LAST_USE_PRECISION = timedelta(hours=1)
 
 
@@ -143,7 +143,10 @@ def _write_last_use(request: Request) -> None:
 
 
 def _has_expired(now: datetime) -> ColumnElement[bool]:
-    return or_(SignInSession.last_used_at <= now - IDLE, SignInSession.created_at <= now - ABSOLUTE)
+    return or_(
+        SignInSession.last_used_at <= now - IDLE_TIMEOUT,
+        SignInSession.created_at <= now - ABSOLUTE_TIMEOUT,
+    )
 
 
 def _delete_row(request: Request) -> None:
@@ -156,7 +159,7 @@ def _delete_row(request: Request) -> None:
 def _send_cookie(request: Request, secret: str) -> None:
     keep_private(request)
     request.add_response_callback(
-        lambda request, response: set_cookie(request, response, COOKIE, secret, ABSOLUTE)
+        lambda request, response: set_cookie(request, response, COOKIE, secret, ABSOLUTE_TIMEOUT)
     )
 
 

@@ -8,10 +8,9 @@ from pyramid.view import forbidden_view_config, view_config
 from sqlalchemy import select
 from wtforms.validators import InputRequired
 
-from app.accounts.fields import AddressField
+from app.accounts.form_fields import AddressField
 from app.accounts.models import Account
 from app.accounts.passwords import hash_password, needs_new_hash, verify_password
-from app.accounts.queries import account_of
 from app.accounts.sessions import begin_session, end_session
 from app.database import short_transaction
 from app.web.forms import Form, PasswordField
@@ -34,7 +33,7 @@ class SignInForm(Form):
 def sign_in_form(request: Request) -> Any:
     """The empty form; the address stands in it when it was just confirmed in this browser."""
     if request.account:
-        return _onward(request)
+        return _redirect_to_next(request)
     form = SignInForm(request, email=request.visitor.pending.get("address"))
     return {"form": form, "next": local_path(request.GET.get("next"))}
 
@@ -47,11 +46,11 @@ def sign_in(request: Request) -> Any:
     """
     form = SignInForm(request)
     if form.validate():
-        account = _account_with(request, form.email.address.key, form.password.data or "")
+        account = _authenticate(request, form.email.address.key, form.password.data or "")
         if account is not None:
             begin_session(request, account)
             request.visitor.pending = {}
-            return _onward(request)
+            return _redirect_to_next(request)
         form.refuse(
             form.password,
             _("This address and this password do not belong together. Check both and try again."),
@@ -74,11 +73,11 @@ def ask_to_sign_in(request: Request) -> Any:
     return HTTPSeeOther(request.route_path("sign_in", _query=query))
 
 
-def _account_with(request: Request, address_key: str, password: str) -> Account | None:
+def _authenticate(request: Request, address_key: str, password: str) -> Account | None:
     """The account, if the password is right; its hash is renewed if today's parameters differ."""
     # In a transaction of its own, over before the hashing begins.
     with short_transaction(request.registry, write=False) as session:
-        found = account_of(session, address_key)
+        found = Account.find(session, address_key)
     is_right = verify_password(password, found.password_hash if found else None)
     if found is None or not is_right:
         return None
@@ -95,5 +94,5 @@ def _account_with(request: Request, address_key: str, password: str) -> Account 
     return account
 
 
-def _onward(request: Request) -> HTTPSeeOther:
+def _redirect_to_next(request: Request) -> HTTPSeeOther:
     return HTTPSeeOther(local_path(request.GET.get("next")) or request.route_path("account"))

@@ -13,11 +13,10 @@ from pyramid.view import view_config
 from sqlalchemy import delete
 
 from app.accounts import emails, tokens
-from app.accounts.dead_links import dead_link
-from app.accounts.fields import AddressField, NewPasswordField, NewPasswordForm
+from app.accounts.form_fields import AddressField, NewPasswordField, NewPasswordForm
 from app.accounts.models import Account, PendingSignUp, TokenKind
 from app.accounts.passwords import hash_password
-from app.accounts.queries import account_of
+from app.accounts.unusable_links import unusable_link
 from app.database import insert_for
 from app.web.translation import _
 
@@ -65,11 +64,11 @@ def sign_up(request: Request) -> Any:
     )
     # What nobody confirmed for long is forgotten on the way.
     request.dbsession.execute(
-        delete(PendingSignUp).where(PendingSignUp.created_at < request.now - tokens.REMEMBERED)
+        delete(PendingSignUp).where(PendingSignUp.created_at < request.now - tokens.RETENTION)
     )
     request.dbsession.add(pending)
     request.dbsession.flush()
-    _ask_to_confirm(request, pending)
+    _send_confirmation(request, pending)
     request.visitor.pending = {"sign_up": str(pending.id), "address": address.stored}
     return HTTPSeeOther(request.route_path("sign_up_sent"))
 
@@ -95,7 +94,7 @@ def send_again(request: Request) -> Any:
         return HTTPSeeOther(request.route_path("sign_up"))
     pending = request.dbsession.get(PendingSignUp, int(sign_up_id))
     if pending is not None:
-        _ask_to_confirm(request, pending)
+        _send_confirmation(request, pending)
     request.visitor.tell(request.localizer.translate(_("We have sent another email.")))
     return HTTPSeeOther(request.route_path("sign_up_sent"))
 
@@ -104,9 +103,9 @@ def send_again(request: Request) -> Any:
 def confirm_page(request: Request) -> Any:
     """One button. Following the link changes nothing, since mail scanners follow links too."""
     secret = request.matchdict["token"]
-    _token, condition = tokens.look_up(request.dbsession, TokenKind.CONFIRM, secret, request.now)
-    if condition is not tokens.Condition.LIVE:
-        return dead_link(request, TokenKind.CONFIRM, condition)
+    _token, state = tokens.look_up(request.dbsession, TokenKind.CONFIRM, secret, request.now)
+    if state is not tokens.TokenState.LIVE:
+        return unusable_link(request, TokenKind.CONFIRM, state)
     return {}
 
 
@@ -121,11 +120,11 @@ def confirm(request: Request) -> Any:
     secret, session = request.matchdict["token"], request.dbsession
     token = tokens.consume(session, TokenKind.CONFIRM, secret, request.now)
     if token is None:
-        _token, condition = tokens.look_up(session, TokenKind.CONFIRM, secret, request.now)
-        return dead_link(request, TokenKind.CONFIRM, condition)
+        _token, state = tokens.look_up(session, TokenKind.CONFIRM, secret, request.now)
+        return unusable_link(request, TokenKind.CONFIRM, state)
     account = _create_account(request, token.pending_sign_up)
     if account is None:
-        return dead_link(request, TokenKind.CONFIRM, tokens.Condition.USED)
+        return unusable_link(request, TokenKind.CONFIRM, tokens.TokenState.USED)
     request.email_service.send_message(
         emails.welcome(request, account), key=f"welcome:{account.id}"
     )
@@ -136,9 +135,9 @@ def confirm(request: Request) -> Any:
     return HTTPSeeOther(request.route_path("sign_in"))
 
 
-def _ask_to_confirm(request: Request, pending: PendingSignUp) -> None:
+def _send_confirmation(request: Request, pending: PendingSignUp) -> None:
     session = request.dbsession
-    account = account_of(session, pending.address_key)
+    account = Account.find(session, pending.address_key)
     token = tokens.issue(session, TokenKind.CONFIRM, request.now, pending_sign_up_id=pending.id)
     if account is None:
         lifetime = tokens.LIFETIMES[TokenKind.CONFIRM]

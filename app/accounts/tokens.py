@@ -13,7 +13,7 @@ from app.accounts.models import Token, TokenKind
 from app.mail.outbox.tables import OutboxEmail, State
 
 LIFETIMES = {TokenKind.CONFIRM: timedelta(hours=24), TokenKind.RESET: timedelta(minutes=30)}
-REMEMBERED = timedelta(days=30)
+RETENTION = timedelta(days=30)
 """How long a dead link can still say what happened to it."""
 
 
@@ -25,7 +25,7 @@ class NewToken:
     secret: str
 
 
-class Condition(Enum):
+class TokenState(Enum):
     """What a link can do for whoever follows it."""
 
     LIVE = auto()
@@ -47,7 +47,7 @@ def issue(
 
     Tokens that ended long ago are forgotten on the way.
     """
-    session.execute(delete(Token).where(Token.expires_at < now - REMEMBERED))
+    session.execute(delete(Token).where(Token.expires_at < now - RETENTION))
     secret = secrets.token_urlsafe(32)
     is_for_nobody = account_id is None and pending_sign_up_id is None
     row = Token(
@@ -65,16 +65,16 @@ def issue(
 
 def look_up(
     session: Session, kind: TokenKind, secret: str, now: datetime
-) -> tuple[Token | None, Condition]:
+) -> tuple[Token | None, TokenState]:
     """A token and what has become of it. It is not touched: mail scanners follow links."""
     token = session.scalar(select(Token).where(Token.kind == kind, Token.digest == _digest(secret)))
     if token is None:
-        return None, Condition.UNKNOWN
+        return None, TokenState.UNKNOWN
     if token.used_at is not None:
-        return token, Condition.USED
+        return token, TokenState.USED
     if token.voided_at is not None:
-        return token, Condition.VOIDED
-    return token, Condition.LIVE if now < token.expires_at else Condition.EXPIRED
+        return token, TokenState.VOIDED
+    return token, TokenState.LIVE if now < token.expires_at else TokenState.EXPIRED
 
 
 def consume(session: Session, kind: TokenKind, secret: str, now: datetime) -> Token | None:

@@ -15,7 +15,7 @@ from app.operations.readiness import (
     require_ours,
     require_tables,
 )
-from app.shop.samples import add_sample_catalogue
+from app.shop.sample_catalogue import add_sample_catalogue
 
 
 @click.command(short_help="Serve the shop, after bringing its database up to date.")

@@ -16,7 +16,7 @@ from app.shop.models import Product
 from app.web.translation import _
 from app.web.visitor import Visitor
 
-MOST_OF_ONE = 99
+MAX_QUANTITY = 99
 """The largest quantity of one product."""
 
 NO_LONGER_SOLD = _("This is no longer sold. Remove it to go on.")
@@ -70,7 +70,7 @@ class PricedBasket:
         return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
 
 
-def priced(session: Session, visitor: Visitor) -> PricedBasket:
+def price_basket(session: Session, visitor: Visitor) -> PricedBasket:
     """The visitor's basket at the prices of the moment.
 
     All of an order is in one currency, that of the first product that is still sold.

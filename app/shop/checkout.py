@@ -10,7 +10,7 @@ from app.database import insert_for
 from app.settings import Site
 from app.shop.basket import PricedBasket
 from app.shop.models import Order, OrderLine, OrderState, OrderTax, Seller
-from app.shop.numbers import new_order_number
+from app.shop.order_numbers import new_order_number
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from app.mail.message import BodyFormat, Message, Recipient
 from app.shop import money
 from app.shop.models import Order, Payment, Receipt
 
-MOST_OFFERS = 20
+MAX_OFFERS = 20
 """How many lines of an order its structured data names: Gmail cuts off an email over 102 KB, and
 every line stands in the table anyway.
 """
@@ -146,7 +146,7 @@ def _structured_data(receipt: PurchaseReceipt) -> dict[str, Any]:
                 "priceCurrency": receipt.currency,
                 "eligibleQuantity": {"@type": "QuantitativeValue", "value": line.quantity},
             }
-            for line in receipt.lines[:MOST_OFFERS]
+            for line in receipt.lines[:MAX_OFFERS]
         ],
         "url": receipt.link,
     }

@@ -10,13 +10,13 @@ from wtforms.validators import DataRequired, Length, ValidationError
 from wtforms.widgets import TextInput
 
 from app.mail.addresses import BadAddress, check_text
-from app.shop.basket import MOST_OF_ONE
+from app.shop.basket import MAX_QUANTITY
 from app.web.forms import Form
 from app.web.translation import _
 
 
 class QuantityField(IntegerField):
-    """A whole number from 1 to `MOST_OF_ONE`, in plain digits."""
+    """A whole number from 1 to `MAX_QUANTITY`, in plain digits."""
 
     # A number input shows nothing of what was typed wrongly.
     widget = TextInput()
@@ -24,9 +24,9 @@ class QuantityField(IntegerField):
     def process_formdata(self, valuelist: list[str]) -> None:
         """Read what was typed; raises ``ValueError`` with what to do."""
         typed = valuelist[0].strip() if valuelist else ""
-        if not re.fullmatch(r"[0-9]{1,9}", typed) or not 1 <= int(typed) <= MOST_OF_ONE:
+        if not re.fullmatch(r"[0-9]{1,9}", typed) or not 1 <= int(typed) <= MAX_QUANTITY:
             raise ValueError(
-                _("Enter a whole number from 1 to ${most}.", mapping={"most": MOST_OF_ONE})
+                _("Enter a whole number from 1 to ${most}.", mapping={"most": MAX_QUANTITY})
             )
         self.data = int(typed)
 

@@ -7,7 +7,7 @@ from webtest import TestApp
 
 from app.database import Database
 from app.shop.models import Product
-from app.shop.samples import CATALOGUE, add_sample_catalogue
+from app.shop.sample_catalogue import CATALOGUE, add_sample_catalogue
 from app.web.visitor import MOST_BASKET_LINES
 from tests.support.shopping import put_into_basket, sign_in, stock
 

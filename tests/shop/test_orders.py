@@ -14,9 +14,10 @@ from app.database import Database
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, Receipt
-from app.shop.numbers import new_order_number
-from app.shop.payments.provider import Charge, Outcome, ProviderError, Started, Verdict, settle
-from app.shop.payments.test import HostedPayment
+from app.shop.order_numbers import new_order_number
+from app.shop.payments.provider import Charge, Outcome, PaymentResult, ProviderError, StartedPayment
+from app.shop.payments.settle import settle
+from app.shop.payments.test import RememberedPayment
 from tests.conftest import Clock
 from tests.support.shopping import ANNA, buy, order, orders_in, put_into_basket, sign_in, stock
 
@@ -236,7 +237,7 @@ def test_other_money_than_was_asked_for_is_held_for_a_person_to_look_at(
     number = orders_in(database)[0].number
     payment_page.forms[0].submit(status=303)
     with database.transaction(write=True) as session:
-        session.execute(update(HostedPayment).values(**told))
+        session.execute(update(RememberedPayment).values(**told))
 
     page = customer.get(f"/orders/{number}")
 
@@ -256,8 +257,8 @@ class Announcements(list[str]):
         self.append(receipt.number)
 
 
-def verdict_of(order: Order, outcome: Outcome = Outcome.PAID) -> Verdict:
-    return Verdict(outcome, order.number, order.total, order.currency, "Visa", "4242")
+def result_of(order: Order, outcome: Outcome = Outcome.PAID) -> PaymentResult:
+    return PaymentResult(outcome, order.number, order.total, order.currency, "Visa", "4242")
 
 
 def test_a_second_settle_changes_nothing(
@@ -270,8 +271,8 @@ def test_a_second_settle_changes_nothing(
 
     def settled(outcome: Outcome) -> bool:
         with database.transaction(write=True) as session:
-            verdict = verdict_of(placed, outcome)
-            return settle(session, payment.id, verdict, now=clock(), announce=announcements)
+            result = result_of(placed, outcome)
+            return settle(session, payment.id, result, now=clock(), send_receipt=announcements)
 
     assert not settled(Outcome.PENDING)
     assert settled(Outcome.PAID)
@@ -293,7 +294,7 @@ def test_money_that_comes_after_a_failure_pays_the_order(
     announcements = Announcements()
 
     with database.transaction(write=True) as session:
-        settle(session, payment.id, verdict_of(placed), now=clock(), announce=announcements)
+        settle(session, payment.id, result_of(placed), now=clock(), send_receipt=announcements)
 
     assert announcements == ["2026-000001"]
     assert orders_in(database)[0].state == "paid"
@@ -309,7 +310,7 @@ def test_an_order_that_is_paid_twice_holds_the_second_payment(
     announcements = Announcements()
 
     with database.transaction(write=True) as session:
-        settle(session, first.id, verdict_of(placed), now=clock(), announce=announcements)
+        settle(session, first.id, result_of(placed), now=clock(), send_receipt=announcements)
 
     first, second = payments_in(database)
     assert (first.state, second.state) == ("held", "paid")
@@ -329,7 +330,7 @@ def test_a_settle_that_is_rolled_back_gives_its_receipt_number_back(
         raise RuntimeError("out of paper")
 
     with pytest.raises(RuntimeError), database.transaction(write=True) as session:
-        settle(session, payment.id, verdict_of(placed), now=clock(), announce=out_of_paper)
+        settle(session, payment.id, result_of(placed), now=clock(), send_receipt=out_of_paper)
     assert payments_in(database)[0].state == "pending"
 
     buy(customer)
@@ -342,10 +343,10 @@ class UnreachableProvider:
     name = "test"
     is_test = True
 
-    def start(self, request: Request, charge: Charge) -> Started:
+    def start(self, request: Request, charge: Charge) -> StartedPayment:
         raise ProviderError("timed out")
 
-    def fetch(self, reference: str) -> Verdict:
+    def fetch(self, reference: str) -> PaymentResult:
         raise ProviderError("timed out")
 
 

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, insert_for, short_transaction
 from app.shop.models import Amount
-from app.shop.payments.provider import Charge, Outcome, ProviderError, Started, Verdict
+from app.shop.payments.provider import Charge, Outcome, PaymentResult, ProviderError, StartedPayment
 
 
-class HostedPayment(Base):
+class RememberedPayment(Base):
     """A payment as the test provider remembers it."""
 
     __tablename__ = "test_payment"
@@ -37,11 +37,11 @@ class TestProvider:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def start(self, request: Request, charge: Charge) -> Started:
+    def start(self, request: Request, charge: Charge) -> StartedPayment:
         """Remember the payment; its page is ``/payments/test/{payment}``."""
         with short_transaction(self._registry, write=True) as session:
             session.execute(
-                insert_for(session, HostedPayment)
+                insert_for(session, RememberedPayment)
                 .values(
                     reference=charge.payment_id,
                     order_number=charge.order_number,
@@ -52,16 +52,16 @@ class TestProvider:
                 .on_conflict_do_nothing(index_elements=["reference"])
             )
         url = request.route_url("test_payment", payment=charge.payment_id)
-        return Started(reference=charge.payment_id, url=url)
+        return StartedPayment(reference=charge.payment_id, url=url)
 
-    def fetch(self, reference: str) -> Verdict:
+    def fetch(self, reference: str) -> PaymentResult:
         """What was pressed on the page."""
         with short_transaction(self._registry, write=False) as session:
-            payment = session.get(HostedPayment, reference)
+            payment = session.get(RememberedPayment, reference)
         if payment is None:
             raise ProviderError("the test provider does not know this payment")
         paid = payment.outcome == Outcome.PAID
-        return Verdict(
+        return PaymentResult(
             outcome=Outcome(payment.outcome),
             order_number=payment.order_number,
             amount=payment.amount,
@@ -74,10 +74,10 @@ class TestProvider:
         """Pay or decline. The first decision stands."""
         with short_transaction(self._registry, write=True) as session:
             session.execute(
-                update(HostedPayment)
+                update(RememberedPayment)
                 .where(
-                    HostedPayment.reference == reference,
-                    HostedPayment.outcome == Outcome.PENDING,
+                    RememberedPayment.reference == reference,
+                    RememberedPayment.outcome == Outcome.PENDING,
                 )
                 .values(outcome=outcome)
             )

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database import short_transaction
-from app.shop.basket import priced
+from app.shop.basket import price_basket
 from app.shop.forms import QuantityForm
 from app.shop.models import Product
 from app.shop.views.catalogue import product_page
@@ -67,7 +67,7 @@ def set_quantity(request: Request) -> Response:
 
 
 def _basket_page(request: Request, session: Session, refused: QuantityForm | None = None) -> Page:
-    basket = priced(session, request.visitor)
+    basket = price_basket(session, request.visitor)
     forms = {
         line.slug: QuantityForm.showing(request, line.slug, line.quantity) for line in basket.lines
     }

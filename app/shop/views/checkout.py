@@ -14,12 +14,12 @@ from app.accounts.models import Account
 from app.accounts.sessions import SIGNED_IN
 from app.database import short_transaction
 from app.i18n import formats
-from app.shop.basket import PricedBasket, priced
+from app.shop.basket import PricedBasket, price_basket
 from app.shop.checkout import Buyer, last_order, place_order, placed_order
 from app.shop.forms import CheckoutForm
 from app.shop.models import Seller
-from app.shop.payments.provider import current_payment
-from app.shop.views.payment import go_and_pay
+from app.shop.payments.current_payment import current_payment
+from app.shop.views.payment import redirect_to_provider
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def checkout(request: Request) -> Page | Response:
         # Who comes back from paying wants to change something, or to buy the same again: either is
         # another order.
         visitor.basket_id = secrets.token_urlsafe(16)
-    basket = priced(session, visitor)
+    basket = price_basket(session, visitor)
     if not basket.can_be_ordered:
         return HTTPSeeOther(request.route_path("basket"))
     last = last_order(session, request.account.id)
@@ -62,10 +62,10 @@ def order_and_pay(request: Request) -> Page | Response:
     with short_transaction(request.registry, write=True) as session:
         order = placed_order(session, form.basket.data) if form.basket.data else None
         if order is None:
-            basket = priced(session, request.visitor)
+            basket = price_basket(session, request.visitor)
             if not basket.can_be_ordered:
                 return HTTPSeeOther(request.route_path("basket"))
-            if not form.validate() or not _has_seen(form, basket):
+            if not form.validate() or not _saw_the_same_basket(form, basket):
                 return {"basket": basket, "form": form}
             order = place_order(
                 session,
@@ -79,7 +79,7 @@ def order_and_pay(request: Request) -> Page | Response:
             return HTTPSeeOther(request.route_path("checkout"))
         provider = request.registry.payment_provider
         payment = current_payment(session, order, provider.name, request.now)
-    return go_and_pay(request, order, payment)
+    return redirect_to_provider(request, order, payment)
 
 
 def _buyer(account: Account, form: CheckoutForm) -> Buyer:
@@ -93,7 +93,7 @@ def _buyer(account: Account, form: CheckoutForm) -> Buyer:
     )
 
 
-def _has_seen(form: CheckoutForm, basket: PricedBasket) -> bool:
+def _saw_the_same_basket(form: CheckoutForm, basket: PricedBasket) -> bool:
     """Whether the customer saw the basket as it is. If not, the page says so and shows it anew."""
     if form.seen.data == basket.fingerprint:
         return True

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session, selectinload
 from app.accounts.sessions import SIGNED_IN
 from app.database import short_transaction
 from app.shop.models import Order, PaymentState
-from app.shop.numbers import read_order_number
-from app.shop.payments.provider import current_payment
-from app.shop.views.payment import go_and_pay, settle_pending
+from app.shop.order_numbers import read_order_number
+from app.shop.payments.current_payment import current_payment
+from app.shop.views.payment import redirect_to_provider, settle_pending
 
 Page = dict[str, Any]
 
@@ -62,7 +62,7 @@ def pay_order(request: Request) -> Response:
         if found.is_paid or provider is None:
             return HTTPSeeOther(request.route_path("order", number=number))
         payment = current_payment(session, found, provider.name, request.now)
-    return go_and_pay(request, found, payment)
+    return redirect_to_provider(request, found, payment)
 
 
 def _number(request: Request) -> str:

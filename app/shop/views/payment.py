@@ -10,13 +10,14 @@ from sqlalchemy import select, update
 from app.database import short_transaction
 from app.shop.emails import send_purchase_receipt
 from app.shop.models import Order, Payment, PaymentState
-from app.shop.payments.provider import Charge, Outcome, PaymentProvider, ProviderError, settle
+from app.shop.payments.provider import Charge, Outcome, PaymentProvider, ProviderError
+from app.shop.payments.settle import settle
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
 
 
-def go_and_pay(request: Request, order: Order, payment: Payment) -> HTTPSeeOther:
+def redirect_to_provider(request: Request, order: Order, payment: Payment) -> HTTPSeeOther:
     """Send the customer to the provider's page for ``payment``, or back if nothing is to be paid.
 
     Called outside of any transaction, since the provider is asked.
@@ -67,12 +68,12 @@ def settle_pending(request: Request, number: str) -> None:
     if payment is None or payment.reference is None:
         return
     try:
-        verdict = provider.fetch(payment.reference)
+        result = provider.fetch(payment.reference)
     except ProviderError as error:
         log.warning("payment %s could not be looked up: %s", payment.id, error)
         return
-    if verdict.outcome is Outcome.PENDING:
+    if result.outcome is Outcome.PENDING:
         return
     with short_transaction(request.registry, write=True) as session:
-        announce = partial(send_purchase_receipt, request, session)
-        settle(session, payment.id, verdict, now=request.now, announce=announce)
+        send_receipt = partial(send_purchase_receipt, request, session)
+        settle(session, payment.id, result, now=request.now, send_receipt=send_receipt)

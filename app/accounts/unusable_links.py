@@ -10,11 +10,11 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from app.accounts.models import TokenKind
-from app.accounts.tokens import Condition
+from app.accounts.tokens import TokenState
 from app.web.translation import _
 
 
-class Words(NamedTuple):
+class PageText(NamedTuple):
     """What the page says, and where its button leads."""
 
     title: str
@@ -23,26 +23,26 @@ class Words(NamedTuple):
     button: str
 
 
-USED_CONFIRMATION = Words(
+USED_CONFIRMATION = PageText(
     _("This address is confirmed already"),
     _("There is an account for it, and you can sign in."),
     "sign_in",
     _("Sign in"),
 )
 EXPLANATIONS = {
-    Condition.USED: (
+    TokenState.USED: (
         _("This link was used already"),
         _("Each link works once. If you need another one, ask for it here."),
     ),
-    Condition.EXPIRED: (
+    TokenState.EXPIRED: (
         _("This link is too old"),
         _("For your safety, links live only for a short time. Ask for a new one here."),
     ),
-    Condition.VOIDED: (
+    TokenState.VOIDED: (
         _("This link was replaced"),
         _("A newer email has the link that works. If you cannot find it, ask for a new one here."),
     ),
-    Condition.UNKNOWN: (
+    TokenState.UNKNOWN: (
         _("This link does not work"),
         _(
             "Perhaps a part of it is missing. Copy the whole link from the email, or ask for a new"
@@ -56,12 +56,12 @@ NEXT_STEPS = {
 }
 
 
-def dead_link(request: Request, kind: TokenKind, condition: Condition) -> Response:
-    """The page for a link in that condition: 404 when there never was one, else 410."""
-    if kind is TokenKind.CONFIRM and condition is Condition.USED:
-        words = USED_CONFIRMATION
+def unusable_link(request: Request, kind: TokenKind, state: TokenState) -> Response:
+    """The page for a link in that state: 404 when there never was one, else 410."""
+    if kind is TokenKind.CONFIRM and state is TokenState.USED:
+        text = USED_CONFIRMATION
     else:
-        words = Words(*EXPLANATIONS[condition], *NEXT_STEPS[kind])
-    response = render_to_response("accounts/dead_link.jinja2", {"words": words}, request=request)
-    response.status_int = 404 if condition is Condition.UNKNOWN else 410
+        text = PageText(*EXPLANATIONS[state], *NEXT_STEPS[kind])
+    response = render_to_response("accounts/unusable_link.jinja2", {"text": text}, request=request)
+    response.status_int = 404 if state is TokenState.UNKNOWN else 410
     return response

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.shop.numbers import ALPHABET, new_order_number, read_order_number
+from app.shop.order_numbers import ALPHABET, new_order_number, read_order_number
 
 
 def test_an_order_number_reads_back_as_itself() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from wtforms.validators import InputRequired, ValidationError
 
 from app.accounts.addresses import Address, UnusableAddress, parse_address
-from app.accounts.passwords import problem_with
+from app.accounts.passwords import password_problem
 from app.web.forms import EmailField, Form, PasswordField
 from app.web.translation import _
 
@@ -40,7 +40,7 @@ class NewPasswordField(PasswordField):
 
     def _judge(self, form: "NewPasswordForm", field: "NewPasswordField") -> None:
         pillarbox = form.request.registry.pillarbox
-        problem = problem_with(
+        problem = password_problem(
             self.data or "",
             shortest=pillarbox.accounts.password_min_length,
             context=[pillarbox.site.name, *form.context_words()],

@@ -11,7 +11,7 @@ STANDARD, REDUCED = 1900, 700
 """VAT rates in basis points: goods, and books."""
 
 
-class Sample(NamedTuple):
+class SampleProduct(NamedTuple):
     """A product of the sample catalogue; the price is in cents and includes VAT."""
 
     slug: str
@@ -22,56 +22,56 @@ class Sample(NamedTuple):
 
 
 CATALOGUE = (
-    Sample(
+    SampleProduct(
         "letter-paper",
         "Letter paper, 50 sheets",
         1200,
         STANDARD,
         "Cream paper with a soft tooth, heavy enough for both sides. Ink stays where you put it.",
     ),
-    Sample(
+    SampleProduct(
         "envelopes",
         "Lined envelopes, 25",
         980,
         STANDARD,
         "Each holds one sheet folded twice. The lining shows a map of a town that does not exist.",
     ),
-    Sample(
+    SampleProduct(
         "postcards",
         "Twelve postcards of doors",
         750,
         STANDARD,
         "A dozen front doors, drawn in one line each. Somebody you know lives behind one of them.",
     ),
-    Sample(
+    SampleProduct(
         "sealing-wax",
         "Sealing wax and a fox seal",
         1850,
         STANDARD,
         "Three sticks of red wax and a brass seal. The fox looks to the left, as foxes do.",
     ),
-    Sample(
+    SampleProduct(
         "blue-black-ink",
         "Blue-black ink, 30 ml",
         1425,
         STANDARD,
         "Goes on blue, dries black, and stays for longer than you will need the letter.",
     ),
-    Sample(
+    SampleProduct(
         "desk-postbox",
         "A postbox for the desk",
         3900,
         STANDARD,
         "Folded from one sheet of red steel. Keeps a week of letters that wait for an answer.",
     ),
-    Sample(
+    SampleProduct(
         "letters-to-nobody",
         "Letters to Nobody",
         1600,
         REDUCED,
         "Forty letters that were written, stamped and never sent. A book, 160 pages, sewn.",
     ),
-    Sample(
+    SampleProduct(
         "slow-post-almanac",
         "The Slow Post Almanac",
         995,
