@@ -1,4 +1,4 @@
-"""The two fields of every account form: an address, and a new password."""
+"""The form fields that several account forms share: an address, and a new password."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,15 +12,15 @@ from app.web.translation import _
 
 
 class AddressField(EmailField):
-    """An email address; when the field is valid, ``address`` holds it."""
+    """An email address. ``address`` holds it once the field is valid."""
 
     address: Address
 
     def __init__(self, label: str, **options: Any) -> None:
         required = InputRequired(_("Enter your email address"))
-        super().__init__(label, validators=[required, self._read], **options)
+        super().__init__(label, validators=[required, self._parse], **options)
 
-    def _read(self, form: Form, field: "AddressField") -> None:
+    def _parse(self, form: Form, field: "AddressField") -> None:
         try:
             self.address = parse_address(self.data or "")
         except UnusableAddress as error:
@@ -30,15 +30,15 @@ class AddressField(EmailField):
 
 
 class NewPasswordField(PasswordField):
-    """A password to be: long enough, and hard enough to guess."""
+    """A new password, which must be long enough and hard to guess."""
 
     def __init__(self, label: str, **options: Any) -> None:
         required = InputRequired(_("Choose a password"))
         super().__init__(
-            label, autocomplete="new-password", validators=[required, self._judge], **options
+            label, autocomplete="new-password", validators=[required, self._check], **options
         )
 
-    def _judge(self, form: "NewPasswordForm", field: "NewPasswordField") -> None:
+    def _check(self, form: "NewPasswordForm", field: "NewPasswordField") -> None:
         pillarbox = form.request.registry.pillarbox
         problem = password_problem(
             self.data or "",
@@ -50,8 +50,8 @@ class NewPasswordField(PasswordField):
 
 
 class NewPasswordForm(Form):
-    """A form in which somebody chooses a password."""
+    """A form with a ``NewPasswordField``."""
 
     def context_words(self) -> Iterable[str]:
-        """Words of this person that a guesser would try first."""
+        """Texts about this person that an attacker would guess first."""
         raise NotImplementedError

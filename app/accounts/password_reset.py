@@ -1,6 +1,6 @@
-"""A forgotten password: an email with a link, and a new password for whoever has it.
+"""Resetting a forgotten password with a link that is sent by email.
 
-Asking gives the same answer for every address.
+The response is the same whether the address has an account or not (STANDARDS B3).
 """
 
 from collections.abc import Iterable
@@ -25,13 +25,13 @@ from app.web.translation import _
 
 
 class ForgotPasswordForm(Form):
-    """Whose password is gone."""
+    """The address of the account."""
 
     email = AddressField(_("Email address"), autocomplete="username")
 
 
 class ResetPasswordForm(NewPasswordForm):
-    """The new password of ``address``."""
+    """A new password for the account with ``address``."""
 
     password = NewPasswordField(
         _("New password"),
@@ -51,7 +51,7 @@ class ResetPasswordForm(NewPasswordForm):
     route_name="forgot_password", request_method="GET", renderer="accounts/forgot_password.jinja2"
 )
 def forgot_password_form(request: Request) -> Any:
-    """The empty form, with the address that was given before."""
+    """Show the form, filled with the address that this browser used before."""
     return {"form": ForgotPasswordForm(request, email=request.visitor.pending.get("address"))}
 
 
@@ -59,7 +59,7 @@ def forgot_password_form(request: Request) -> Any:
     route_name="forgot_password", request_method="POST", renderer="accounts/forgot_password.jinja2"
 )
 def forgot_password(request: Request) -> Any:
-    """Send a link to the address, if it has an account."""
+    """Send a reset link to the address if it has an account."""
     form = ForgotPasswordForm(request)
     if not form.validate():
         return {"form": form}
@@ -74,7 +74,7 @@ def forgot_password(request: Request) -> Any:
     renderer="accounts/forgot_password_sent.jinja2",
 )
 def forgot_password_sent(request: Request) -> Any:
-    """Check your inbox."""
+    """Show the page "Check your inbox"."""
     if "address" not in request.visitor.pending:
         return HTTPSeeOther(request.route_path("forgot_password"))
     return {
@@ -98,7 +98,7 @@ def send_again(request: Request) -> Any:
     route_name="reset_password", request_method="GET", renderer="accounts/reset_password.jinja2"
 )
 def reset_password_form(request: Request) -> Any:
-    """The form for the new password. Following the link changes nothing."""
+    """Show the form for the new password. GET changes nothing, since mail scanners follow links."""
     account, state = _account_of_token(request, request.dbsession)
     if account is None:
         return unusable_link(request, TokenKind.RESET, state)
@@ -109,11 +109,11 @@ def reset_password_form(request: Request) -> Any:
     route_name="reset_password", request_method="POST", renderer="accounts/reset_password.jinja2"
 )
 def reset_password(request: Request) -> Any:
-    """Set the password, end every session, void every other link, and tell the owner.
+    """Set the password, end every session, void every other link, and email the owner.
 
-    Nobody is signed in by it (STANDARDS B4).
+    It does not sign the customer in (STANDARDS B4).
     """
-    # In a transaction of its own, over before the hashing begins.
+    # This short transaction ends before the slow hashing begins.
     with short_transaction(request.registry, write=False) as session:
         account, state = _account_of_token(request, session)
     if account is None:
@@ -126,7 +126,7 @@ def reset_password(request: Request) -> Any:
     session = request.dbsession
     token = tokens.consume(session, TokenKind.RESET, request.matchdict["token"], request.now)
     if token is None or (account := token.account) is None:
-        # Somebody else was quicker.
+        # Another request has used the token since it was looked up.
         return unusable_link(request, TokenKind.RESET, tokens.TokenState.USED)
     account.password_hash = password_hash
     end_all_sessions(request, account.id)
@@ -142,9 +142,10 @@ def reset_password(request: Request) -> Any:
 
 
 def _send_link(request: Request, address: Address) -> None:
-    """Send the email, if there is an account.
+    """Send a reset link if there is an account.
 
-    If there is none, the same is done and then undone: otherwise the time of the answer would tell.
+    If there is none, do the same work and roll it back. Otherwise the response time would reveal
+    whether the address has an account.
     """
     session = request.dbsession
     account = Account.find(session, address.key)
@@ -155,18 +156,18 @@ def _send_link(request: Request, address: Address) -> None:
     owner = account or Account(
         id=0, address=address.stored, locale=request.locale_name, body_format=BodyFormat.BOTH
     )
-    with session.begin_nested() as attempt:
+    with session.begin_nested() as savepoint:
         message = emails.password_reset(request, owner, token.secret, lifetime)
         email = request.email_service.send_message(message, key=f"password_reset:{token.row.id}")
         tokens.void_older(session, token.row, email, request.now)
         if account is None:
-            attempt.rollback()
+            savepoint.rollback()
 
 
 def _account_of_token(
     request: Request, session: Session
 ) -> tuple[Account | None, tokens.TokenState]:
-    """Whose password the link sets while it is live, and what it is good for."""
+    """The account that the live token in the URL belongs to, else None; and the token's state."""
     secret = request.matchdict["token"]
     token, state = tokens.look_up(session, TokenKind.RESET, secret, request.now)
     if token is None or state is not tokens.TokenState.LIVE:

@@ -1,4 +1,4 @@
-"""How a customer reads: in which language, and emails in which form (STANDARDS A13, A16)."""
+"""A customer's preferences: the language, and the format of emails (STANDARDS A13, A16)."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from app.web.translation import _
 
 
 class PreferencesForm(Form):
-    """Pages and emails come in ``language``, emails as ``body_format``."""
+    """``language`` of pages and emails, and ``body_format`` of emails."""
 
     language = ChoiceField(
         _("Language"),
@@ -51,7 +51,7 @@ class PreferencesForm(Form):
     permission=SIGNED_IN,
 )
 def preferences_form(request: Request) -> Any:
-    """The form, with what holds now."""
+    """Show the form with the current preferences."""
     form = PreferencesForm(
         request, language=request.locale_name, body_format=request.account.body_format
     )
@@ -65,7 +65,7 @@ def preferences_form(request: Request) -> Any:
     permission=SIGNED_IN,
 )
 def preferences(request: Request) -> Any:
-    """Keep what was chosen, and say so in the language that was chosen."""
+    """Save the preferences, and say so in the new language."""
     form = PreferencesForm(request)
     if not form.validate():
         return {"form": form}

@@ -1,4 +1,4 @@
-"""Signing in and out, and the way to the sign-in page from pages that need an account."""
+"""Signing in and out, and the redirect to the sign-in page."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from app.web.translation import _
 
 
 class SignInForm(Form):
-    """An address and its password."""
+    """An email address and a password."""
 
     email = AddressField(_("Email address"), autocomplete="username")
     password = PasswordField(
@@ -31,7 +31,7 @@ class SignInForm(Form):
 
 @view_config(route_name="sign_in", request_method="GET", renderer="accounts/sign_in.jinja2")
 def sign_in_form(request: Request) -> Any:
-    """The empty form; the address stands in it when it was just confirmed in this browser."""
+    """Show the form, filled with the address that this browser used before."""
     if request.account:
         return _redirect_to_next(request)
     form = SignInForm(request, email=request.visitor.pending.get("address"))
@@ -42,7 +42,7 @@ def sign_in_form(request: Request) -> Any:
 def sign_in(request: Request) -> Any:
     """Begin a session.
 
-    A wrong password and an unknown address get the same answer in the same time (STANDARDS B3).
+    A wrong password and an unknown address get the same response in the same time (STANDARDS B3).
     """
     form = SignInForm(request)
     if form.validate():
@@ -60,7 +60,7 @@ def sign_in(request: Request) -> Any:
 
 @view_config(route_name="sign_out", request_method="POST")
 def sign_out(request: Request) -> Any:
-    """End the session of this browser."""
+    """Sign this browser out."""
     end_session(request)
     request.visitor.tell(request.localizer.translate(_("You are signed out.")))
     return HTTPSeeOther(request.route_path("sign_in"))
@@ -68,14 +68,17 @@ def sign_out(request: Request) -> Any:
 
 @forbidden_view_config(is_authenticated=False)
 def ask_to_sign_in(request: Request) -> Any:
-    """To the sign-in page, and from there back to a page that can be asked for again."""
+    """Redirect to the sign-in page, and back afterwards if the request was a GET."""
     query = {"next": request.path_qs} if request.method == "GET" else {}
     return HTTPSeeOther(request.route_path("sign_in", _query=query))
 
 
 def _authenticate(request: Request, address_key: str, password: str) -> Account | None:
-    """The account, if the password is right; its hash is renewed if today's parameters differ."""
-    # In a transaction of its own, over before the hashing begins.
+    """The account if the password is right, else None.
+
+    Hash the password again if its hash was made with older parameters.
+    """
+    # This short transaction ends before the slow hashing begins.
     with short_transaction(request.registry, write=False) as session:
         found = Account.find(session, address_key)
     is_right = verify_password(password, found.password_hash if found else None)
@@ -83,7 +86,7 @@ def _authenticate(request: Request, address_key: str, password: str) -> Account 
         return None
     verified_hash = found.password_hash
     new_hash = hash_password(password) if needs_new_hash(verified_hash) else verified_hash
-    # A password that was changed meanwhile opens nothing.
+    # Nobody is signed in if the password was changed while it was verified.
     account: Account | None = request.dbsession.scalar(
         select(Account)
         .where(Account.id == found.id, Account.password_hash == verified_hash)

@@ -1,7 +1,7 @@
-"""Signing up: a form, an email, and an account once its link was confirmed (STANDARDS B1).
+"""Signing up: a form, an email with a link, and an account once it is confirmed (STANDARDS B1).
 
-Whether an address has an account already is told to its owner alone, by email. The pages, the
-statements and the time are the same in both cases.
+Only an email to its owner says that an address has an account already. The pages, the SQL
+statements and the response time are the same in both cases.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from app.web.translation import _
 
 
 class SignUpForm(NewPasswordForm):
-    """An address and a password."""
+    """An email address and a new password."""
 
     email = AddressField(
         _("Email address"),
@@ -34,13 +34,13 @@ class SignUpForm(NewPasswordForm):
     )
 
     def context_words(self) -> Iterable[str]:
-        """The address, as far as it was given."""
+        """The address as it was typed."""
         return [self.email.data or ""]
 
 
 @view_config(route_name="sign_up", request_method="GET", renderer="accounts/sign_up.jinja2")
 def sign_up_form(request: Request) -> Any:
-    """The empty form, with the address of a sign-up that is to be corrected."""
+    """Show the form, filled with the address that this browser used before."""
     if request.account:
         return HTTPSeeOther(request.route_path("account"))
     return {"form": SignUpForm(request, email=request.visitor.pending.get("address"))}
@@ -48,11 +48,12 @@ def sign_up_form(request: Request) -> Any:
 
 @view_config(route_name="sign_up", request_method="POST", renderer="accounts/sign_up.jinja2")
 def sign_up(request: Request) -> Any:
-    """Keep the sign-up until its address is confirmed, and ask for that by email."""
+    """Store the sign-up, and send an email that asks to confirm the address."""
     form = SignUpForm(request)
     if not form.validate():
         return {"form": form}
-    # Before the transaction's first statement, and for an address that is taken too.
+    # Hash before the transaction's first statement. Hash for an address that has an account too, so
+    # that the response time does not reveal it.
     password_hash = hash_password(form.password.data or "")
     address = form.email.address
     pending = PendingSignUp(
@@ -62,7 +63,7 @@ def sign_up(request: Request) -> Any:
         locale=request.locale_name,
         created_at=request.now,
     )
-    # What nobody confirmed for long is forgotten on the way.
+    # Delete old sign-ups that were never confirmed.
     request.dbsession.execute(
         delete(PendingSignUp).where(PendingSignUp.created_at < request.now - tokens.RETENTION)
     )
@@ -77,7 +78,7 @@ def sign_up(request: Request) -> Any:
     route_name="sign_up_sent", request_method="GET", renderer="accounts/sign_up_sent.jinja2"
 )
 def sign_up_sent(request: Request) -> Any:
-    """Check your inbox."""
+    """Show the page "Check your inbox"."""
     if "sign_up" not in request.visitor.pending:
         return HTTPSeeOther(request.route_path("sign_up"))
     return {
@@ -101,7 +102,7 @@ def send_again(request: Request) -> Any:
 
 @view_config(route_name="confirm", request_method="GET", renderer="accounts/confirm.jinja2")
 def confirm_page(request: Request) -> Any:
-    """One button. Following the link changes nothing, since mail scanners follow links too."""
+    """Show one button. GET changes nothing, since mail scanners follow links."""
     secret = request.matchdict["token"]
     _token, state = tokens.look_up(request.dbsession, TokenKind.CONFIRM, secret, request.now)
     if state is not tokens.TokenState.LIVE:
@@ -113,9 +114,8 @@ def confirm_page(request: Request) -> Any:
 def confirm(request: Request) -> Any:
     """Create the account.
 
-    Nobody is signed in by it: whoever signed up with somebody else's address must not be let into
-    the account that its owner confirms by mistake, and the owner not into an account whose
-    password a stranger knows.
+    It does not sign the browser in. The owner of an address may confirm a stranger's sign-up by
+    mistake, and must not then use an account whose password the stranger knows.
     """
     secret, session = request.matchdict["token"], request.dbsession
     token = tokens.consume(session, TokenKind.CONFIRM, secret, request.now)
@@ -149,7 +149,7 @@ def _send_confirmation(request: Request, pending: PendingSignUp) -> None:
 
 
 def _create_account(request: Request, pending: PendingSignUp | None) -> Account | None:
-    """The new account; None when another sign-up for the address was confirmed first."""
+    """The new account, or None if another sign-up for the address was confirmed first."""
     if pending is None:
         return None
     session = request.dbsession

@@ -1,6 +1,6 @@
-"""The pages behind links that open nothing any more (STANDARDS A11).
+"""The page for a link from an email that does not work (STANDARDS A11).
 
-Each says what happened and has a button for the next step.
+It says why, and has a button for the next step.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from app.web.translation import _
 
 
 class PageText(NamedTuple):
-    """What the page says, and where its button leads."""
+    """What the page says. Its ``button`` leads to ``route``."""
 
     title: str
     explanation: str
@@ -57,7 +57,7 @@ NEXT_STEPS = {
 
 
 def unusable_link(request: Request, kind: TokenKind, state: TokenState) -> Response:
-    """The page for a link in that state: 404 when there never was one, else 410."""
+    """The page for a token in ``state``: status 404 for an unknown token, else 410."""
     if kind is TokenKind.CONFIRM and state is TokenState.USED:
         text = USED_CONFIRMATION
     else:

@@ -1,4 +1,4 @@
-"""A small sample catalogue, so that a new shop has something to sell. All of it is invented."""
+"""A small invented catalogue, so that a new shop has something to sell."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 from app.shop.models import Product, Seller
 
 STANDARD, REDUCED = 1900, 700
-"""VAT rates in basis points: goods, and books."""
+"""VAT rates in basis points. Books have the reduced rate."""
 
 
 class SampleProduct(NamedTuple):
-    """A product of the sample catalogue; the price is in cents and includes VAT."""
+    """A product of the catalogue. ``price`` is in cents and includes VAT."""
 
     slug: str
     name: str
@@ -82,9 +82,9 @@ CATALOGUE = (
 
 
 def add_sample_catalogue(session: Session) -> int:
-    """Add the catalogue and an invented seller where there is no product yet.
+    """Add the catalogue and an invented seller if there is no product yet.
 
-    Returns how many products were added.
+    Returns the number of products added.
     """
     if session.scalar(select(Product.id).limit(1)) is not None:
         return 0

@@ -1,4 +1,4 @@
-"""The payment by which an order is to be paid now."""
+"""Find the payment that a customer pays an order with, or make one."""
 
 import secrets
 from datetime import datetime
@@ -11,10 +11,10 @@ from app.shop.models import Order, Payment, PaymentState
 
 
 def current_payment(session: Session, order: Order, provider: str, now: datetime) -> Payment:
-    """The payment by which ``order`` is to be paid now.
+    """The payment that the customer pays ``order`` with now.
 
-    It is the latest one, or a new one where that leads nowhere. Called by two requests at once it
-    gives both the same payment (D1).
+    It is the latest payment, or a new one if the latest cannot be paid. Two simultaneous requests
+    get the same payment (STANDARDS D1).
     """
     latest_payment = (
         select(Payment)
@@ -43,6 +43,6 @@ def current_payment(session: Session, order: Order, provider: str, now: datetime
 
 
 def _cannot_be_paid(payment: Payment, provider: str) -> bool:
-    """It failed, or it waits at a provider that this shop no longer uses."""
+    """Whether it failed, or is pending at a provider that this shop no longer uses."""
     waits = payment.state == PaymentState.PENDING
     return payment.state == PaymentState.FAILED or (waits and payment.provider != provider)

@@ -11,7 +11,7 @@ from pyramid.request import Request
 
 
 class Outcome(StrEnum):
-    """How a payment stands at the provider."""
+    """The state of a payment at the provider."""
 
     PENDING = "pending"
     PAID = "paid"
@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a provider is asked to take: ``amount`` in minor units, once per ``payment_id``."""
+    """What the provider charges: ``amount`` in minor units, once for each ``payment_id``."""
 
     payment_id: str
     order_number: str
@@ -30,7 +30,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class StartedPayment:
-    """A payment that the provider knows: its name there, and the page where the customer pays."""
+    """A started payment: the provider's reference for it, and the page where the customer pays."""
 
     reference: str
     url: str
@@ -38,7 +38,7 @@ class StartedPayment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentResult:
-    """What the provider says about a payment, and of its card no more than this (D9)."""
+    """What the provider says about a payment. The card has no other data here (STANDARDS D9)."""
 
     outcome: Outcome
     order_number: str
@@ -49,21 +49,21 @@ class PaymentResult:
 
 
 class ProviderError(Exception):
-    """The provider could not be asked, or its answer not understood. The payment is as it was."""
+    """The provider did not answer, or its answer was not understood. The payment is unchanged."""
 
 
 class PaymentProvider(Protocol):
-    """Who takes the money."""
+    """A service that takes the money."""
 
     name: str
     is_test: bool
-    """No money moves, and every page, email and document says so (D12)."""
+    """Whether no money moves. Every page, email and document then says so (STANDARDS D12)."""
 
     def start(self, request: Request, charge: Charge) -> StartedPayment:
-        """Tell the provider about a payment; the same one again gives the same answer.
+        """Start a payment at the provider. A second call for it gives the same answer.
 
-        Raises `ProviderError`.
+        Raises ``ProviderError``.
         """
 
     def fetch(self, reference: str) -> PaymentResult:
-        """Ask how a payment stands. Raises `ProviderError`."""
+        """Ask for the result of a payment. Raises ``ProviderError``."""

@@ -1,4 +1,4 @@
-"""Settling: what a provider says about a payment makes its order paid, once, with a receipt."""
+"""Settle a payment: its result makes the order paid, once, with a receipt."""
 
 import logging
 from collections.abc import Callable
@@ -22,18 +22,17 @@ def settle(
     now: datetime,
     send_receipt: Callable[[Order, Payment, Receipt], None],
 ) -> bool:
-    """Write down what became of a payment; return whether this call did it (D3).
+    """Record the result of a payment. Returns whether this call settled it (STANDARDS D3).
 
-    The webhook, the return page and the reconciler all come here, in any order and as often as
-    they like: one of them finds the payment unsettled, the others change nothing. What was paid is
-    compared with what was asked; a mismatch is ``held`` for a person to look at. With the money
-    right the order becomes paid, the receipt gets its number and ``send_receipt`` queues its email,
-    all in the transaction of ``session``.
+    Every way to learn of a result ends here, in any order and any number of times. The first call
+    settles the payment; later calls change nothing. If amount, currency and order match, the order
+    becomes paid, the receipt gets its number and ``send_receipt`` queues its email, all in the
+    transaction of ``session``. If they do not match, the payment is held for a person to check.
     """
     if result.outcome is Outcome.PENDING or not _write_outcome(session, payment_id, result, now):
         return False
     if result.outcome is Outcome.FAILED:
-        log.info("payment %s failed", payment_id)
+        log.info("payment failed: payment=%s", payment_id)
         return True
     payment = session.get_one(Payment, payment_id)
     order = payment.order
@@ -43,17 +42,17 @@ def settle(
     if problem is not None:
         payment.state = PaymentState.HELD
         payment.held_because = problem
-        log.error("payment %s is held: %s", payment_id, problem)
+        log.error("payment held: payment=%s problem=%s", payment_id, problem)
         return True
     receipt = issue_receipt(session, order, payment, now)
     send_receipt(order, payment, receipt)
-    log.info("payment %s paid order %s, receipt %s", payment_id, order.id, receipt.number)
+    log.info("order paid: order=%d payment=%s receipt=%s", order.id, payment_id, receipt.number)
     return True
 
 
 def _write_outcome(session: Session, payment_id: str, result: PaymentResult, now: datetime) -> bool:
     paid = result.outcome is Outcome.PAID
-    # Money that comes in the end for a payment that had failed is money all the same.
+    # A payment that failed can still be paid later.
     unsettled = [PaymentState.PENDING, PaymentState.FAILED] if paid else [PaymentState.PENDING]
     written = session.scalars(
         update(Payment)
@@ -70,7 +69,7 @@ def _write_outcome(session: Session, payment_id: str, result: PaymentResult, now
 
 
 def _mismatch(order: Order, payment: Payment, result: PaymentResult) -> str | None:
-    """What is wrong about the money that came, in words for staff; None when nothing is."""
+    """How the result differs from the order, for staff to read; None if it matches."""
     if result.order_number != order.number:
         return f"it was paid for order {result.order_number}"
     if (result.amount, result.currency) != (order.total, order.currency):

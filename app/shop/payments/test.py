@@ -1,8 +1,7 @@
-"""The test provider: takes no money, and otherwise behaves as a real one does.
+"""The test provider: takes no money, and otherwise behaves like a real provider.
 
-It has a page of its own where the customer pays or declines, and a memory of its own in the table
-below. The shop learns what happened there by asking `fetch`, as it would ask a provider on another
-continent.
+It has its own page, where the customer pays or declines, and its own table. The shop learns the
+result from ``fetch`` only, as it would from a real provider.
 """
 
 from pyramid.registry import Registry
@@ -16,7 +15,7 @@ from app.shop.payments.provider import Charge, Outcome, PaymentResult, ProviderE
 
 
 class RememberedPayment(Base):
-    """A payment as the test provider remembers it."""
+    """A payment in the test provider's own records."""
 
     __tablename__ = "test_payment"
 
@@ -28,9 +27,9 @@ class RememberedPayment(Base):
 
 
 class TestProvider:
-    """A `PaymentProvider` for development."""
+    """A ``PaymentProvider`` for development."""
 
-    __test__ = False  # for pytest, which would collect it by its name
+    __test__ = False  # Otherwise pytest collects it, because its name starts with "Test".
     name = "test"
     is_test = True
 
@@ -38,7 +37,7 @@ class TestProvider:
         self._registry = registry
 
     def start(self, request: Request, charge: Charge) -> StartedPayment:
-        """Remember the payment; its page is ``/payments/test/{payment}``."""
+        """Record the payment. Its page is ``/payments/test/{payment}``."""
         with short_transaction(self._registry, write=True) as session:
             session.execute(
                 insert_for(session, RememberedPayment)
@@ -55,11 +54,11 @@ class TestProvider:
         return StartedPayment(reference=charge.payment_id, url=url)
 
     def fetch(self, reference: str) -> PaymentResult:
-        """What was pressed on the page."""
+        """The customer's decision on the page."""
         with short_transaction(self._registry, write=False) as session:
             payment = session.get(RememberedPayment, reference)
         if payment is None:
-            raise ProviderError("the test provider does not know this payment")
+            raise ProviderError("the test provider has no payment with this reference")
         paid = payment.outcome == Outcome.PAID
         return PaymentResult(
             outcome=Outcome(payment.outcome),
@@ -71,7 +70,7 @@ class TestProvider:
         )
 
     def decide(self, reference: str, outcome: Outcome) -> None:
-        """Pay or decline. The first decision stands."""
+        """Pay or decline. A second decision changes nothing."""
         with short_transaction(self._registry, write=True) as session:
             session.execute(
                 update(RememberedPayment)

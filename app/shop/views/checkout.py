@@ -1,4 +1,4 @@
-"""The checkout: the customer sees the whole order, says who buys, and goes on to pay."""
+"""The checkout: the customer reviews the order, enters name and address, and goes on to pay."""
 
 import logging
 import secrets
@@ -30,13 +30,13 @@ TEMPLATE = "shop/checkout.jinja2"
 
 @view_config(route_name="checkout", request_method="GET", permission=SIGNED_IN, renderer=TEMPLATE)
 def checkout(request: Request) -> Page | Response:
-    """The order before it is one."""
+    """Show what is about to be ordered, and the form for name and address."""
     if _is_closed(request):
         return _closed(request)
     session, visitor = request.dbsession, request.visitor
     if visitor.basket_id and placed_order(session, visitor.basket_id):
-        # Who comes back from paying wants to change something, or to buy the same again: either is
-        # another order.
+        # The customer came back from the payment page to change something or to order the same
+        # again. Either becomes a new order, so the basket gets a new id.
         visitor.basket_id = secrets.token_urlsafe(16)
     basket = price_basket(session, visitor)
     if not basket.can_be_ordered:
@@ -54,11 +54,11 @@ def checkout(request: Request) -> Page | Response:
 
 @view_config(route_name="checkout", request_method="POST", permission=SIGNED_IN, renderer=TEMPLATE)
 def order_and_pay(request: Request) -> Page | Response:
-    """Place the order, once for each basket, and go on to pay it."""
+    """Place the order, once for each basket, and redirect to its payment."""
     if _is_closed(request):
         return _closed(request)
     form = CheckoutForm(request)
-    # The order is committed before the provider is asked, so this is a transaction of its own.
+    # This short transaction commits the order before the provider is asked over the network.
     with short_transaction(request.registry, write=True) as session:
         order = placed_order(session, form.basket.data) if form.basket.data else None
         if order is None:
@@ -94,7 +94,7 @@ def _buyer(account: Account, form: CheckoutForm) -> Buyer:
 
 
 def _saw_the_same_basket(form: CheckoutForm, basket: PricedBasket) -> bool:
-    """Whether the customer saw the basket as it is. If not, the page says so and shows it anew."""
+    """Whether the basket is what the customer saw. If not, prepare the page that says so."""
     if form.seen.data == basket.fingerprint:
         return True
     total = formats.money(basket.sums.total, basket.currency, form.request.locale_name)
@@ -111,13 +111,13 @@ def _saw_the_same_basket(form: CheckoutForm, basket: PricedBasket) -> bool:
 
 
 def _is_closed(request: Request) -> bool:
-    """Whether nobody would take the money, or nobody could be named as the seller."""
+    """Whether there is no payment provider, or no seller for the receipt to name."""
     if request.registry.payment_provider is None:
         return True
     with short_transaction(request.registry, write=False) as session:
         if session.get(Seller, 1) is not None:
             return False
-    log.error("the checkout is closed: shop_seller has no row, and a receipt names the seller")
+    log.error("checkout closed, because the table shop_seller has no row")
     return True
 
 

@@ -1,4 +1,4 @@
-"""The way to the payment provider and back."""
+"""Sending the customer to the payment provider, and asking the provider for the result."""
 
 import logging
 from functools import partial
@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 
 def redirect_to_provider(request: Request, order: Order, payment: Payment) -> HTTPSeeOther:
-    """Send the customer to the provider's page for ``payment``, or back if nothing is to be paid.
+    """Redirect to the provider's page for ``payment``, or to the order if nothing is to be paid.
 
-    Called outside of any transaction, since the provider is asked.
+    Call it outside of any transaction, because it asks the provider over the network.
     """
     order_page = HTTPSeeOther(request.route_path("order", number=order.number))
     if order.is_paid or payment.state != PaymentState.PENDING:
@@ -30,7 +30,7 @@ def redirect_to_provider(request: Request, order: Order, payment: Payment) -> HT
     try:
         started = provider.start(request, charge)
     except ProviderError as error:
-        log.warning("payment %s could not be started: %s", payment.id, error)
+        log.warning("payment not started: payment=%s problem=%s", payment.id, error)
         message = _(
             "The payment could not be started, and nothing was charged. Try again in a minute."
         )
@@ -44,9 +44,9 @@ def redirect_to_provider(request: Request, order: Order, payment: Payment) -> HT
 
 
 def settle_pending(request: Request, number: str) -> None:
-    """Ask the provider about the payment that the customer's order waits for, and settle it.
+    """Ask the provider about the pending payment of the customer's order, and settle it.
 
-    Called outside of any transaction, since the provider is asked.
+    Call it outside of any transaction, because it asks the provider over the network.
     """
     provider: PaymentProvider | None = request.registry.payment_provider
     if provider is None:
@@ -70,7 +70,7 @@ def settle_pending(request: Request, number: str) -> None:
     try:
         result = provider.fetch(payment.reference)
     except ProviderError as error:
-        log.warning("payment %s could not be looked up: %s", payment.id, error)
+        log.warning("payment not looked up: payment=%s problem=%s", payment.id, error)
         return
     if result.outcome is Outcome.PENDING:
         return

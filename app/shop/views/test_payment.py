@@ -1,4 +1,4 @@
-"""The test provider's page. A real provider has its own, on its own site."""
+"""The test provider's payment page. A real provider has its page on its own site."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ DECISIONS = {"pay": Outcome.PAID, "decline": Outcome.FAILED}
     renderer="shop/test_payment.jinja2",
 )
 def test_payment(request: Request) -> dict[str, Any] | Response:
-    """What is to be paid, and the two things that can become of it."""
+    """Show the amount, and a button each to pay and to decline."""
     result = _fetch(request)
     if result.outcome is not Outcome.PENDING:
         return _back(request, result)
@@ -33,7 +33,7 @@ def test_payment(request: Request) -> dict[str, Any] | Response:
 
 @view_config(route_name="test_payment", request_method="POST", permission=SIGNED_IN)
 def decide(request: Request) -> Response:
-    """Pay or decline, and go back to the shop, which asks what became of it."""
+    """Pay or decline, and redirect to the order, whose page asks the provider for the result."""
     result = _fetch(request)
     outcome = DECISIONS.get(request.POST.get("decision", ""))
     if outcome is None:
@@ -43,7 +43,7 @@ def decide(request: Request) -> Response:
 
 
 def _fetch(request: Request) -> PaymentResult:
-    """The payment as the provider knows it; anybody else's is not there."""
+    """The provider's result for the customer's own payment; another customer's gives 404."""
     with short_transaction(request.registry, write=False) as session:
         reference = session.scalars(
             select(Payment.reference)
