@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from pyramid.request import Request
 from wtforms.validators import InputRequired, ValidationError
 
 from app.accounts.addresses import Address, UnusableAddress, parse_address
@@ -17,7 +18,7 @@ class AddressField(EmailField):
     address: Address
 
     def __init__(self, label: str, **options: Any) -> None:
-        required = InputRequired(_("Enter your email address"))
+        required = InputRequired(_("Enter your email address."))
         super().__init__(label, validators=[required, self._parse], **options)
 
     def _parse(self, form: Form, field: "AddressField") -> None:
@@ -25,7 +26,7 @@ class AddressField(EmailField):
             self.address = parse_address(self.data or "")
         except UnusableAddress as error:
             raise ValidationError(
-                _("Enter an email address in the form name@example.com")
+                _("Enter an email address in the format name@example.com.")
             ) from error
 
 
@@ -33,7 +34,7 @@ class NewPasswordField(PasswordField):
     """A new password, which must be long enough and hard to guess."""
 
     def __init__(self, label: str, **options: Any) -> None:
-        required = InputRequired(_("Choose a password"))
+        required = InputRequired(_("Choose a password."))
         super().__init__(
             label, autocomplete="new-password", validators=[required, self._check], **options
         )
@@ -50,7 +51,17 @@ class NewPasswordField(PasswordField):
 
 
 class NewPasswordForm(Form):
-    """A form with a ``NewPasswordField``."""
+    """A form with a ``NewPasswordField`` named ``password``, whose hint states the rule."""
+
+    password: NewPasswordField
+
+    def __init__(self, request: Request, **initial: Any) -> None:
+        super().__init__(request, **initial)
+        self.password.description = _(
+            "Use at least ${count} characters. Three or four random words are easy to remember and"
+            " hard to guess.",
+            mapping={"count": request.registry.pillarbox.accounts.password_min_length},
+        )
 
     def context_words(self) -> Iterable[str]:
         """Texts about this person that an attacker would guess first."""

@@ -33,10 +33,7 @@ class ForgotPasswordForm(Form):
 class ResetPasswordForm(NewPasswordForm):
     """A new password for the account with ``address``."""
 
-    password = NewPasswordField(
-        _("New password"),
-        description=_("A few words in a row are easy to remember and hard to guess."),
-    )
+    password = NewPasswordField(_("New password"))
 
     def __init__(self, request: Request, address: str) -> None:
         self.address = address
@@ -90,7 +87,8 @@ def send_again(request: Request) -> Any:
     if address is None:
         return HTTPSeeOther(request.route_path("forgot_password"))
     _send_link(request, parse_address(address))
-    request.visitor.tell(request.localizer.translate(_("We have sent another email.")))
+    sent = _("If there is an account for this address, another email is on its way.")
+    request.visitor.tell(request.localizer.translate(sent))
     return HTTPSeeOther(request.route_path("forgot_password_sent"))
 
 
@@ -136,7 +134,9 @@ def reset_password(request: Request) -> Any:
     )
     request.visitor.pending = {"address": account.address}
     request.visitor.tell(
-        request.localizer.translate(_("Your password was changed. Sign in with the new one."))
+        request.localizer.translate(
+            _("Your password has been changed. Sign in with your new password.")
+        )
     )
     return HTTPSeeOther(request.route_path("sign_in"))
 

@@ -38,13 +38,13 @@ def password_problem(password: str, *, shortest: int, context: Iterable[str]) ->
     """
     if len(password) > MAX_CODE_POINTS:
         return _(
-            "Use ${count} characters or fewer",
+            "Use at most ${count} characters.",
             mapping={"count": MAX_CODE_POINTS},
         )
     password = _normalized(password)
     if len(password) < shortest:
         return _(
-            "Use ${count} characters or more; three or four words make a good password",
+            "Use at least ${count} characters.",
             mapping={"count": shortest},
         )
     words = [word for word in _words(context) if len(word) >= MIN_CONTEXT_WORD]
@@ -54,11 +54,10 @@ def password_problem(password: str, *, shortest: int, context: Iterable[str]) ->
     if score >= MIN_SCORE:
         return None
     if any(word in password.casefold() for word in words):
-        return _("Choose a password without your email address or the name of this shop in it")
-    return _(
-        "Choose a password that is harder to guess; this one repeats itself or is used by many"
-        " people"
-    )
+        return _(
+            "Choose a password that does not contain your email address or the name of this shop."
+        )
+    return _("Choose a password that is harder to guess. This one is repetitive or widely used.")
 
 
 def hash_password(password: str) -> str:

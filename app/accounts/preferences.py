@@ -21,14 +21,15 @@ class PreferencesForm(Form):
 
     language = ChoiceField(
         _("Language"),
-        missing=_("Choose a language"),
-        description=_("For pages and emails."),
+        missing=_("Choose a language."),
+        description=_("For our pages and emails."),
     )
     body_format = ChoiceField(
-        _("Emails come as"),
-        missing=_("Choose what emails come as"),
+        _("Email format"),
+        missing=_("Choose an email format."),
         description=_(
-            "HTML has layout and buttons. With both, your mail program shows the one that suits it."
+            "HTML emails have a layout and buttons. If you choose both, your email program shows"
+            " the version that suits it best."
         ),
         choices=[
             Choice(BodyFormat.BOTH, _("HTML and plain text")),
@@ -75,6 +76,6 @@ def preferences(request: Request) -> Any:
         .where(Account.id == request.account.id)
         .values(locale=language, body_format=form.body_format.data)
     )
-    saved = localizer(request, language).translate(_("Your preferences are saved."))
+    saved = localizer(request, language).translate(_("Your preferences have been saved."))
     request.visitor.tell(saved)
     return HTTPSeeOther(request.route_path("account"))

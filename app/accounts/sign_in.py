@@ -25,7 +25,7 @@ class SignInForm(Form):
     password = PasswordField(
         _("Password"),
         autocomplete="current-password",
-        validators=[InputRequired(_("Enter your password"))],
+        validators=[InputRequired(_("Enter your password."))],
     )
 
 
@@ -53,7 +53,7 @@ def sign_in(request: Request) -> Any:
             return _redirect_to_next(request)
         form.refuse(
             form.password,
-            _("This address and this password do not belong together. Check both and try again."),
+            _("The email address or password is not correct. Check both and try again."),
         )
     return {"form": form, "next": local_path(request.GET.get("next"))}
 
@@ -62,7 +62,7 @@ def sign_in(request: Request) -> Any:
 def sign_out(request: Request) -> Any:
     """Sign this browser out."""
     end_session(request)
-    request.visitor.tell(request.localizer.translate(_("You are signed out.")))
+    request.visitor.tell(request.localizer.translate(_("You have signed out.")))
     return HTTPSeeOther(request.route_path("sign_in"))
 
 

@@ -26,12 +26,9 @@ class SignUpForm(NewPasswordForm):
 
     email = AddressField(
         _("Email address"),
-        description=_("We send a link to it, to be sure that it is yours."),
+        description=_("We will send you a link to confirm that this address is yours."),
     )
-    password = NewPasswordField(
-        _("Password"),
-        description=_("A few words in a row are easy to remember and hard to guess."),
-    )
+    password = NewPasswordField(_("Password"))
 
     def context_words(self) -> Iterable[str]:
         """The address as it was typed."""
@@ -96,7 +93,7 @@ def send_again(request: Request) -> Any:
     pending = request.dbsession.get(PendingSignUp, int(sign_up_id))
     if pending is not None:
         _send_confirmation(request, pending)
-    request.visitor.tell(request.localizer.translate(_("We have sent another email.")))
+    request.visitor.tell(request.localizer.translate(_("We have sent you another email.")))
     return HTTPSeeOther(request.route_path("sign_up_sent"))
 
 
@@ -130,7 +127,9 @@ def confirm(request: Request) -> Any:
     )
     request.visitor.pending = {"address": account.address}
     request.visitor.tell(
-        request.localizer.translate(_("Your address is confirmed. Sign in with your password."))
+        request.localizer.translate(
+            _("Your email address is confirmed. Sign in with your password.")
+        )
     )
     return HTTPSeeOther(request.route_path("sign_in"))
 

@@ -24,29 +24,35 @@ class PageText(NamedTuple):
 
 
 USED_CONFIRMATION = PageText(
-    _("This address is confirmed already"),
-    _("There is an account for it, and you can sign in."),
+    _("This address is already confirmed"),
+    _("Your account is ready, and you can sign in."),
     "sign_in",
     _("Sign in"),
 )
 EXPLANATIONS = {
     TokenState.USED: (
-        _("This link was used already"),
-        _("Each link works once. If you need another one, ask for it here."),
+        _("This link has already been used"),
+        _("Each link works only once. If you need another one, you can request it here."),
     ),
     TokenState.EXPIRED: (
-        _("This link is too old"),
-        _("For your safety, links live only for a short time. Ask for a new one here."),
+        _("This link has expired"),
+        _(
+            "For your security, links are valid for a short time only. You can request a new one"
+            " here."
+        ),
     ),
     TokenState.VOIDED: (
-        _("This link was replaced"),
-        _("A newer email has the link that works. If you cannot find it, ask for a new one here."),
+        _("This link has been replaced"),
+        _(
+            "Please use the link in our latest email. If you cannot find it, you can request a"
+            " new one here."
+        ),
     ),
     TokenState.UNKNOWN: (
         _("This link does not work"),
         _(
-            "Perhaps a part of it is missing. Copy the whole link from the email, or ask for a new"
-            " one here."
+            "Part of it may be missing. Copy the whole link from the email, or request a new one"
+            " here."
         ),
     ),
 }

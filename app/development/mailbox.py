@@ -75,7 +75,7 @@ def mailbox(request: Request) -> dict[str, Any]:
 def clear(request: Request) -> HTTPSeeOther:
     """Delete every email that neither waits nor went out. Their business keys are free again."""
     request.dbsession.execute(delete(OutboxEmail).where(OutboxEmail.state.not_in(KEPT)))
-    request.visitor.tell(request.localizer.translate(_("The mailbox is cleared.")))
+    request.visitor.tell(request.localizer.translate(_("The mailbox has been cleared.")))
     return HTTPSeeOther(request.route_path("mailbox"))
 
 

@@ -19,8 +19,10 @@ from app.web.visitor import Visitor
 MAX_QUANTITY = 99
 """The largest quantity of one product."""
 
-NO_LONGER_SOLD = _("This is no longer sold. Remove it to go on.")
-OTHER_CURRENCY = _("This is sold in another currency. Remove it, and order it by itself.")
+NO_LONGER_SOLD = _("This product is no longer available. Remove it to continue.")
+OTHER_CURRENCY = _(
+    "This product is sold in a different currency. Remove it and order it separately."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def _printable(form: Form, field: Field) -> None:
         try:
             check_text(line, field.name)
         except BadAddress as error:
-            raise ValidationError(_("Leave out control characters and “=?”.")) from error
+            raise ValidationError(_("Remove “=?” and any invisible characters.")) from error
 
 
 class CheckoutForm(Form):
@@ -86,7 +86,7 @@ class CheckoutForm(Form):
     name = StringField(
         _("Full name"),
         [
-            DataRequired(_("Enter your name, as the receipt shall show it.")),
+            DataRequired(_("Enter your name as it should appear on the receipt.")),
             Length(max=100, message=_("Enter a name of at most 100 characters.")),
             _printable,
         ],

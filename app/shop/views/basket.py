@@ -48,13 +48,16 @@ def set_quantity(request: Request) -> Response:
             select(Product).where(Product.slug == form.product.data, Product.is_available)
         ).one_or_none()
         if product is None:
-            form.form_errors = [_("This product is no longer sold. The basket is as it was.")]
+            form.form_errors = [
+                _("This product is no longer available. Your basket has not changed.")
+            ]
             request.response.status_int = 422
         elif form.validate() and not request.visitor.set_quantity(
             product.slug, form.quantity.data or 0
         ):
             full = _(
-                "The basket is full: it holds ${most} different products. Order these first.",
+                "Your basket is full: it can hold ${most} different products. Place this order"
+                " first.",
                 mapping={"most": MOST_BASKET_LINES},
             )
             form.refuse(form.quantity, full)

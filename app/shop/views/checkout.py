@@ -100,8 +100,8 @@ def _saw_the_same_basket(form: CheckoutForm, basket: PricedBasket) -> bool:
     total = formats.money(basket.sums.total, basket.currency, form.request.locale_name)
     form.form_errors = [
         _(
-            "Your basket or a price has changed since you saw this page, and nothing was ordered."
-            " The total is now ${total}. Check it, then order again.",
+            "Your basket or a price has changed since you opened this page, so nothing has been"
+            " ordered. The total is now ${total}. Check your order, then place it again.",
             mapping={"total": total},
         )
     ]

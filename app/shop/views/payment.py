@@ -32,7 +32,8 @@ def redirect_to_provider(request: Request, order: Order, payment: Payment) -> HT
     except ProviderError as error:
         log.warning("payment not started: payment=%s problem=%s", payment.id, error)
         message = _(
-            "The payment could not be started, and nothing was charged. Try again in a minute."
+            "The payment could not be started, and you have not been charged. Try again in a"
+            " minute."
         )
         request.visitor.tell(request.localizer.translate(message))
         return order_page
