@@ -1,4 +1,4 @@
-"""A forgotten password (STANDARDS B2 to B4)."""
+"""Resetting a forgotten password (STANDARDS B2 to B4)."""
 
 from datetime import timedelta
 
@@ -82,7 +82,7 @@ def test_a_known_and_an_unknown_address_run_the_same_statements(
         with recorded_statements(database) as recorded:
             form.submit(status=303)
         statements.append(recorded)
-    # What was done for nobody is undone.
+    # The work for an address without an account is rolled back.
     kept, undone = "RELEASE SAVEPOINT sa_savepoint_1", "ROLLBACK TO SAVEPOINT"
     assert [kept if text == undone else text for text in statements[1]] == statements[0]
 

@@ -1,4 +1,4 @@
-"""Which passwords are taken, and how they are kept (STANDARDS B5)."""
+"""Which passwords are accepted, and how they are hashed (STANDARDS B5)."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Preferences: the customer's language and kind of emails, and that everything keeps to them."""
+"""Preferences: pages and emails follow the customer's language and email format."""
 
 import re
 from typing import Any
@@ -126,7 +126,7 @@ def test_every_email_keeps_to_the_preferences_whoever_asks_for_it(
     sign_in(browser)
     choose(browser, language="de", body_format=body_format)
     buy(browser)
-    # Somebody else, who reads English.
+    # Another visitor, who reads English.
     stranger = another_browser(app)
     sign_up(stranger)
     forgot_password(stranger)

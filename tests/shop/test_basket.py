@@ -1,4 +1,4 @@
-"""The catalogue and the basket, which lives in the visitor's cookie."""
+"""The catalogue, and the basket in the visitor's cookie."""
 
 import pytest
 from pyramid.router import Router

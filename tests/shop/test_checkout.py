@@ -22,7 +22,7 @@ def count(database: Database, model: type[Any]) -> int:
 
 
 def another_browser(app: Router, browser: TestApp) -> TestApp:
-    """The same browser's second tab: it has the cookies of this moment."""
+    """A second tab of the same browser, with a copy of its current cookies."""
     cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "HTTP_COOKIE": cookies})
 

@@ -1,4 +1,4 @@
-"""Order numbers survive being read out and typed, and refuse what was mistyped (STANDARDS D7)."""
+"""Order numbers can be read out and typed, and detect typing errors (STANDARDS D7)."""
 
 import pytest
 

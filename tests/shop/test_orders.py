@@ -1,4 +1,4 @@
-"""A customer's orders, and what becomes of a payment."""
+"""A customer's orders, and settling their payments."""
 
 from datetime import timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from tests.support.shopping import ANNA, buy, order, orders_in, put_into_basket,
 
 @pytest.fixture
 def customer(browser: TestApp, database: Database) -> TestApp:
-    """A browser that is signed in, in a stocked shop."""
+    """A signed-in browser, in a shop with products."""
     stock(database)
     sign_in(browser, database)
     return browser
@@ -250,8 +250,8 @@ def test_other_money_than_was_asked_for_is_held_for_a_person_to_look_at(
     assert not mailbox.all(kind="purchase_receipt")
 
 
-class Announcements(list[str]):
-    """Stands in for the email, and counts."""
+class ReceiptNumbers(list[str]):
+    """Records the receipts' numbers instead of sending emails."""
 
     def __call__(self, order: Order, payment: Payment, receipt: Receipt) -> None:
         self.append(receipt.number)
@@ -267,12 +267,12 @@ def test_a_second_settle_changes_nothing(
     put_into_basket(customer, "envelopes")
     order(customer)
     [placed], [payment] = orders_in(database), payments_in(database)
-    announcements = Announcements()
+    receipt_numbers = ReceiptNumbers()
 
     def settled(outcome: Outcome) -> bool:
         with database.transaction(write=True) as session:
             result = result_of(placed, outcome)
-            return settle(session, payment.id, result, now=clock(), send_receipt=announcements)
+            return settle(session, payment.id, result, now=clock(), send_receipt=receipt_numbers)
 
     assert not settled(Outcome.PENDING)
     assert settled(Outcome.PAID)
@@ -280,7 +280,7 @@ def test_a_second_settle_changes_nothing(
     clock.advance(timedelta(hours=1))
     assert not settled(Outcome.PAID)
     assert not settled(Outcome.FAILED)
-    assert announcements == ["2026-000001"]
+    assert receipt_numbers == ["2026-000001"]
     assert orders_in(database)[0].paid_at == paid_at
     assert payments_in(database)[0].state == "paid"
 
@@ -291,12 +291,12 @@ def test_money_that_comes_after_a_failure_pays_the_order(
     put_into_basket(customer, "envelopes")
     order(customer).follow().forms[1].submit().follow()
     [placed], [payment] = orders_in(database), payments_in(database)
-    announcements = Announcements()
+    receipt_numbers = ReceiptNumbers()
 
     with database.transaction(write=True) as session:
-        settle(session, payment.id, result_of(placed), now=clock(), send_receipt=announcements)
+        settle(session, payment.id, result_of(placed), now=clock(), send_receipt=receipt_numbers)
 
-    assert announcements == ["2026-000001"]
+    assert receipt_numbers == ["2026-000001"]
     assert orders_in(database)[0].state == "paid"
 
 
@@ -307,15 +307,15 @@ def test_an_order_that_is_paid_twice_holds_the_second_payment(
     declined = order(customer).follow().forms[1].submit().follow()
     declined.forms[0].submit().follow().forms[0].submit().follow()
     [placed], [first, second] = orders_in(database), payments_in(database)
-    announcements = Announcements()
+    receipt_numbers = ReceiptNumbers()
 
     with database.transaction(write=True) as session:
-        settle(session, first.id, result_of(placed), now=clock(), send_receipt=announcements)
+        settle(session, first.id, result_of(placed), now=clock(), send_receipt=receipt_numbers)
 
     first, second = payments_in(database)
     assert (first.state, second.state) == ("held", "paid")
     assert first.held_because == "the order was already paid by another payment"
-    assert not announcements
+    assert not receipt_numbers
     assert len(receipts_in(database)) == 1
 
 
@@ -338,7 +338,7 @@ def test_a_settle_that_is_rolled_back_gives_its_receipt_number_back(
 
 
 class UnreachableProvider:
-    """A provider at the far end of a cut cable."""
+    """A provider that does not answer."""
 
     name = "test"
     is_test = True
