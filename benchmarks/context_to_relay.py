@@ -99,8 +99,8 @@ def _pillarbox(composer: Composer, mailer: Mailer) -> Way:
         mailer.connect()
         followers = [*(envelope for envelope, _ in parcels[1:]), None]
         for (envelope, octets), following in zip(parcels, followers, strict=True):
-            verdict = mailer.offer(envelope) or mailer.transmit(octets, following)
-            assert verdict.outcome is Outcome.ACCEPTED, verdict
+            result = mailer.offer(envelope) or mailer.transmit(octets, following)
+            assert result.outcome is Outcome.ACCEPTED, result
 
     return send
 

@@ -1,13 +1,13 @@
-"""Accounts: signing up and in, sessions, forgotten passwords, preferences.
+"""Accounts: sign-up, sign-in, sessions, password reset and preferences.
 
-It gives the application ``request.account`` and the permission ``signed_in``. It knows no product.
+Adds ``request.account`` and the permission ``signed_in``. It knows nothing about products.
 """
 
 from pyramid.config import Configurator
 
 
 def includeme(config: Configurator) -> None:
-    """Register the routes, views, sessions and emails."""
+    """Register the routes, views, sessions and kinds of email."""
     config.include("app.database")
     config.include("app.web")
     config.include("app.mail")

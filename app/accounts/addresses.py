@@ -1,4 +1,4 @@
-"""Email addresses as customers write them, and as two of them are compared (STANDARDS B6)."""
+"""Parse the email addresses that customers type, and decide which are the same (STANDARDS B6)."""
 
 import re
 import unicodedata
@@ -6,38 +6,41 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
-LONGEST = 320
+MAX_LENGTH = 320
 _UPPER = re.compile("[A-Z]+")
 
 
 class UnusableAddress(ValueError):
-    """The text is no address that email can reach."""
+    """The text is not an address that email can be sent to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address that can be written to, and its key: two addresses of one key are the same."""
+    """An email address. Two addresses with the same ``key`` are the same address.
+
+    ``stored`` is what the customer typed, with the domain in lower-case A-labels (IDNA).
+    """
 
     stored: str
     key: str
 
 
 def parse_address(text: str) -> Address:
-    """Read what somebody typed; raises ``UnusableAddress``.
+    """Parse what somebody typed; raises ``UnusableAddress``.
 
-    Only the domain, and A to Z in the local part, are folded: what else a mail server takes for the
-    same is its own affair.
+    The key folds the case of the domain and of A to Z in the local part, and nothing else, because
+    only the receiving server knows which other local parts are the same mailbox.
     """
     text = text.strip()
-    # Mail programs would decode what "=?" opens, so no email could go there (CVE-2024-6923).
-    if len(text) > LONGEST or "=?" in text:
+    # "=?" opens an encoded word, which a mail program would decode (CVE-2024-6923).
+    if len(text) > MAX_LENGTH or "=?" in text:
         raise UnusableAddress
     try:
         valid = validate_email(
             unicodedata.normalize("NFC", text),
             check_deliverability=False,
             strict=True,
-            # Lets names under .test pass, which RFC 6761 keeps for trying things out.
+            # Accept domains under .test, which RFC 6761 reserves for tests.
             test_environment=True,
         )
     except EmailNotValidError as error:

@@ -1,6 +1,6 @@
-"""The emails of accounts: which there are, what they say, and samples for previews and tests.
+"""The emails about accounts: their kinds, contexts and samples, and functions that compose them.
 
-None of them carries a word that somebody typed into a form (STANDARDS A15).
+None of them contains anything that a visitor typed, except the address it goes to (STANDARDS A15).
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from app.mail import BodyFormat, Kind, Message, Priority, RateLimit, Recipient
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SAMPLE_SECRET = "s4mpl3" * 7
-"""As long as a real one."""
+"""As long as a real token's secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmAddress:
-    """``link`` creates the account within ``lifetime``."""
+    """``link`` confirms the address and is valid for ``lifetime``."""
 
     link: str
     lifetime: timedelta
@@ -29,7 +29,7 @@ class ConfirmAddress:
 
 @dataclass(frozen=True, slots=True)
 class AccountExists:
-    """Where the owner of an address that was signed up again can go."""
+    """For the owner of an account whose address was used to sign up again."""
 
     sign_in_link: str
     reset_link: str
@@ -37,14 +37,14 @@ class AccountExists:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """Where a new customer can go."""
+    """For a new customer."""
 
     sign_in_link: str
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordReset:
-    """``link`` leads to a form for a new password within ``lifetime``."""
+    """``link`` opens the form for a new password and is valid for ``lifetime``."""
 
     link: str
     lifetime: timedelta
@@ -52,7 +52,7 @@ class PasswordReset:
 
 @dataclass(frozen=True, slots=True)
 class PasswordChanged:
-    """When it happened, and what an owner who did not do it can do."""
+    """When the password changed. ``reset_link`` is for an owner who did not change it."""
 
     changed_at: datetime
     reset_link: str
@@ -107,7 +107,8 @@ PASSWORD_RESET = Kind(
     },
     time_to_live=timedelta(minutes=30),
     priority=Priority.SECURITY,
-    # No longer than a link lives: a stranger who uses the limit up leaves the owner a live one.
+    # The period equals a link's lifetime. So when a stranger uses up the limit, the owner has at
+    # least one email with a link that still works.
     limit=RateLimit(5, timedelta(minutes=30)),
     carries_secret=True,
     supersedes=True,
@@ -133,7 +134,7 @@ PASSWORD_CHANGED = Kind(
 def confirm_address(
     request: Request, pending: PendingSignUp, secret: str, lifetime: timedelta
 ) -> Message:
-    """To the address of a sign-up that nobody has confirmed yet."""
+    """To the address of a sign-up that is not confirmed yet."""
     message: Message = request.compose(
         CONFIRM_ADDRESS,
         ConfirmAddress(request.link("confirm", token=secret), lifetime),
@@ -144,25 +145,25 @@ def confirm_address(
 
 
 def account_exists(request: Request, account: Account) -> Message:
-    """To the owner of an account whose address was signed up again."""
+    """To the owner of an account whose address was used to sign up again."""
     context = AccountExists(request.link("sign_in"), request.link("forgot_password"))
     return _to_owner(request, account, ACCOUNT_EXISTS, context)
 
 
 def welcome(request: Request, account: Account) -> Message:
-    """To somebody who has just confirmed the address."""
+    """To a customer who has just confirmed the address."""
     context = Welcome(request.link("sign_in"))
     return _to_owner(request, account, WELCOME, context)
 
 
 def password_reset(request: Request, account: Account, secret: str, lifetime: timedelta) -> Message:
-    """To somebody who forgot the password, or of whom somebody else says so."""
+    """To the owner of an account for which somebody asked to reset the password."""
     context = PasswordReset(request.link("reset_password", token=secret), lifetime)
     return _to_owner(request, account, PASSWORD_RESET, context)
 
 
 def password_changed(request: Request, account: Account) -> Message:
-    """To the owner, after a new password was set."""
+    """To the owner of an account whose password was changed."""
     context = PasswordChanged(request.now, request.link("forgot_password"))
     return _to_owner(request, account, PASSWORD_CHANGED, context)
 

@@ -1,45 +1,50 @@
 """The tables of accounts.
 
-Whatever opens something is stored as its SHA-256 only, so that who reads the tables cannot use it
-(STANDARDS B2, B4).
+Secrets of links and sessions are stored only as SHA-256 digests, so that somebody who can read the
+tables cannot use them (STANDARDS B2, B4).
 """
 
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, LargeBinary, String
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, LargeBinary, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from app.database.base import Base
 from app.mail import BodyFormat
 
 ADDRESS_LENGTH = 320
-"""RFC 5321 4.5.3.1: 64 for the local part, 255 for the domain, and the sign between."""
+"""RFC 5321 4.5.3.1: 64 for the local part, 255 for the domain, and the @ between them."""
 DIGEST_LENGTH = 32
+"""Octets of a SHA-256 digest."""
 
 
 class Account(Base):
-    """A customer who has proved that the address is theirs."""
+    """A customer who has confirmed their email address."""
 
     __tablename__ = "account"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     address: Mapped[str] = mapped_column(String(ADDRESS_LENGTH))
-    """Where mail goes: as the customer wrote it, the domain in A-labels."""
+    """Where email goes: ``Address.stored``."""
     address_key: Mapped[str] = mapped_column(String(ADDRESS_LENGTH), unique=True)
-    """What makes two addresses the same (STANDARDS B6)."""
+    """``Address.key``, which is equal for two spellings of one address (STANDARDS B6)."""
     password_hash: Mapped[str] = mapped_column(String(255))
     locale: Mapped[str] = mapped_column(String(20))
     body_format: Mapped[str] = mapped_column(String(8), default=BodyFormat.BOTH)
     is_staff: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
 
+    @classmethod
+    def find(cls, session: Session, address_key: str) -> "Account | None":
+        """The account whose address has this key (``Address.key``)."""
+        return session.scalar(select(cls).where(cls.address_key == address_key))
+
 
 class PendingSignUp(Base):
-    """Somebody asked for an account with an address that nobody has shown to be theirs yet.
+    """A sign-up whose address is not confirmed yet.
 
-    Several of them may wait for one address; each has its own password, and its own token confirms
-    it.
+    One address may have several, since anybody can type it. Each has its own password and token.
     """
 
     __tablename__ = "pending_sign_up"
@@ -53,14 +58,14 @@ class PendingSignUp(Base):
 
 
 class TokenKind(StrEnum):
-    """What a token opens."""
+    """What a token permits."""
 
     CONFIRM = "confirm"
     RESET = "reset"
 
 
 class Token(Base):
-    """The right to do one thing once, sent by email."""
+    """The permission to do one thing once, sent as a link in an email."""
 
     __tablename__ = "account_token"
 
@@ -77,14 +82,14 @@ class Token(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
     voided_at: Mapped[datetime | None]
-    """When a newer token or a new password took its place."""
+    """When a newer token replaced it, or the password was changed."""
 
     account: Mapped[Account | None] = relationship()
     pending_sign_up: Mapped[PendingSignUp | None] = relationship()
 
 
 class SignInSession(Base):
-    """One browser that is signed in."""
+    """One signed-in browser."""
 
     __tablename__ = "account_session"
 
@@ -95,8 +100,8 @@ class SignInSession(Base):
     )
     created_at: Mapped[datetime]
     authenticated_at: Mapped[datetime]
-    """When the password was last given."""
+    """When the customer last entered the password."""
     last_used_at: Mapped[datetime]
-    """To the hour."""
+    """Updated at most once an hour."""
 
     account: Mapped[Account] = relationship()

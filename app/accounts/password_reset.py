@@ -1,6 +1,6 @@
-"""A forgotten password: an email with a link, and a new password for whoever has it.
+"""Resetting a forgotten password with a link that is sent by email.
 
-Asking gives the same answer for every address.
+The response is the same whether the address has an account or not (STANDARDS B3).
 """
 
 from collections.abc import Iterable
@@ -13,12 +13,11 @@ from sqlalchemy.orm import Session
 
 from app.accounts import emails, tokens
 from app.accounts.addresses import Address, parse_address
-from app.accounts.dead_links import dead_link
-from app.accounts.fields import AddressField, NewPasswordField, NewPasswordForm
+from app.accounts.form_fields import AddressField, NewPasswordField, NewPasswordForm
 from app.accounts.models import Account, TokenKind
 from app.accounts.passwords import hash_password
-from app.accounts.queries import account_of
 from app.accounts.sessions import end_all_sessions
+from app.accounts.unusable_links import unusable_link
 from app.database.request import short_transaction
 from app.mail import BodyFormat
 from app.web.forms import Form
@@ -26,18 +25,15 @@ from app.web.translation import _
 
 
 class ForgotPasswordForm(Form):
-    """Whose password is gone."""
+    """The address of the account."""
 
     email = AddressField(_("Email address"), autocomplete="username")
 
 
 class ResetPasswordForm(NewPasswordForm):
-    """The new password of ``address``."""
+    """A new password for the account with ``address``."""
 
-    password = NewPasswordField(
-        _("New password"),
-        description=_("A few words in a row are easy to remember and hard to guess."),
-    )
+    password = NewPasswordField(_("New password"))
 
     def __init__(self, request: Request, address: str) -> None:
         self.address = address
@@ -52,7 +48,7 @@ class ResetPasswordForm(NewPasswordForm):
     route_name="forgot_password", request_method="GET", renderer="accounts/forgot_password.jinja2"
 )
 def forgot_password_form(request: Request) -> Any:
-    """The empty form, with the address that was given before."""
+    """Show the form, filled with the address that this browser used before."""
     return {"form": ForgotPasswordForm(request, email=request.visitor.pending.get("address"))}
 
 
@@ -60,7 +56,7 @@ def forgot_password_form(request: Request) -> Any:
     route_name="forgot_password", request_method="POST", renderer="accounts/forgot_password.jinja2"
 )
 def forgot_password(request: Request) -> Any:
-    """Send a link to the address, if it has an account."""
+    """Send a reset link to the address if it has an account."""
     form = ForgotPasswordForm(request)
     if not form.validate():
         return {"form": form}
@@ -75,7 +71,7 @@ def forgot_password(request: Request) -> Any:
     renderer="accounts/forgot_password_sent.jinja2",
 )
 def forgot_password_sent(request: Request) -> Any:
-    """Check your inbox."""
+    """Show the page "Check your inbox"."""
     if "address" not in request.visitor.pending:
         return HTTPSeeOther(request.route_path("forgot_password"))
     return {
@@ -91,7 +87,8 @@ def send_again(request: Request) -> Any:
     if address is None:
         return HTTPSeeOther(request.route_path("forgot_password"))
     _send_link(request, parse_address(address))
-    request.visitor.tell(request.localizer.translate(_("We have sent another email.")))
+    sent = _("If there is an account for this address, another email is on its way.")
+    request.visitor.tell(request.localizer.translate(sent))
     return HTTPSeeOther(request.route_path("forgot_password_sent"))
 
 
@@ -99,10 +96,10 @@ def send_again(request: Request) -> Any:
     route_name="reset_password", request_method="GET", renderer="accounts/reset_password.jinja2"
 )
 def reset_password_form(request: Request) -> Any:
-    """The form for the new password. Following the link changes nothing."""
-    account, condition = _account_behind(request, request.dbsession)
+    """Show the form for the new password. GET changes nothing, since mail scanners follow links."""
+    account, state = _account_of_token(request, request.dbsession)
     if account is None:
-        return dead_link(request, TokenKind.RESET, condition)
+        return unusable_link(request, TokenKind.RESET, state)
     return {"form": ResetPasswordForm(request, account.address)}
 
 
@@ -110,15 +107,15 @@ def reset_password_form(request: Request) -> Any:
     route_name="reset_password", request_method="POST", renderer="accounts/reset_password.jinja2"
 )
 def reset_password(request: Request) -> Any:
-    """Set the password, end every session, void every other link, and tell the owner.
+    """Set the password, end every session, void every other link, and email the owner.
 
-    Nobody is signed in by it (STANDARDS B4).
+    It does not sign the customer in (STANDARDS B4).
     """
-    # In a transaction of its own, over before the hashing begins.
+    # This short transaction ends before the slow hashing begins.
     with short_transaction(request.registry, write=False) as session:
-        account, condition = _account_behind(request, session)
+        account, state = _account_of_token(request, session)
     if account is None:
-        return dead_link(request, TokenKind.RESET, condition)
+        return unusable_link(request, TokenKind.RESET, state)
     form = ResetPasswordForm(request, account.address)
     if not form.validate():
         return {"form": form}
@@ -127,8 +124,8 @@ def reset_password(request: Request) -> Any:
     session = request.dbsession
     token = tokens.consume(session, TokenKind.RESET, request.matchdict["token"], request.now)
     if token is None or (account := token.account) is None:
-        # Somebody else was quicker.
-        return dead_link(request, TokenKind.RESET, tokens.Condition.USED)
+        # Another request has used the token since it was looked up.
+        return unusable_link(request, TokenKind.RESET, tokens.TokenState.USED)
     account.password_hash = password_hash
     end_all_sessions(request, account.id)
     tokens.void_all(session, account.id, request.now)
@@ -137,18 +134,21 @@ def reset_password(request: Request) -> Any:
     )
     request.visitor.pending = {"address": account.address}
     request.visitor.tell(
-        request.localizer.translate(_("Your password was changed. Sign in with the new one."))
+        request.localizer.translate(
+            _("Your password has been changed. Sign in with your new password.")
+        )
     )
     return HTTPSeeOther(request.route_path("sign_in"))
 
 
 def _send_link(request: Request, address: Address) -> None:
-    """Send the email, if there is an account.
+    """Send a reset link if there is an account.
 
-    If there is none, the same is done and then undone: otherwise the time of the answer would tell.
+    If there is none, do the same work and roll it back. Otherwise the response time would reveal
+    whether the address has an account.
     """
     session = request.dbsession
-    account = account_of(session, address.key)
+    account = Account.find(session, address.key)
     token = tokens.issue(
         session, TokenKind.RESET, request.now, account_id=account.id if account else None
     )
@@ -156,18 +156,20 @@ def _send_link(request: Request, address: Address) -> None:
     owner = account or Account(
         id=0, address=address.stored, locale=request.locale_name, body_format=BodyFormat.BOTH
     )
-    with session.begin_nested() as attempt:
+    with session.begin_nested() as savepoint:
         message = emails.password_reset(request, owner, token.secret, lifetime)
         email = request.email_service.send_message(message, key=f"password_reset:{token.row.id}")
         tokens.void_older(session, token.row, email, request.now)
         if account is None:
-            attempt.rollback()
+            savepoint.rollback()
 
 
-def _account_behind(request: Request, session: Session) -> tuple[Account | None, tokens.Condition]:
-    """Whose password the link sets while it is live, and what it is good for."""
+def _account_of_token(
+    request: Request, session: Session
+) -> tuple[Account | None, tokens.TokenState]:
+    """The account that the live token in the URL belongs to, else None; and the token's state."""
     secret = request.matchdict["token"]
-    token, condition = tokens.look_up(session, TokenKind.RESET, secret, request.now)
-    if token is None or condition is not tokens.Condition.LIVE:
-        return None, condition
-    return token.account, condition
+    token, state = tokens.look_up(session, TokenKind.RESET, secret, request.now)
+    if token is None or state is not tokens.TokenState.LIVE:
+        return None, state
+    return token.account, state

@@ -1,6 +1,7 @@
-"""Passwords: which are good enough, and how they are hashed and verified (STANDARDS B5).
+"""Check, hash and verify passwords (STANDARDS B5).
 
-Hashing takes 30 ms and 19 MiB. Call it before the request's transaction makes its first statement.
+Hashing takes 30 ms and 19 MiB. Hash before the first statement of the request's transaction,
+because the transaction would hold its locks while it waits.
 """
 
 import os
@@ -15,74 +16,73 @@ from zxcvbn import zxcvbn
 
 from app.web.translation import _
 
-MOST_CODE_POINTS = 4096
-JUDGED_CODE_POINTS = 32
-"""zxcvbn's time grows steeply with the length; what begins badly is not judged further."""
-GOOD_ENOUGH = 3
-"""Of zxcvbn's scores 0 to 4: more than 10^8 guesses."""
-SHORTEST_CONTEXT_WORD = 4
+MAX_CODE_POINTS = 4096
+MAX_JUDGED_CODE_POINTS = 32
+"""How much of a password zxcvbn sees, because its time grows steeply with the length."""
+MIN_SCORE = 3
+"""The lowest accepted zxcvbn score, of 0 to 4. Score 3 means more than 10^8 guesses."""
+MIN_CONTEXT_WORD = 4
 
-# OWASP's password storage cheat sheet: argon2id, 19 MiB, 2 passes, 1 lane.
+# The OWASP Password Storage Cheat Sheet recommends argon2id with 19 MiB, 2 passes and 1 lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
-# More hashes at a time than processors would only take memory from each other.
-_turns = threading.BoundedSemaphore(os.cpu_count() or 1)
-_judge_turn = threading.Lock()
+# More parallel hashes than processors would use memory without being faster.
+_hashing_slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+_judging_lock = threading.Lock()
 
 
-def problem_with(password: str, *, shortest: int, context: Iterable[str]) -> str | None:
-    """Why a new password cannot be taken, as a translation string, or None.
+def password_problem(password: str, *, shortest: int, context: Iterable[str]) -> str | None:
+    """Why a new password is refused, as a translation string, or None if it is accepted.
 
-    ``shortest`` counts code points; ``context`` are words that a guesser would try first here, such
+    ``shortest`` is in code points. ``context`` holds texts that an attacker would guess first, such
     as the address.
     """
-    if len(password) > MOST_CODE_POINTS:
+    if len(password) > MAX_CODE_POINTS:
         return _(
-            "Use ${count} characters or fewer",
-            mapping={"count": MOST_CODE_POINTS},
+            "Use at most ${count} characters.",
+            mapping={"count": MAX_CODE_POINTS},
         )
     password = _normalized(password)
     if len(password) < shortest:
         return _(
-            "Use ${count} characters or more; three or four words make a good password",
+            "Use at least ${count} characters.",
             mapping={"count": shortest},
         )
-    words = [word for word in _words(context) if len(word) >= SHORTEST_CONTEXT_WORD]
-    # zxcvbn is pure Python: several at a time would only slow the other requests down.
-    with _judge_turn:
-        score = zxcvbn(password[:JUDGED_CODE_POINTS], user_inputs=words)["score"]
-    if score >= GOOD_ENOUGH:
+    words = [word for word in _words(context) if len(word) >= MIN_CONTEXT_WORD]
+    # zxcvbn is pure Python and holds the GIL, so parallel checks would only slow other requests.
+    with _judging_lock:
+        score = zxcvbn(password[:MAX_JUDGED_CODE_POINTS], user_inputs=words)["score"]
+    if score >= MIN_SCORE:
         return None
     if any(word in password.casefold() for word in words):
-        return _("Choose a password without your email address or the name of this shop in it")
-    return _(
-        "Choose a password that is harder to guess; this one repeats itself or is used by many"
-        " people"
-    )
+        return _(
+            "Choose a password that does not contain your email address or the name of this shop."
+        )
+    return _("Choose a password that is harder to guess. This one is repetitive or widely used.")
 
 
 def hash_password(password: str) -> str:
-    """The argon2id hash of a password that ``problem_with`` lets pass."""
-    with _turns:
+    """The argon2id hash of a password that ``password_problem`` accepts."""
+    with _hashing_slots:
         return _hasher.hash(_normalized(password))
 
 
 def verify_password(password: str, password_hash: str | None) -> bool:
-    """Whether the password is the hashed one.
+    """Whether ``password`` matches ``password_hash``.
 
-    Takes the same time when there is no account, and so no hash.
+    Pass None when there is no account: the check then fails in the same time as a wrong password.
     """
-    if len(password) > MOST_CODE_POINTS:
+    if len(password) > MAX_CODE_POINTS:
         return False
-    with _turns:
+    with _hashing_slots:
         try:
-            _hasher.verify(password_hash or _nobodys_hash, _normalized(password))
+            _hasher.verify(password_hash or _dummy_hash, _normalized(password))
         except (VerificationError, InvalidHashError):
             return False
     return password_hash is not None
 
 
 def needs_new_hash(password_hash: str) -> bool:
-    """Whether the hash was made with other parameters than today's."""
+    """Whether the hash was made with parameters other than the current ones."""
     return _hasher.check_needs_rehash(password_hash)
 
 
@@ -100,4 +100,4 @@ def _words(context: Iterable[str]) -> Iterable[str]:
             yield from [part, "".join(words), *words]
 
 
-_nobodys_hash = _hasher.hash(os.urandom(16).hex())
+_dummy_hash = _hasher.hash(os.urandom(16).hex())

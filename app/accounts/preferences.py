@@ -1,4 +1,4 @@
-"""How a customer reads: in which language, and emails in which form (STANDARDS A13, A16)."""
+"""A customer's preferences: the language, and the format of emails (STANDARDS A13, A16)."""
 
 from typing import Any
 
@@ -17,18 +17,19 @@ from app.web.translation import _
 
 
 class PreferencesForm(Form):
-    """Pages and emails come in ``language``, emails as ``body_format``."""
+    """``language`` of pages and emails, and ``body_format`` of emails."""
 
     language = ChoiceField(
         _("Language"),
-        missing=_("Choose a language"),
-        description=_("For pages and emails."),
+        missing=_("Choose a language."),
+        description=_("For our pages and emails."),
     )
     body_format = ChoiceField(
-        _("Emails come as"),
-        missing=_("Choose what emails come as"),
+        _("Email format"),
+        missing=_("Choose an email format."),
         description=_(
-            "HTML has layout and buttons. With both, your mail program shows the one that suits it."
+            "HTML emails have a layout and buttons. If you choose both, your email program shows"
+            " the version that suits it best."
         ),
         choices=[
             Choice(BodyFormat.BOTH, _("HTML and plain text")),
@@ -51,7 +52,7 @@ class PreferencesForm(Form):
     permission=SIGNED_IN,
 )
 def preferences_form(request: Request) -> Any:
-    """The form, with what holds now."""
+    """Show the form with the current preferences."""
     form = PreferencesForm(
         request, language=request.locale_name, body_format=request.account.body_format
     )
@@ -65,7 +66,7 @@ def preferences_form(request: Request) -> Any:
     permission=SIGNED_IN,
 )
 def preferences(request: Request) -> Any:
-    """Keep what was chosen, and say so in the language that was chosen."""
+    """Save the preferences, and say so in the new language."""
     form = PreferencesForm(request)
     if not form.validate():
         return {"form": form}
@@ -75,6 +76,6 @@ def preferences(request: Request) -> Any:
         .where(Account.id == request.account.id)
         .values(locale=language, body_format=form.body_format.data)
     )
-    saved = localizer(request, language).translate(_("Your preferences are saved."))
+    saved = localizer(request, language).translate(_("Your preferences have been saved."))
     request.visitor.tell(saved)
     return HTTPSeeOther(request.route_path("account"))

@@ -1,8 +1,8 @@
-"""Who is signed in: a random id in a cookie, and a row on the server (STANDARDS B4).
+"""Sign-in sessions: a random secret in a cookie, and a row in the database (STANDARDS B4).
 
-The look-up uses a short transaction of its own, so that a password can be hashed before the
-request's transaction begins. Views ask for an account by ``permission=SIGNED_IN``, and read it from
-``request.account``.
+The look-up has a short transaction of its own, so that a view can hash a password before the
+request's transaction begins. A view with ``permission=SIGNED_IN`` requires an account and reads it
+from ``request.account``.
 """
 
 import logging
@@ -31,17 +31,17 @@ log = logging.getLogger(__name__)
 
 SIGNED_IN = "signed_in"
 COOKIE = "pillarbox-session"
-IDLE = timedelta(days=14)
-ABSOLUTE = timedelta(days=30)
+IDLE_TIMEOUT = timedelta(days=14)
+ABSOLUTE_TIMEOUT = timedelta(days=30)
 LAST_USE_PRECISION = timedelta(hours=1)
 
 
 @implementer(ISecurityPolicy)
 class SessionSecurityPolicy:
-    """Pyramid's questions, answered by the session."""
+    """Pyramid's security policy on top of our sessions."""
 
     def identity(self, request: Request) -> Account | None:
-        """The account that is signed in."""
+        """The signed-in account."""
         account: Account | None = request.account
         return account
 
@@ -50,22 +50,22 @@ class SessionSecurityPolicy:
         return str(request.account.id) if request.account else None
 
     def permits(self, request: Request, context: Any, permission: str) -> Allowed | Denied:
-        """``signed_in`` is the one permission there is."""
+        """Allow ``signed_in``, the only permission, to a signed-in account."""
         if permission == SIGNED_IN and request.account:
             return Allowed("signed in")
         return Denied("not signed in")
 
     def remember(self, request: Request, userid: str, **options: Any) -> list[tuple[str, str]]:
-        """Nothing: ``begin_session`` sets the cookie."""
+        """No headers, because ``begin_session`` sets the cookie."""
         return []
 
     def forget(self, request: Request, **options: Any) -> list[tuple[str, str]]:
-        """Nothing: ``end_session`` takes the cookie back."""
+        """No headers, because ``end_session`` deletes the cookie."""
         return []
 
 
 def begin_session(request: Request, account: Account) -> None:
-    """Sign ``account`` in under a new id and with a new form token.
+    """Sign ``account`` in, with a new session and a new CSRF token.
 
     Runs in the request's transaction.
     """
@@ -89,7 +89,7 @@ def begin_session(request: Request, account: Account) -> None:
 
 
 def end_session(request: Request) -> None:
-    """Sign this browser out, on the server too. Runs in the request's transaction."""
+    """Sign this browser out: delete its row and its cookie. Runs in the request's transaction."""
     _delete_row(request)
     _send_cookie(request, "")
     new_csrf_token(request)
@@ -111,7 +111,7 @@ def _session(request: Request) -> SignInSession | None:
                 .options(joinedload(SignInSession.account))
             )
     except (SQLAlchemyError, TransientError):
-        # An error page is shown as to a stranger rather than not at all.
+        # An error page is shown without the account, rather than not at all.
         if request.exception is not None:
             return None
         raise
@@ -129,8 +129,8 @@ def _account(request: Request) -> Account | None:
 
 
 def _write_last_use(request: Request) -> None:
-    # After the request's own transaction, since SQLite lets one writer in at a time. Not worth a
-    # failed request.
+    # This runs after the request's transaction, because SQLite allows one writer at a time. A
+    # failure is only logged: the time of the last use is not worth a failed request.
     try:
         with short_transaction(request.registry, write=True) as session:
             session.execute(
@@ -139,11 +139,14 @@ def _write_last_use(request: Request) -> None:
                 .values(last_used_at=request.now)
             )
     except (SQLAlchemyError, TransientError):
-        log.warning("the last use of a session was not written", exc_info=True)
+        log.warning("session last use not written", exc_info=True)
 
 
 def _has_expired(now: datetime) -> ColumnElement[bool]:
-    return or_(SignInSession.last_used_at <= now - IDLE, SignInSession.created_at <= now - ABSOLUTE)
+    return or_(
+        SignInSession.last_used_at <= now - IDLE_TIMEOUT,
+        SignInSession.created_at <= now - ABSOLUTE_TIMEOUT,
+    )
 
 
 def _delete_row(request: Request) -> None:
@@ -156,7 +159,7 @@ def _delete_row(request: Request) -> None:
 def _send_cookie(request: Request, secret: str) -> None:
     keep_private(request)
     request.add_response_callback(
-        lambda request, response: set_cookie(request, response, COOKIE, secret, ABSOLUTE)
+        lambda request, response: set_cookie(request, response, COOKIE, secret, ABSOLUTE_TIMEOUT)
     )
 
 
@@ -166,7 +169,8 @@ def _digest(secret: str) -> bytes:
 
 def includeme(config: Configurator) -> None:
     """Give requests ``request.account``, and views the permission ``signed_in``."""
-    # pyramid_tm would look every request's account up for its log, static files included.
+    # Otherwise pyramid_tm looks up the account in every request, even for a static file, to name it
+    # in the transaction.
     config.add_settings({"tm.annotate_user": False})
     config.set_security_policy(SessionSecurityPolicy())
     config.add_request_method(_session, "sign_in_session", reify=True)

@@ -1,4 +1,4 @@
-"""Signing in and out, and the way to the sign-in page from pages that need an account."""
+"""Signing in and out, and the redirect to the sign-in page."""
 
 from typing import Any
 
@@ -8,10 +8,9 @@ from pyramid.view import forbidden_view_config, view_config
 from sqlalchemy import select
 from wtforms.validators import InputRequired
 
-from app.accounts.fields import AddressField
+from app.accounts.form_fields import AddressField
 from app.accounts.models import Account
 from app.accounts.passwords import hash_password, needs_new_hash, verify_password
-from app.accounts.queries import account_of
 from app.accounts.sessions import begin_session, end_session
 from app.database.request import short_transaction
 from app.web.forms import Form, PasswordField
@@ -20,21 +19,21 @@ from app.web.translation import _
 
 
 class SignInForm(Form):
-    """An address and its password."""
+    """An email address and a password."""
 
     email = AddressField(_("Email address"), autocomplete="username")
     password = PasswordField(
         _("Password"),
         autocomplete="current-password",
-        validators=[InputRequired(_("Enter your password"))],
+        validators=[InputRequired(_("Enter your password."))],
     )
 
 
 @view_config(route_name="sign_in", request_method="GET", renderer="accounts/sign_in.jinja2")
 def sign_in_form(request: Request) -> Any:
-    """The empty form; the address stands in it when it was just confirmed in this browser."""
+    """Show the form, filled with the address that this browser used before."""
     if request.account:
-        return _onward(request)
+        return _redirect_to_next(request)
     form = SignInForm(request, email=request.visitor.pending.get("address"))
     return {"form": form, "next": local_path(request.GET.get("next"))}
 
@@ -43,48 +42,51 @@ def sign_in_form(request: Request) -> Any:
 def sign_in(request: Request) -> Any:
     """Begin a session.
 
-    A wrong password and an unknown address get the same answer in the same time (STANDARDS B3).
+    A wrong password and an unknown address get the same response in the same time (STANDARDS B3).
     """
     form = SignInForm(request)
     if form.validate():
-        account = _account_with(request, form.email.address.key, form.password.data or "")
+        account = _authenticate(request, form.email.address.key, form.password.data or "")
         if account is not None:
             begin_session(request, account)
             request.visitor.pending = {}
-            return _onward(request)
+            return _redirect_to_next(request)
         form.refuse(
             form.password,
-            _("This address and this password do not belong together. Check both and try again."),
+            _("The email address or password is not correct. Check both and try again."),
         )
     return {"form": form, "next": local_path(request.GET.get("next"))}
 
 
 @view_config(route_name="sign_out", request_method="POST")
 def sign_out(request: Request) -> Any:
-    """End the session of this browser."""
+    """Sign this browser out."""
     end_session(request)
-    request.visitor.tell(request.localizer.translate(_("You are signed out.")))
+    request.visitor.tell(request.localizer.translate(_("You have signed out.")))
     return HTTPSeeOther(request.route_path("sign_in"))
 
 
 @forbidden_view_config(is_authenticated=False)
 def ask_to_sign_in(request: Request) -> Any:
-    """To the sign-in page, and from there back to a page that can be asked for again."""
+    """Redirect to the sign-in page, and back afterwards if the request was a GET."""
     query = {"next": request.path_qs} if request.method == "GET" else {}
     return HTTPSeeOther(request.route_path("sign_in", _query=query))
 
 
-def _account_with(request: Request, address_key: str, password: str) -> Account | None:
-    """The account, if the password is right; its hash is renewed if today's parameters differ."""
-    # In a transaction of its own, over before the hashing begins.
+def _authenticate(request: Request, address_key: str, password: str) -> Account | None:
+    """The account if the password is right, else None.
+
+    Hash the password again if its hash was made with older parameters.
+    """
+    # This short transaction ends before the slow hashing begins.
     with short_transaction(request.registry, write=False) as session:
-        found = account_of(session, address_key)
+        found = Account.find(session, address_key)
     is_right = verify_password(password, found.password_hash if found else None)
     if found is None or not is_right:
         return None
     verified_hash = found.password_hash
     new_hash = hash_password(password) if needs_new_hash(verified_hash) else verified_hash
-    # A password that was changed meanwhile opens nothing.
+    # Nobody is signed in if the password was changed while it was verified.
     account: Account | None = request.dbsession.scalar(
         select(Account)
         .where(Account.id == found.id, Account.password_hash == verified_hash)
@@ -95,5 +97,5 @@ def _account_with(request: Request, address_key: str, password: str) -> Account 
     return account
 
 
-def _onward(request: Request) -> HTTPSeeOther:
+def _redirect_to_next(request: Request) -> HTTPSeeOther:
     return HTTPSeeOther(local_path(request.GET.get("next")) or request.route_path("account"))

@@ -1,7 +1,7 @@
-"""Signing up: a form, an email, and an account once its link was confirmed (STANDARDS B1).
+"""Signing up: a form, an email with a link, and an account once it is confirmed (STANDARDS B1).
 
-Whether an address has an account already is told to its owner alone, by email. The pages, the
-statements and the time are the same in both cases.
+Only an email to its owner says that an address has an account already. The pages, the SQL
+statements and the response time are the same in both cases.
 """
 
 from collections.abc import Iterable
@@ -13,35 +13,31 @@ from pyramid.view import view_config
 from sqlalchemy import delete
 
 from app.accounts import emails, tokens
-from app.accounts.dead_links import dead_link
-from app.accounts.fields import AddressField, NewPasswordField, NewPasswordForm
+from app.accounts.form_fields import AddressField, NewPasswordField, NewPasswordForm
 from app.accounts.models import Account, PendingSignUp, TokenKind
 from app.accounts.passwords import hash_password
-from app.accounts.queries import account_of
+from app.accounts.unusable_links import unusable_link
 from app.database.base import insert_for
 from app.web.translation import _
 
 
 class SignUpForm(NewPasswordForm):
-    """An address and a password."""
+    """An email address and a new password."""
 
     email = AddressField(
         _("Email address"),
-        description=_("We send a link to it, to be sure that it is yours."),
+        description=_("We will send you a link to confirm that this address is yours."),
     )
-    password = NewPasswordField(
-        _("Password"),
-        description=_("A few words in a row are easy to remember and hard to guess."),
-    )
+    password = NewPasswordField(_("Password"))
 
     def context_words(self) -> Iterable[str]:
-        """The address, as far as it was given."""
+        """The address as it was typed."""
         return [self.email.data or ""]
 
 
 @view_config(route_name="sign_up", request_method="GET", renderer="accounts/sign_up.jinja2")
 def sign_up_form(request: Request) -> Any:
-    """The empty form, with the address of a sign-up that is to be corrected."""
+    """Show the form, filled with the address that this browser used before."""
     if request.account:
         return HTTPSeeOther(request.route_path("account"))
     return {"form": SignUpForm(request, email=request.visitor.pending.get("address"))}
@@ -49,11 +45,12 @@ def sign_up_form(request: Request) -> Any:
 
 @view_config(route_name="sign_up", request_method="POST", renderer="accounts/sign_up.jinja2")
 def sign_up(request: Request) -> Any:
-    """Keep the sign-up until its address is confirmed, and ask for that by email."""
+    """Store the sign-up, and send an email that asks to confirm the address."""
     form = SignUpForm(request)
     if not form.validate():
         return {"form": form}
-    # Before the transaction's first statement, and for an address that is taken too.
+    # Hash before the transaction's first statement. Hash for an address that has an account too, so
+    # that the response time does not reveal it.
     password_hash = hash_password(form.password.data or "")
     address = form.email.address
     pending = PendingSignUp(
@@ -63,13 +60,13 @@ def sign_up(request: Request) -> Any:
         locale=request.locale_name,
         created_at=request.now,
     )
-    # What nobody confirmed for long is forgotten on the way.
+    # Delete old sign-ups that were never confirmed.
     request.dbsession.execute(
-        delete(PendingSignUp).where(PendingSignUp.created_at < request.now - tokens.REMEMBERED)
+        delete(PendingSignUp).where(PendingSignUp.created_at < request.now - tokens.RETENTION)
     )
     request.dbsession.add(pending)
     request.dbsession.flush()
-    _ask_to_confirm(request, pending)
+    _send_confirmation(request, pending)
     request.visitor.pending = {"sign_up": str(pending.id), "address": address.stored}
     return HTTPSeeOther(request.route_path("sign_up_sent"))
 
@@ -78,7 +75,7 @@ def sign_up(request: Request) -> Any:
     route_name="sign_up_sent", request_method="GET", renderer="accounts/sign_up_sent.jinja2"
 )
 def sign_up_sent(request: Request) -> Any:
-    """Check your inbox."""
+    """Show the page "Check your inbox"."""
     if "sign_up" not in request.visitor.pending:
         return HTTPSeeOther(request.route_path("sign_up"))
     return {
@@ -95,18 +92,18 @@ def send_again(request: Request) -> Any:
         return HTTPSeeOther(request.route_path("sign_up"))
     pending = request.dbsession.get(PendingSignUp, int(sign_up_id))
     if pending is not None:
-        _ask_to_confirm(request, pending)
-    request.visitor.tell(request.localizer.translate(_("We have sent another email.")))
+        _send_confirmation(request, pending)
+    request.visitor.tell(request.localizer.translate(_("We have sent you another email.")))
     return HTTPSeeOther(request.route_path("sign_up_sent"))
 
 
 @view_config(route_name="confirm", request_method="GET", renderer="accounts/confirm.jinja2")
 def confirm_page(request: Request) -> Any:
-    """One button. Following the link changes nothing, since mail scanners follow links too."""
+    """Show one button. GET changes nothing, since mail scanners follow links."""
     secret = request.matchdict["token"]
-    _token, condition = tokens.look_up(request.dbsession, TokenKind.CONFIRM, secret, request.now)
-    if condition is not tokens.Condition.LIVE:
-        return dead_link(request, TokenKind.CONFIRM, condition)
+    _token, state = tokens.look_up(request.dbsession, TokenKind.CONFIRM, secret, request.now)
+    if state is not tokens.TokenState.LIVE:
+        return unusable_link(request, TokenKind.CONFIRM, state)
     return {}
 
 
@@ -114,31 +111,32 @@ def confirm_page(request: Request) -> Any:
 def confirm(request: Request) -> Any:
     """Create the account.
 
-    Nobody is signed in by it: whoever signed up with somebody else's address must not be let into
-    the account that its owner confirms by mistake, and the owner not into an account whose
-    password a stranger knows.
+    It does not sign the browser in. The owner of an address may confirm a stranger's sign-up by
+    mistake, and must not then use an account whose password the stranger knows.
     """
     secret, session = request.matchdict["token"], request.dbsession
     token = tokens.consume(session, TokenKind.CONFIRM, secret, request.now)
     if token is None:
-        _token, condition = tokens.look_up(session, TokenKind.CONFIRM, secret, request.now)
-        return dead_link(request, TokenKind.CONFIRM, condition)
+        _token, state = tokens.look_up(session, TokenKind.CONFIRM, secret, request.now)
+        return unusable_link(request, TokenKind.CONFIRM, state)
     account = _create_account(request, token.pending_sign_up)
     if account is None:
-        return dead_link(request, TokenKind.CONFIRM, tokens.Condition.USED)
+        return unusable_link(request, TokenKind.CONFIRM, tokens.TokenState.USED)
     request.email_service.send_message(
         emails.welcome(request, account), key=f"welcome:{account.id}"
     )
     request.visitor.pending = {"address": account.address}
     request.visitor.tell(
-        request.localizer.translate(_("Your address is confirmed. Sign in with your password."))
+        request.localizer.translate(
+            _("Your email address is confirmed. Sign in with your password.")
+        )
     )
     return HTTPSeeOther(request.route_path("sign_in"))
 
 
-def _ask_to_confirm(request: Request, pending: PendingSignUp) -> None:
+def _send_confirmation(request: Request, pending: PendingSignUp) -> None:
     session = request.dbsession
-    account = account_of(session, pending.address_key)
+    account = Account.find(session, pending.address_key)
     token = tokens.issue(session, TokenKind.CONFIRM, request.now, pending_sign_up_id=pending.id)
     if account is None:
         lifetime = tokens.LIFETIMES[TokenKind.CONFIRM]
@@ -150,7 +148,7 @@ def _ask_to_confirm(request: Request, pending: PendingSignUp) -> None:
 
 
 def _create_account(request: Request, pending: PendingSignUp | None) -> Account | None:
-    """The new account; None when another sign-up for the address was confirmed first."""
+    """The new account, or None if another sign-up for the address was confirmed first."""
     if pending is None:
         return None
     session = request.dbsession

@@ -1,4 +1,4 @@
-"""Tokens: the links in emails that open something, each good for one act, once (STANDARDS B2)."""
+"""Tokens: the secrets in emailed links. Each permits one action, once (STANDARDS B2)."""
 
 import secrets
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from app.accounts.models import Token, TokenKind
 from app.mail.outbox.tables import OutboxEmail, State
 
 LIFETIMES = {TokenKind.CONFIRM: timedelta(hours=24), TokenKind.RESET: timedelta(minutes=30)}
-REMEMBERED = timedelta(days=30)
-"""How long a dead link can still say what happened to it."""
+RETENTION = timedelta(days=30)
+"""How long an expired token is kept, so that its page can say why the link does not work."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """A token's row, and its secret, which only the email carries."""
+    """A token's row, and its secret, which is in the email only."""
 
     row: Token
     secret: str
 
 
-class Condition(Enum):
-    """What a link can do for whoever follows it."""
+class TokenState(Enum):
+    """Whether a token can be used, and if not, why."""
 
     LIVE = auto()
     USED = auto()
@@ -43,11 +43,12 @@ def issue(
     account_id: int | None = None,
     pending_sign_up_id: int | None = None,
 ) -> NewToken:
-    """Write a new token of 256 random bits. One for nobody has expired from the start.
+    """Store a new token with a secret of 256 random bits.
 
-    Tokens that ended long ago are forgotten on the way.
+    A token without an account or a sign-up is expired from the start. Tokens that expired more than
+    ``RETENTION`` ago are deleted.
     """
-    session.execute(delete(Token).where(Token.expires_at < now - REMEMBERED))
+    session.execute(delete(Token).where(Token.expires_at < now - RETENTION))
     secret = secrets.token_urlsafe(32)
     is_for_nobody = account_id is None and pending_sign_up_id is None
     row = Token(
@@ -65,20 +66,20 @@ def issue(
 
 def look_up(
     session: Session, kind: TokenKind, secret: str, now: datetime
-) -> tuple[Token | None, Condition]:
-    """A token and what has become of it. It is not touched: mail scanners follow links."""
+) -> tuple[Token | None, TokenState]:
+    """The token with this secret, if any, and its state. Changes nothing."""
     token = session.scalar(select(Token).where(Token.kind == kind, Token.digest == _digest(secret)))
     if token is None:
-        return None, Condition.UNKNOWN
+        return None, TokenState.UNKNOWN
     if token.used_at is not None:
-        return token, Condition.USED
+        return token, TokenState.USED
     if token.voided_at is not None:
-        return token, Condition.VOIDED
-    return token, Condition.LIVE if now < token.expires_at else Condition.EXPIRED
+        return token, TokenState.VOIDED
+    return token, TokenState.LIVE if now < token.expires_at else TokenState.EXPIRED
 
 
 def consume(session: Session, kind: TokenKind, secret: str, now: datetime) -> Token | None:
-    """Use a live token up; None when it is not live, or when somebody else was quicker."""
+    """Mark a live token as used. None if it is not live, or another request used it first."""
     return session.scalars(
         update(Token)
         .where(Token.kind == kind, Token.digest == _digest(secret), *_live(now))
@@ -88,9 +89,10 @@ def consume(session: Session, kind: TokenKind, secret: str, now: datetime) -> To
 
 
 def void_older(session: Session, token: Token, email: OutboxEmail, now: datetime) -> None:
-    """Void the tokens that ``token`` replaces, if its own email goes out.
+    """Void the tokens that ``token`` replaces, if ``email``, which carries it, goes out.
 
-    One that is held back voids nothing, so a stranger who asks too often cannot lock the owner out.
+    A throttled email voids nothing. Otherwise a stranger who uses up the limit could leave the
+    owner without a working link.
     """
     if email.state not in (State.QUEUED, State.CAPTURED):
         return
@@ -108,7 +110,7 @@ def void_older(session: Session, token: Token, email: OutboxEmail, now: datetime
 
 
 def void_all(session: Session, account_id: int, now: datetime) -> None:
-    """Void every token of an account, as when its password changes."""
+    """Void every token of an account, for example when its password changes."""
     session.execute(
         update(Token).where(Token.account_id == account_id, *_live(now)).values(voided_at=now)
     )

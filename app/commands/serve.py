@@ -21,7 +21,7 @@ from app.operations.readiness import (
     require_no_other_owner,
     require_own_database,
 )
-from app.shop.samples import add_sample_catalogue
+from app.shop.sample_catalogue import add_sample_catalogue
 
 
 @click.command(short_help="Migrate the database and serve the shop.")

@@ -73,7 +73,7 @@ def mailbox(request: Request) -> dict[str, Any]:
 def clear(request: Request) -> HTTPSeeOther:
     """Delete the emails that neither wait nor went out. Their keys can be used again."""
     request.dbsession.execute(delete(OutboxEmail).where(OutboxEmail.state.not_in(KEPT)))
-    request.visitor.tell(request.localizer.translate(_("The mailbox is cleared.")))
+    request.visitor.tell(request.localizer.translate(_("The mailbox has been cleared.")))
     return HTTPSeeOther(request.route_path("mailbox"))
 
 

@@ -11,10 +11,9 @@ log = logging.getLogger(__name__)
 
 
 def includeme(config: Configurator) -> None:
-    """Open the shop.
+    """Register the routes, views and kind of email, and the payment provider.
 
-    ``registry.payment_provider`` takes the money; where it is None, the checkout is closed and
-    says so.
+    Without ``registry.payment_provider`` the checkout is closed.
     """
     config.include("app.web")
     config.include("app.mail")
@@ -33,6 +32,7 @@ def includeme(config: Configurator) -> None:
         config.scan("app.shop.views")
     else:
         log.warning(
-            'payments.provider: only "test" can take payments so far; the checkout is closed'
+            "checkout closed, because only payments.provider = test is supported: provider=%s",
+            config.registry.pillarbox.payments.provider,
         )
         config.scan("app.shop.views", ignore="app.shop.views.test_payment")

@@ -1,8 +1,8 @@
-"""The basket: what a visitor has gathered, priced anew at every look.
+"""The basket, with current prices.
 
-The visitor's cookie holds product slugs and quantities. Prices come from the products of the
-moment, so a basket is compared with what the customer saw (`fingerprint`) before it becomes an
-order.
+The visitor's cookie holds product slugs and quantities. Prices come from the products, and may
+change after the customer saw them. So the checkout compares the basket's ``fingerprint`` with what
+the customer saw before it places the order.
 """
 
 import hashlib
@@ -16,16 +16,18 @@ from app.shop.models import Product
 from app.web.translation import _
 from app.web.visitor import Visitor
 
-MOST_OF_ONE = 99
+MAX_QUANTITY = 99
 """The largest quantity of one product."""
 
-NO_LONGER_SOLD = _("This is no longer sold. Remove it to go on.")
-OTHER_CURRENCY = _("This is sold in another currency. Remove it, and order it by itself.")
+NO_LONGER_SOLD = _("This product is no longer available. Remove it to continue.")
+OTHER_CURRENCY = _(
+    "This product is sold in a different currency. Remove it and order it separately."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BasketLine:
-    """One product of a basket: the price in minor units with VAT, the rate in basis points."""
+    """A product in a basket, with ``unit_price`` and ``vat_rate`` as in ``money.Line``."""
 
     slug: str
     name: str
@@ -33,7 +35,7 @@ class BasketLine:
     unit_price: int
     vat_rate: int
     problem: str | None = None
-    """Why it cannot be ordered, for the customer."""
+    """Why it cannot be ordered, as a translation string for the customer."""
 
     @property
     def total(self) -> int:
@@ -43,7 +45,7 @@ class BasketLine:
 
 @dataclass(frozen=True, slots=True)
 class PricedBasket:
-    """A basket at the prices of the moment."""
+    """A basket with current prices."""
 
     id: str
     currency: str
@@ -51,12 +53,12 @@ class PricedBasket:
 
     @property
     def can_be_ordered(self) -> bool:
-        """Whether there is something in it and nothing stands in the way."""
+        """Whether the basket is not empty and no line has a problem."""
         return bool(self.lines) and not any(line.problem for line in self.lines)
 
     @property
     def sums(self) -> money.Totals:
-        """Net, VAT per rate and total of what can be ordered."""
+        """Net, VAT per rate and total of the lines that can be ordered."""
         return money.totals(
             money.Line(line.quantity, line.unit_price, line.vat_rate)
             for line in self.lines
@@ -65,15 +67,15 @@ class PricedBasket:
 
     @property
     def fingerprint(self) -> str:
-        """Stands for all that the customer sees: names, quantities, prices, currency, rates."""
+        """A hash of all that the customer sees: names, quantities, prices, currency, VAT rates."""
         seen = (self.id, self.currency, *(astuple(line) for line in self.lines))
         return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
 
 
-def priced(session: Session, visitor: Visitor) -> PricedBasket:
-    """The visitor's basket at the prices of the moment.
+def price_basket(session: Session, visitor: Visitor) -> PricedBasket:
+    """The visitor's basket with current prices.
 
-    All of an order is in one currency, that of the first product that is still sold.
+    An order has one currency: that of the first product that is still sold.
     """
     found = session.scalars(select(Product).where(Product.slug.in_(visitor.basket)))
     products = {product.slug: product for product in found}

@@ -1,4 +1,4 @@
-"""From a basket to an order: once, with everything that its documents will say."""
+"""Placing an order: a basket becomes an order, once."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,12 +10,12 @@ from app.database.base import insert_for
 from app.settings.declarations import Site
 from app.shop.basket import PricedBasket
 from app.shop.models import Order, OrderLine, OrderState, OrderTax, Seller
-from app.shop.numbers import new_order_number
+from app.shop.order_numbers import new_order_number
 
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Who buys, where it goes, and how that person reads."""
+    """The buyer, with the language and format for the receipt's email."""
 
     account_id: int
     name: str
@@ -26,12 +26,12 @@ class Buyer:
 
 
 def placed_order(session: Session, basket_id: str) -> Order | None:
-    """The order that the basket has become, if it has."""
+    """The order that the basket has become, or None."""
     return session.scalars(select(Order).where(Order.basket_id == basket_id)).one_or_none()
 
 
 def last_order(session: Session, account_id: int) -> Order | None:
-    """The customer's latest order: its name and address are a good guess for the next one."""
+    """The customer's latest order, whose name and address prefill the next one; or None."""
     return session.scalars(
         select(Order)
         .where(Order.account_id == account_id)
@@ -43,10 +43,10 @@ def last_order(session: Session, account_id: int) -> Order | None:
 def place_order(
     session: Session, basket: PricedBasket, buyer: Buyer, seller: Seller, site: Site, now: datetime
 ) -> Order:
-    """Write the order of ``basket``; what it says are snapshots (D2).
+    """Write the order of ``basket`` with snapshots of all that it says (STANDARDS D2).
 
-    However many requests bring the same basket, together or one after another, one of them writes
-    the order and all get it (D1).
+    When several requests send the same basket, one of them writes the order, and all of them get
+    that order (D1).
     """
     sums = basket.sums
     order: Order | None = session.scalars(

@@ -1,4 +1,4 @@
-"""The shop's emails: which there are, what they say, and samples for previews and tests."""
+"""The shop's emails: their kinds, contexts and samples, and functions that compose them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,15 +15,16 @@ from app.mail.message import BodyFormat, Message, Recipient
 from app.shop import money
 from app.shop.models import Order, Payment, Receipt
 
-MOST_OFFERS = 20
-"""How many lines of an order its structured data names: Gmail cuts off an email over 102 KB, and
-every line stands in the table anyway.
+MAX_OFFERS = 20
+"""How many lines the structured data lists, because Gmail cuts off an email over 102 KB.
+
+The table lists every line.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptLine:
-    """A line of a receipt: amounts in minor units, the VAT rate in basis points."""
+    """A line of a receipt: ``unit_price`` in minor units, ``vat_rate`` in basis points."""
 
     name: str
     quantity: int
@@ -38,7 +39,7 @@ class ReceiptLine:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptTax:
-    """What a receipt has at one VAT rate."""
+    """A receipt's sums at one VAT rate (basis points), in minor units."""
 
     rate: int
     net: int
@@ -47,7 +48,7 @@ class ReceiptTax:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseReceipt:
-    """All that a receipt says (STANDARDS D9). Addresses are tuples of lines."""
+    """All that a receipt says (STANDARDS D9). A postal address is a tuple of lines."""
 
     order_number: str
     receipt_number: str
@@ -70,14 +71,14 @@ class PurchaseReceipt:
     statement_name: str
     is_test: bool
     structured_data: Mapping[str, Any] = field(init=False)
-    """The order as schema.org describes one, for mail programs that show purchases (A14)."""
+    """A schema.org Order, for mail programs that show purchases (STANDARDS A14)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "structured_data", _structured_data(self))
 
 
 def purchase_receipt(request: Request, order: Order, payment: Payment, receipt: Receipt) -> Message:
-    """The receipt of a paid order, in the language and format its buyer had when ordering."""
+    """The receipt of a paid order, in the language and format that were set when it was placed."""
     context = PurchaseReceipt(
         order_number=order.number,
         receipt_number=receipt.number,
@@ -118,7 +119,7 @@ def purchase_receipt(request: Request, order: Order, payment: Payment, receipt: 
 def send_purchase_receipt(
     request: Request, session: Session, order: Order, payment: Payment, receipt: Receipt
 ) -> None:
-    """Queue the receipt in the transaction of ``session``: the one that settles the payment."""
+    """Queue the receipt in the transaction of ``session``, which settles the payment."""
     message = purchase_receipt(request, order, payment, receipt)
     service = replace(request.email_service, session=session)
     service.send_message(message, key=f"purchase_receipt:{order.id}")
@@ -146,7 +147,7 @@ def _structured_data(receipt: PurchaseReceipt) -> dict[str, Any]:
                 "priceCurrency": receipt.currency,
                 "eligibleQuantity": {"@type": "QuantitativeValue", "value": line.quantity},
             }
-            for line in receipt.lines[:MOST_OFFERS]
+            for line in receipt.lines[:MAX_OFFERS]
         ],
         "url": receipt.link,
     }
@@ -231,9 +232,9 @@ PURCHASE_RECEIPT = Kind(
     },
     time_to_live=timedelta(days=14),
     priority=Priority.RECEIPT,
-    # So high that only a fault of ours can reach it: nobody buys a hundred times a day, and a
-    # receipt is owed.
+    # A customer is entitled to every receipt. Nobody buys a hundred times a day, so only a bug can
+    # reach this limit.
     limit=RateLimit(count=100, period=timedelta(days=1)),
     reports_purchase=True,
 )
-"""Thanks for a purchase, and its receipt."""
+"""Thanks the customer for a purchase, and is its receipt."""

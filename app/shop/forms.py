@@ -1,4 +1,4 @@
-"""The shop's forms: how many of a product, and who buys."""
+"""The shop's forms: a product's quantity, and the buyer's name and address."""
 
 import re
 import unicodedata
@@ -10,29 +10,29 @@ from wtforms.validators import DataRequired, Length, ValidationError
 from wtforms.widgets import TextInput
 
 from app.mail.addresses import BadAddress, check_text
-from app.shop.basket import MOST_OF_ONE
+from app.shop.basket import MAX_QUANTITY
 from app.web.forms import Form
 from app.web.translation import _
 
 
 class QuantityField(IntegerField):
-    """A whole number from 1 to `MOST_OF_ONE`, in plain digits."""
+    """A whole number from 1 to ``MAX_QUANTITY``, in ASCII digits."""
 
-    # A number input shows nothing of what was typed wrongly.
+    # After an error, <input type=number> would not show the wrong text again.
     widget = TextInput()
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Read what was typed; raises ``ValueError`` with what to do."""
+        """Parse the quantity. Raises ``ValueError`` with a message for the customer."""
         typed = valuelist[0].strip() if valuelist else ""
-        if not re.fullmatch(r"[0-9]{1,9}", typed) or not 1 <= int(typed) <= MOST_OF_ONE:
+        if not re.fullmatch(r"[0-9]{1,9}", typed) or not 1 <= int(typed) <= MAX_QUANTITY:
             raise ValueError(
-                _("Enter a whole number from 1 to ${most}.", mapping={"most": MOST_OF_ONE})
+                _("Enter a whole number from 1 to ${most}.", mapping={"most": MAX_QUANTITY})
             )
         self.data = int(typed)
 
 
 class QuantityForm(Form):
-    """How many of a product lie in the basket. A page may have several, so ids hold the slug."""
+    """The quantity of a product. A page may have several, so the ids contain the slug."""
 
     product = HiddenField()
     quantity = QuantityField(
@@ -41,15 +41,15 @@ class QuantityForm(Form):
 
     @classmethod
     def showing(cls, request: Request, slug: str, quantity: int) -> "QuantityForm":
-        """The form as it stands on a page, whatever the request has posted."""
+        """The form with this product and quantity, regardless of what the request posted."""
         form = cls(request)
         form.process(data={"product": slug, "quantity": quantity})
-        # What was typed for one product is not to be shown for another.
+        # Otherwise the field shows what was typed for another product.
         form.quantity.raw_data = None
         return form
 
     def process(self, *arguments: Any, **named: Any) -> None:
-        """Fill the fields; WTForms calls it from the constructor too."""
+        """Fill the fields, and give them their ids. WTForms calls this in the constructor too."""
         super().process(*arguments, **named)
         slug = re.sub(r"[^\w-]", "-", self.product.data or "")
         self.product.id, self.quantity.id = f"product-{slug}", f"quantity-{slug}"
@@ -60,25 +60,25 @@ def _tidy_line(text: str | None) -> str:
 
 
 def _tidy_lines(text: str | None) -> str:
-    """Every line tidy, and no empty ones."""
+    """Tidy every line, and drop empty lines."""
     lines = (_tidy_line(line) for line in (text or "").splitlines())
     return "\n".join(line for line in lines if line)
 
 
 def _printable(form: Form, field: Field) -> None:
-    # The name goes into the receipt's To header, so what may not stand in a header is turned away
-    # here, where it can be mended.
+    # The name goes into the To header of the receipt's email. What a header must not contain is
+    # refused here, where the customer can correct it.
     for line in field.data.splitlines():
         try:
             check_text(line, field.name)
         except BadAddress as error:
-            raise ValidationError(_("Leave out control characters and “=?”.")) from error
+            raise ValidationError(_("Remove “=?” and any invisible characters.")) from error
 
 
 class CheckoutForm(Form):
-    """Who buys, as a receipt has to say it.
+    """The buyer's name and address for the receipt.
 
-    The hidden fields name the basket and stand for what the customer saw of it.
+    The hidden fields hold the basket's id, and the fingerprint of what the customer saw.
     """
 
     basket = HiddenField()
@@ -86,7 +86,7 @@ class CheckoutForm(Form):
     name = StringField(
         _("Full name"),
         [
-            DataRequired(_("Enter your name, as the receipt shall show it.")),
+            DataRequired(_("Enter your name as it should appear on the receipt.")),
             Length(max=100, message=_("Enter a name of at most 100 characters.")),
             _printable,
         ],

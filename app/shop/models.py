@@ -1,9 +1,9 @@
 """The shop's tables.
 
-What an order says about goods, prices, tax, seller and buyer are snapshots, written once when it
-is placed: whoever edits a product, an account or the seller later changes no document (STANDARDS
-D2). Amounts are whole minor units of ``currency`` and include VAT; rates are basis points, 1900
-for 19%.
+An order holds snapshots of its goods, prices, tax, seller and buyer, written once when it is
+placed. A later change of a product, account or seller changes no order and no receipt (STANDARDS
+D2). Amounts are whole minor units of ``currency`` and include VAT. Rates are basis points: 1900 is
+19%.
 """
 
 from datetime import datetime
@@ -17,37 +17,37 @@ from app.accounts.models import Account
 from app.database.base import Base
 
 Amount = Annotated[int, mapped_column(BigInteger)]
-"""Whole minor units. A full basket of dear things can be more than 32 bits hold."""
+"""Whole minor units. The total of a full basket can exceed 32 bits."""
 
 
 class OrderState(StrEnum):
-    """Whether an order was paid."""
+    """Whether an order is paid."""
 
     OPEN = "open"
     PAID = "paid"
 
 
 class PaymentState(StrEnum):
-    """Where a payment is. Only ``settle`` moves it on from ``pending``."""
+    """The state of a payment. Only ``settle`` changes it."""
 
     PENDING = "pending"
     PAID = "paid"
     FAILED = "failed"
     HELD = "held"
-    """Money came, but not the money that was asked for: a person has to look."""
+    """Paid, but it does not match the order. A person has to check it."""
 
 
 class Seller(Base):
-    """Who sells, beside the site's name and support address. Every receipt needs this row."""
+    """The seller's data on receipts, in a single row. Name and support address are settings."""
 
     __tablename__ = "shop_seller"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     address: Mapped[str] = mapped_column(Text)
-    """Postal address, one line per line."""
+    """Postal address, with line breaks."""
     vat_id: Mapped[str] = mapped_column(String(20))
     statement_name: Mapped[str] = mapped_column(String(22))
-    """What the customer's card statement shows."""
+    """The seller's name on the customer's card statement."""
 
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
 
@@ -65,9 +65,9 @@ class Product(Base):
     currency: Mapped[str] = mapped_column(String(3))
     vat_rate: Mapped[int]
     picture: Mapped[str | None] = mapped_column(String(64))
-    """File name of a drawing in ``app/static/shop``, if there is one."""
+    """File name of its drawing in ``app/static/shop``, if it has one."""
     position: Mapped[int] = mapped_column(default=0)
-    """Its place in the catalogue, the lowest first."""
+    """Order in the catalogue, the lowest first."""
     is_available: Mapped[bool] = mapped_column(default=True)
 
     __table_args__ = (
@@ -77,9 +77,9 @@ class Product(Base):
 
 
 class Order(Base):
-    """What a customer ordered, complete in itself.
+    """An order, with snapshots of everything that its documents say.
 
-    ``basket_id`` is what makes two POSTs of a basket one order (D1).
+    ``basket_id`` is unique, so two POSTs of one basket make one order (STANDARDS D1).
     """
 
     __tablename__ = "shop_order"
@@ -120,12 +120,12 @@ class Order(Base):
 
     @property
     def is_paid(self) -> bool:
-        """Whether the money for it came."""
+        """Whether a payment has paid it."""
         return self.state == OrderState.PAID
 
 
 class OrderLine(Base):
-    """One line of an order, as the product was when it was ordered."""
+    """A line of an order: a snapshot of the product at the time of ordering."""
 
     __tablename__ = "shop_order_line"
 
@@ -145,7 +145,7 @@ class OrderLine(Base):
 
 
 class OrderTax(Base):
-    """All that an order has at one VAT rate."""
+    """An order's sums at one VAT rate."""
 
     __tablename__ = "shop_order_tax"
 
@@ -159,17 +159,17 @@ class OrderTax(Base):
 
 
 class Payment(Base):
-    """One attempt to pay an order. Its id is random, since a provider shows it in addresses."""
+    """One attempt to pay an order. Its id is random, because it appears in URLs."""
 
     __tablename__ = "shop_payment"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     order_id: Mapped[int] = mapped_column(ForeignKey("shop_order.id"))
     attempt: Mapped[int]
-    """1 for the first; the next one is made only when the one before has failed."""
+    """1 for the first. The next one is made only when the previous one cannot be paid."""
     provider: Mapped[str] = mapped_column(String(16))
     reference: Mapped[str | None] = mapped_column(String(255))
-    """What the provider calls it, once the provider knows it."""
+    """The provider's reference, once the payment is started."""
     amount: Mapped[Amount]
     currency: Mapped[str] = mapped_column(String(3))
     state: Mapped[str] = mapped_column(String(16), default=PaymentState.PENDING)
@@ -188,12 +188,12 @@ class Payment(Base):
 
     @property
     def is_test(self) -> bool:
-        """Whether no money moves by it, which every page and email about it says (D12)."""
+        """Whether no money moves. Every page and email about it says so (STANDARDS D12)."""
         return self.provider == "test"
 
 
 class Receipt(Base):
-    """The document of a paid order. Within a year the numbers have no gap (D7)."""
+    """The receipt of a paid order. Its numbers have no gaps within a year (STANDARDS D7)."""
 
     __tablename__ = "shop_receipt"
 
@@ -208,12 +208,12 @@ class Receipt(Base):
 
     @property
     def number(self) -> str:
-        """The receipt number as people see it: ``2026-000042``."""
+        """The receipt number as customers see it, such as ``2026-000042``."""
         return f"{self.year}-{self.sequence:06}"
 
 
 class ReceiptCounter(Base):
-    """The last receipt number of a year, moved by the transaction that writes the receipt."""
+    """The last receipt number of a year. The transaction that writes a receipt increments it."""
 
     __tablename__ = "shop_receipt_counter"
 

@@ -1,8 +1,8 @@
-"""Sums and VAT, in whole minor units (cents). Prices include VAT.
+"""Totals and VAT of an order, in whole minor units (cents). Prices include VAT.
 
-VAT is taken out of the gross sum once per rate on the whole document, rounded half up, so that
-lines, taxes and total agree to the cent (STANDARDS D6). Rounding line by line would not: three
-lines of 0.05 at 19% hold 0.02 VAT, not 0.03.
+VAT is computed from the gross sum of each rate on the whole document, and rounded half up, so that
+lines, taxes and total agree to the cent (STANDARDS D6). Rounding each line would not: three lines
+of 0.05 at 19% contain 0.02 VAT, not 0.03.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ WHOLE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A document's line: ``unit_price`` in minor units with VAT, ``vat_rate`` in basis points."""
+    """A line: ``unit_price`` in minor units including VAT, ``vat_rate`` in basis points."""
 
     quantity: int
     unit_price: int
@@ -29,7 +29,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Tax:
-    """All that a document has at one VAT rate: ``gross`` is ``net`` and ``vat``."""
+    """The sums at one VAT rate, in minor units: ``gross`` is ``net`` plus ``vat``."""
 
     rate: int
     gross: int
@@ -43,7 +43,7 @@ class Tax:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """A document's sums. ``taxes`` has one entry per rate, the lowest rate first."""
+    """The sums of a document. ``taxes`` has one entry for each rate, the lowest rate first."""
 
     taxes: tuple[Tax, ...]
 
@@ -64,11 +64,12 @@ class Totals:
 
 
 def vat_in(gross: int, rate: int) -> int:
-    """The VAT that the amount ``gross`` contains at ``rate`` basis points, rounded half up.
-    ``gross`` is not negative.
+    """The VAT in the amount ``gross`` at ``rate`` basis points, rounded half up.
+
+    Raises ``ValueError`` if either is negative.
     """
     if gross < 0 or rate < 0:
-        raise ValueError(f"VAT of {gross} at {rate} basis points: neither may be negative")
+        raise ValueError(f"gross={gross} and rate={rate} must not be negative")
     divisor = WHOLE + rate
     return (2 * gross * rate + divisor) // (2 * divisor)
 

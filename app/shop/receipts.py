@@ -1,4 +1,4 @@
-"""Receipts: what a paid order gets, numbered without a gap within a year (STANDARDS D7)."""
+"""Receipts of paid orders, numbered without gaps within a year (STANDARDS D7)."""
 
 from datetime import datetime
 
@@ -9,10 +9,10 @@ from app.shop.models import Order, Payment, Receipt, ReceiptCounter
 
 
 def issue_receipt(session: Session, order: Order, payment: Payment, now: datetime) -> Receipt:
-    """Write the receipt of ``order``. Its year is that of ``now`` in UTC.
+    """Write the receipt of ``order``. Its year is the year of ``now`` in UTC.
 
-    The number is taken and used in one transaction, so a rollback gives it back; the counter's row
-    makes two transactions that want a number wait for each other.
+    One transaction increments the counter and writes the receipt, so a rollback undoes both. A
+    second transaction waits for the counter's row, so two receipts never get one number.
     """
     counter = insert_for(session, ReceiptCounter).values(year=now.year, last=1)
     sequence = session.scalars(

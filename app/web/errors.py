@@ -28,39 +28,39 @@ class ErrorText(NamedTuple):
 
 ERROR_TEXTS = {
     400: ErrorText(
-        _("We could not read that request"),
-        _("The address or the form was damaged on its way. Go back and try again."),
+        _("We could not process your request"),
+        _("The link may be incomplete, or the form was not sent correctly. Go back and try again."),
     ),
     403: ErrorText(
-        _("This page is not for you"),
-        _("You have signed in, but this page is for other people."),
+        _("You do not have access to this page"),
+        _("You are signed in, but your account does not have access to this page."),
     ),
     404: ErrorText(
         _("Page not found"),
-        _("Nothing is at this address. If you typed it, check it for mistakes."),
+        _("There is no page at this address. If you typed it, check it for mistakes."),
     ),
     410: ErrorText(
-        _("This is gone"),
-        _("It was here once and is not kept any longer."),
+        _("This page is no longer available"),
+        _("Its content has been deleted."),
     ),
     413: ErrorText(
-        _("That was too much at once"),
-        _("What you sent is larger than anything this shop needs. Send less."),
+        _("Your request is too large"),
+        _("You have sent more than this shop accepts. Shorten your entries and try again."),
     ),
     429: ErrorText(
-        _("Too many tries"),
+        _("Too many attempts"),
         _("Wait a few minutes, then try again."),
     ),
 }
 SHOP_UNAVAILABLE = ErrorText(
-    _("The shop is away for a moment"),
-    _("Nothing was changed. Wait a minute, then try again."),
+    _("The shop is briefly unavailable"),
+    _("Nothing has been changed. Wait a minute, then try again."),
 )
 FORM_EXPIRED = ErrorText(
-    _("This form is too old"),
+    _("This form has expired"),
     _(
-        "The page was open for a long time, or your browser refuses cookies. Go back, load the page"
-        " again and send the form once more. Nothing was changed."
+        "The page was open for too long, or your browser blocks cookies. Go back, reload the page"
+        " and send the form again. Nothing has been changed."
     ),
 )
 

@@ -1,4 +1,4 @@
-"""A forgotten password (STANDARDS B2 to B4)."""
+"""Resetting a forgotten password (STANDARDS B2 to B4)."""
 
 from datetime import timedelta
 
@@ -47,7 +47,7 @@ def test_a_forgotten_password_is_replaced(browser: TestApp, mailbox: Mailbox) ->
 
     page = set_password(browser, mailbox.link(email)).follow()
     assert heading(page) == "Sign in"
-    assert "Your password was changed" in page.text
+    assert "Your password has been changed" in page.text
     assert not is_signed_in(browser)
     email = mailbox.latest()
     assert (email.kind, email.recipient, email.key) == (
@@ -82,7 +82,7 @@ def test_a_known_and_an_unknown_address_run_the_same_statements(
         with recorded_statements(database) as recorded:
             form.submit(status=303)
         statements.append(recorded)
-    # What was done for nobody is undone.
+    # The work for an address without an account is rolled back.
     kept, undone = "RELEASE SAVEPOINT sa_savepoint_1", "ROLLBACK TO SAVEPOINT"
     assert [kept if text == undone else text for text in statements[1]] == statements[0]
 
@@ -121,7 +121,7 @@ def test_a_link_works_once(browser: TestApp, mailbox: Mailbox) -> None:
     set_password(browser, link)
     open_page.forms[0]["password"] = "yet another passphrase"
     page = open_page.forms[0].submit(status=410)
-    assert heading(page) == "This link was used already"
+    assert heading(page) == "This link has already been used"
     assert page.html.select_one("main a.button")["href"] == "/forgot-password"
     assert sign_in(browser, password=ANOTHER_PASSWORD).status_int == 303
 
@@ -132,9 +132,9 @@ def test_a_link_lives_thirty_minutes(browser: TestApp, mailbox: Mailbox, clock: 
     clock.advance(timedelta(minutes=29))
     page = browser.get(link)
     clock.advance(timedelta(minutes=1))
-    assert heading(browser.get(link, status=410)) == "This link is too old"
+    assert heading(browser.get(link, status=410)) == "This link has expired"
     page.forms[0]["password"] = ANOTHER_PASSWORD
-    assert heading(page.forms[0].submit(status=410)) == "This link is too old"
+    assert heading(page.forms[0].submit(status=410)) == "This link has expired"
     assert sign_in(browser).status_int == 303
 
 
@@ -142,7 +142,7 @@ def test_a_newer_link_replaces_the_older_one(browser: TestApp, mailbox: Mailbox)
     page = forgot_password(browser).follow()
     first = mailbox.link(mailbox.latest())
     page.forms[0].submit()
-    assert heading(browser.get(first, status=410)) == "This link was replaced"
+    assert heading(browser.get(first, status=410)) == "This link has been replaced"
     assert set_password(browser, mailbox.link(mailbox.latest())).status_int == 303
 
 
@@ -170,7 +170,7 @@ def test_a_new_password_voids_the_links_that_are_still_out(
         used = tokens.issue(session, TokenKind.RESET, clock(), account_id=anna)
     set_password(browser, f"/reset-password/{used.secret}")
     page = browser.get(f"/reset-password/{other.secret}", status=410)
-    assert heading(page) == "This link was replaced"
+    assert heading(page) == "This link has been replaced"
 
 
 def test_a_token_of_one_kind_opens_nothing_of_another(browser: TestApp, mailbox: Mailbox) -> None:
@@ -186,7 +186,7 @@ def test_a_weak_password_is_refused_and_the_link_stays_good(
     link = mailbox.link(mailbox.latest())
     page = set_password(browser, link, "anna@example.org")
     assert page.status_int == 422
-    assert "without your email address" in summary(page)[0]
+    assert "does not contain your email address" in summary(page)[0]
     page.forms[0]["password"] = ANOTHER_PASSWORD
     assert page.forms[0].submit().status_int == 303
 
@@ -211,7 +211,7 @@ def test_links_in_emails_ignore_the_host_header(app: Router, mailbox: Mailbox) -
 def test_an_address_that_is_none_is_said_so(browser: TestApp) -> None:
     page = forgot_password(browser, "anna")
     assert page.status_int == 422
-    assert summary(page) == ["Enter an email address in the form name@example.com"]
+    assert summary(page) == ["Enter an email address in the format name@example.com."]
 
 
 def test_without_having_asked_the_inbox_page_leads_to_the_form(browser: TestApp) -> None:

@@ -1,4 +1,4 @@
-"""Preferences: the customer's language and kind of emails, and that everything keeps to them."""
+"""Preferences: pages and emails follow the customer's language and email format."""
 
 import re
 from typing import Any
@@ -67,7 +67,7 @@ def test_what_is_chosen_is_kept_and_told_in_the_language_that_was_chosen(
     page = choose(browser, language="de", body_format="html").follow(status=200)
     assert stored(database) == ("de", "html")
     assert page.html.html["lang"] == "de"
-    assert page.html.find(class_="message").get_text() == "Ihre Einstellungen sind gespeichert."
+    assert page.html.find(class_="message").get_text() == "Ihre Einstellungen wurden gespeichert."
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_not_among_the_choices_is_refused(
     assert problem["href"] == f"#{field}"
     assert page.html.find(id=field)["type"] == "radio"
     assert page.html.find(id=f"{field}-error")
-    assert summary(page) in (["Choose a language"], ["Choose what emails come as"])
+    assert summary(page) in (["Choose a language."], ["Choose an email format."])
 
 
 def test_only_who_is_signed_in_has_preferences(browser: TestApp) -> None:
@@ -126,7 +126,7 @@ def test_every_email_keeps_to_the_preferences_whoever_asks_for_it(
     sign_in(browser)
     choose(browser, language="de", body_format=body_format)
     buy(browser)
-    # Somebody else, who reads English.
+    # Another visitor, who reads English.
     stranger = another_browser(app)
     sign_up(stranger)
     forgot_password(stranger)

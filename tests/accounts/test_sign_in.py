@@ -81,7 +81,7 @@ def test_a_sign_up_that_is_not_confirmed_cannot_sign_in(browser: TestApp) -> Non
 def test_empty_fields_are_named(browser: TestApp) -> None:
     page = sign_in(browser, "", "")
     assert page.status_int == 422
-    assert summary(page) == ["Enter your email address", "Enter your password"]
+    assert summary(page) == ["Enter your email address.", "Enter your password."]
 
 
 def test_the_hash_is_renewed_when_its_parameters_are_old(

@@ -49,7 +49,7 @@ def test_an_account_appears_when_its_address_was_confirmed(
 
     page = page.forms[0].submit().follow()
     assert heading(page) == "Sign in"
-    assert "Your address is confirmed" in page.text
+    assert "Your email address is confirmed" in page.text
     assert page.forms[0]["email"].value == "Anna@example.org"
     assert mailbox.latest().kind == "welcome"
     assert mailbox.latest().key == "welcome:1"
@@ -91,7 +91,7 @@ def test_a_link_works_once(browser: TestApp, mailbox: Mailbox) -> None:
     page.forms[0].submit()
     page.forms[0].submit(status=410)
     page = browser.get(link, status=410)
-    assert heading(page) == "This address is confirmed already"
+    assert heading(page) == "This address is already confirmed"
     assert page.html.select_one("main a.button")["href"] == "/sign-in"
 
 
@@ -130,7 +130,7 @@ def test_an_old_link_leads_to_a_page_that_helps_on(
     link = mailbox.link(mailbox.latest())
     clock.advance(timedelta(hours=24))
     page = browser.get(link, status=410)
-    assert heading(page) == "This link is too old"
+    assert heading(page) == "This link has expired"
     page = page.forms[0].submit().follow()
     assert heading(page) == "Check your inbox"
     assert browser.get(mailbox.link(mailbox.latest())).forms[0].submit().status_int == 303
@@ -150,7 +150,7 @@ def test_a_link_that_expires_while_its_page_is_open_creates_nothing(
     sign_up(browser)
     page = browser.get(mailbox.link(mailbox.latest()))
     clock.advance(timedelta(hours=25))
-    assert heading(page.forms[0].submit(status=410)) == "This link is too old"
+    assert heading(page.forms[0].submit(status=410)) == "This link has expired"
     assert count(database, Account) == 0
 
 
@@ -164,10 +164,10 @@ def test_sending_again_replaces_the_first_link(browser: TestApp, mailbox: Mailbo
     page = sign_up(browser).follow()
     first = mailbox.link(mailbox.latest())
     page = page.forms[0].submit().follow()
-    assert "We have sent another email." in page.text
+    assert "We have sent you another email." in page.text
     second = mailbox.link(mailbox.latest())
     assert second != first
-    assert heading(browser.get(first, status=410)) == "This link was replaced"
+    assert heading(browser.get(first, status=410)) == "This link has been replaced"
     assert browser.get(second).forms[0].submit().status_int == 303
 
 
@@ -240,7 +240,7 @@ def test_several_sign_ups_for_one_address_wait_side_by_side(
 
     assert browser.get(mine).forms[0].submit().status_int == 303
     page = browser.get(theirs).forms[0].submit(status=410)
-    assert heading(page) == "This address is confirmed already"
+    assert heading(page) == "This address is already confirmed"
     assert count(database, Account) == 1
     assert sign_in(browser, password=ANOTHER_PASSWORD).status_int == 422
     assert sign_in(browser, password=PASSWORD).status_int == 303
@@ -253,17 +253,22 @@ def test_a_wrong_form_says_what_to_do_and_keeps_the_address_only(
     assert page.status_int == 422
     assert page.html.title.get_text().startswith("Error: ")
     assert summary(page) == [
-        "Enter an email address in the form name@example.com",
-        "Use 15 characters or more; three or four words make a good password",
+        "Enter an email address in the format name@example.com.",
+        "Use at least 15 characters.",
     ]
     assert page.forms[0]["email"].value == "anna@"
     assert page.forms[0]["password"].value == ""
     assert mailbox.all() == []
 
 
+def test_the_hint_states_the_rule_of_passwords_before_anybody_breaks_it(browser: TestApp) -> None:
+    page = browser.get("/sign-up")
+    assert page.html.find(id="password-hint").text.startswith("Use at least 15 characters.")
+
+
 def test_each_error_is_tied_to_its_field(browser: TestApp) -> None:
     page = sign_up(browser, "", "")
-    assert summary(page) == ["Enter your email address", "Choose a password"]
+    assert summary(page) == ["Enter your email address.", "Choose a password."]
     main = page.html.find("main")
     assert "error-summary" in main.find(True)["class"]
     for link in main.select(".error-summary a"):
@@ -289,7 +294,7 @@ def test_the_fields_tell_browsers_and_password_managers_what_they_are(browser: T
 
 def test_the_password_may_not_be_the_address(browser: TestApp) -> None:
     page = sign_up(browser, "annabel.smithson@example.org", "annabel.smithson")
-    assert "without your email address" in summary(page)[0]
+    assert "does not contain your email address" in summary(page)[0]
 
 
 def test_secrets_are_stored_as_digests_only(

@@ -39,7 +39,7 @@ def facts(page: TestResponse) -> dict[str, str]:
 @on_sqlite
 def test_an_empty_mailbox_says_what_fills_it(browser: TestApp) -> None:
     page = browser.get("/dev/mailbox")
-    assert "No email yet" in page.text
+    assert "No emails yet" in page.text
     assert page.click("Sign up", index=0).status_int == 200
 
 
@@ -82,13 +82,13 @@ def test_the_search_keeps_what_was_asked(browser: TestApp, put: Put) -> None:
     form = browser.get("/dev/mailbox").forms["search"]
     form["to"], form["kind"], form["subject"] = "nobody", "note", "x"
     page = form.submit()
-    assert "No email is like that" in page.text
+    assert "No emails match your search" in page.text
     assert {name: page.forms["search"][name].value for name in ("to", "kind", "subject")} == {
         "to": "nobody",
         "kind": "note",
         "subject": "x",
     }
-    assert listed(page.click("Show every email", index=0)) == ["Note 1 for you"]
+    assert listed(page.click("Show all emails", index=0)) == ["Note 1 for you"]
 
 
 @on_sqlite
@@ -99,7 +99,7 @@ def test_the_list_keeps_itself_up_to_date_when_asked_to(browser: TestApp, put: P
     page = page.click("Keep this list up to date")
     assert page.html.find("meta", attrs={"http-equiv": "refresh"})["content"] == "5"
     assert page.request.GET["to"] == "ada"
-    page = page.click("Stop that")
+    page = page.click("Stop reloading")
     assert page.html.find("meta", attrs={"http-equiv": "refresh"}) is None
     assert page.request.GET["to"] == "ada"
 
@@ -205,7 +205,7 @@ def test_what_is_not_there_is_not_found(browser: TestApp, path: str) -> None:
 def test_an_email_without_bodies_says_so(browser: TestApp, put: Put) -> None:
     put(html=None, text=None, state="sent")
     page = browser.get("/dev/mailbox/1")
-    assert "no bodies" in page.text
+    assert "has no content" in page.text
     assert page.html.find("iframe") is None
     browser.get("/dev/mailbox/1/html", status=410)
     browser.get("/dev/mailbox/1.eml", status=410)
@@ -250,7 +250,7 @@ def test_clearing_leaves_what_waits_and_what_really_went_out(
             )
         )
     page = browser.get("/dev/mailbox").forms["clear"].submit().follow()
-    assert "The mailbox is cleared" in page.text
+    assert "The mailbox has been cleared" in page.text
     kept = 1 if state in KEPT else 0
     with app.registry.database.transaction(write=False) as session:
         for model in (OutboxEmail, EmailAttachment, EmailAttempt):

@@ -137,7 +137,7 @@ def test_a_preview_shows_headers_size_text_and_source(browser: TestApp) -> None:
     assert headings == [
         "HTML", "Plain text", "Checks", "Links", "Size", "Headers", "Source",
     ]  # fmt: skip
-    assert "Gmail hides what comes after 102.0 KB" in page.text
+    assert "Gmail cuts off an email after 102.0 KB" in page.text
     assert page.click("Download as .eml").headers["Content-Disposition"] == (
         'attachment; filename="purchase_receipt.long.en.eml"'
     )

@@ -18,7 +18,7 @@ from webtest import TestApp, TestResponse
 from app.i18n import formats
 from app.mail import Recipient
 from app.mail.testing import Mailbox
-from app.shop.samples import CATALOGUE
+from app.shop.sample_catalogue import CATALOGUE
 from tests.conftest import Clock, on_sqlite
 from tests.previews.test_every_email import KINDS
 from tests.support.accounts import ANNA, ANOTHER_PASSWORD, PASSWORD, heading, post, sign_in, sign_up

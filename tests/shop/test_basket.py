@@ -1,4 +1,4 @@
-"""The catalogue and the basket, which lives in the visitor's cookie."""
+"""The catalogue, and the basket in the visitor's cookie."""
 
 import pytest
 from pyramid.router import Router
@@ -7,7 +7,7 @@ from webtest import TestApp
 
 from app.database.engine import Database
 from app.shop.models import Product
-from app.shop.samples import CATALOGUE, add_sample_catalogue
+from app.shop.sample_catalogue import CATALOGUE, add_sample_catalogue
 from app.web.visitor import MOST_BASKET_LINES
 from tests.support.shopping import put_into_basket, sign_in, stock
 
@@ -28,7 +28,7 @@ def test_the_catalogue_shows_what_can_be_bought_in_its_order(
 
 
 def test_an_empty_shop_says_so(browser: TestApp) -> None:
-    assert "There is nothing to buy yet." in browser.get("/").text
+    assert "There are no products yet." in browser.get("/").text
 
 
 def test_the_sample_catalogue_is_added_once(database: Database) -> None:
@@ -93,7 +93,7 @@ def test_the_product_page_knows_what_lies_in_the_basket(
 
     page = browser.get("/products/envelopes")
 
-    assert "3 of these lie in your basket." in page.text
+    assert "In your basket: 3." in page.text
     assert page.forms[0]["quantity"].value == "3"
 
 
@@ -157,7 +157,7 @@ def test_what_is_not_sold_cannot_be_put_into_the_basket(
     form["product"].force_value(slug)
     refused = form.submit(status=422)
 
-    assert "This product is no longer sold." in refused.html.find(class_="error-summary").text
+    assert "This product is no longer available." in refused.html.find(class_="error-summary").text
     assert "Your basket is empty." in refused.text
 
 
@@ -170,7 +170,7 @@ def test_the_page_of_a_product_that_is_no_longer_sold_has_no_form(
 
     page = browser.get("/products/envelopes")
 
-    assert "This is no longer sold." in page.text
+    assert "This product is no longer available." in page.text
     assert not page.forms
 
 
@@ -185,12 +185,12 @@ def test_a_product_that_vanished_from_the_shop_can_still_be_removed(
         session.execute(delete(Product).where(Product.slug == "postcards"))
 
     basket = browser.get("/basket")
-    assert "This is no longer sold. Remove it to go on." in basket.text
-    assert "Go to the checkout" not in basket.text
+    assert "This product is no longer available. Remove it to continue." in basket.text
+    assert "Go to checkout" not in basket.text
     assert browser.get("/checkout", status=303).location.endswith("/basket")
 
     basket = basket.forms[0].submit(status=303).follow()
-    assert "Go to the checkout" in basket.text
+    assert "Go to checkout" in basket.text
 
 
 def test_products_in_two_currencies_are_not_added_up(browser: TestApp, database: Database) -> None:
@@ -202,8 +202,8 @@ def test_products_in_two_currencies_are_not_added_up(browser: TestApp, database:
 
     basket = browser.get("/basket")
 
-    assert "This is sold in another currency." in basket.text
-    assert "Go to the checkout" not in basket.text
+    assert "This product is sold in a different currency." in basket.text
+    assert "Go to checkout" not in basket.text
 
 
 def test_a_full_basket_says_so(browser: TestApp, app: Router, database: Database) -> None:
@@ -225,4 +225,4 @@ def test_a_full_basket_says_so(browser: TestApp, app: Router, database: Database
     refused = put_into_basket(browser, f"stamp-{MOST_BASKET_LINES}")
 
     assert refused.status_int == 422
-    assert "The basket is full" in refused.html.find(class_="error-summary").text
+    assert "Your basket is full" in refused.html.find(class_="error-summary").text

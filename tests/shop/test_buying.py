@@ -30,14 +30,14 @@ def test_a_customer_buys_something_and_gets_the_receipt(browser, database, mailb
     form["quantity"] = "2"
     basket = form.submit().follow()
     assert "€24.00" in basket.text
-    checkout = basket.click("Go to the checkout")
+    checkout = basket.click("Go to checkout")
     form = checkout.forms[0]
     form["name"], form["address"] = BUYER["name"], BUYER["address"]
     payment_page = form.submit().follow()
-    assert payment_page.html.h1.text == "Test payment: no money moves"
+    assert payment_page.html.h1.text == "Test payment: nothing is charged"
     assert [button.text for button in payment_page.html.find_all("button")] == [
         "Pay €24.00",
-        "Decline",
+        "Decline payment",
     ]
     order_page = payment_page.forms[0].submit().follow()
 
@@ -62,7 +62,7 @@ def test_the_receipt_says_all_that_a_receipt_must(browser, database, mailbox) ->
 
     told = re.sub(r"\s+", " ", text)
     for fact in [
-        "Test payment: no money moved.",
+        "Test payment: nothing was charged.",
         number,
         "2026-000001",
         "November 22, 2026",
@@ -83,7 +83,7 @@ def test_the_receipt_says_all_that_a_receipt_must(browser, database, mailbox) ->
         "XX123456789",
         "help@example.org",
         "withdraw from this purchase within 14 days",
-        "You get this email because",
+        "You are receiving this email because",
     ]:
         assert fact.replace(" ", " ") in told.replace(" ", " "), fact
 

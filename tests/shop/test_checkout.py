@@ -22,7 +22,7 @@ def count(database: Database, model: type[Any]) -> int:
 
 
 def another_browser(app: Router, browser: TestApp) -> TestApp:
-    """The same browser's second tab: it has the cookies of this moment."""
+    """A second tab of the same browser, with a copy of its current cookies."""
     cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "HTTP_COOKIE": cookies})
 
@@ -49,11 +49,11 @@ def test_an_empty_basket_leads_back_to_the_basket(browser: TestApp, database: Da
         ("name", "", "Enter your name"),
         ("name", "   ", "Enter your name"),
         ("name", "a" * 101, "at most 100 characters"),
-        ("name", "Anna\x07", "Leave out control characters"),
-        ("name", "=?utf-8?q?Anna?=", "Leave out control characters"),
+        ("name", "Anna\x07", "any invisible characters"),
+        ("name", "=?utf-8?q?Anna?=", "any invisible characters"),
         ("address", "", "Enter your postal address"),
         ("address", "a" * 401, "at most 400 characters"),
-        ("address", "Storgatan\n\x07", "Leave out control characters"),
+        ("address", "Storgatan\n\x07", "any invisible characters"),
     ],
 )
 def test_what_no_receipt_could_show_is_refused_with_what_to_do(
@@ -140,7 +140,7 @@ def test_a_product_that_vanished_meanwhile_leads_back_to_the_basket(
 
     basket = form.submit(status=303).follow()
 
-    assert "This is no longer sold. Remove it to go on." in basket.text
+    assert "This product is no longer available. Remove it to continue." in basket.text
     assert not orders_in(database)
 
 
@@ -267,7 +267,7 @@ def test_a_shop_that_cannot_take_payments_says_so(
 
     closed = browser.get("/checkout", status=503)
 
-    assert "This shop cannot take payments yet." in closed.text
+    assert "This shop cannot take payments at the moment." in closed.text
     assert "Lined envelopes" in browser.get("/basket").text
     browser.get("/payments/test/0", status=404)
 

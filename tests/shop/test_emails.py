@@ -11,7 +11,7 @@ from jinja2 import FileSystemLoader
 from app.mail import Message, Recipient
 from app.mail.composing.composer import Composer
 from app.settings.declarations import Brand, Site
-from app.shop.emails import MOST_OFFERS, PURCHASE_RECEIPT, PurchaseReceipt
+from app.shop.emails import MAX_OFFERS, PURCHASE_RECEIPT, PurchaseReceipt
 from app.templates_folder import templates_folder
 
 SITE = Site("Pillarbox", "https://shop.example", "help@shop.example")
@@ -96,7 +96,7 @@ def test_the_order_for_machines_can_be_read_and_ends_no_script(
     assert found["priceCurrency"] == sample.currency
     assert found["price"] == f"{sample.total // 100}.{sample.total % 100:02}"
     assert [offer["itemOffered"]["name"] for offer in found["acceptedOffer"]] == [
-        line.name for line in sample.lines[:MOST_OFFERS]
+        line.name for line in sample.lines[:MAX_OFFERS]
     ]
     assert found["url"] == sample.link
 

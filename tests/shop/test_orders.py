@@ -1,4 +1,4 @@
-"""A customer's orders, and what becomes of a payment."""
+"""A customer's orders, and settling their payments."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,16 +14,17 @@ from app.database.engine import Database
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, Receipt
-from app.shop.numbers import new_order_number
-from app.shop.payments.provider import Charge, Outcome, ProviderError, Started, Verdict, settle
-from app.shop.payments.test import HostedPayment
+from app.shop.order_numbers import new_order_number
+from app.shop.payments.provider import Charge, Outcome, PaymentResult, ProviderError, StartedPayment
+from app.shop.payments.settle import settle
+from app.shop.payments.test import RememberedPayment
 from tests.conftest import Clock
 from tests.support.shopping import ANNA, buy, order, orders_in, put_into_basket, sign_in, stock
 
 
 @pytest.fixture
 def customer(browser: TestApp, database: Database) -> TestApp:
-    """A browser that is signed in, in a stocked shop."""
+    """A signed-in browser, in a shop with products."""
     stock(database)
     sign_in(browser, database)
     return browser
@@ -42,7 +43,7 @@ def receipts_in(database: Database) -> list[Receipt]:
 def test_a_customer_without_orders_is_told_what_to_do_next(customer: TestApp) -> None:
     page = customer.get("/orders")
 
-    assert "You have not ordered anything yet." in page.text
+    assert "You have not placed any orders yet." in page.text
     assert page.html.main.find("a")["href"] == "/"
 
 
@@ -69,7 +70,7 @@ def test_an_order_shows_its_lines_in_a_proper_table(customer: TestApp) -> None:
     page = buy(customer, "envelopes", "letters-to-nobody")
 
     table = page.html.find("table")
-    assert table.caption.text == "What you ordered"
+    assert table.caption.text == "Items in your order"
     assert [cell["scope"] for cell in table.thead.find_all("th")] == ["col"] * 3
     assert {cell["scope"] for cell in table.tbody.find_all("th")} == {"row"}
     totals = [[cell.text for cell in row.find_all(["th", "td"])] for row in table.tfoot("tr")]
@@ -91,10 +92,10 @@ def test_a_test_payment_says_so_on_every_page_and_in_the_email(
     order_page = payment_page.forms[0].submit().follow()
 
     for page in (checkout, payment_page, order_page):
-        assert "Test payment: no money moves" in page.html.main.text
+        assert "Test payment: nothing is charged" in page.html.main.text
     email = mailbox.latest(kind="purchase_receipt")
     for body in (email.html_body, email.text_body):
-        assert "Test payment: no money moved." in body
+        assert "Test payment: nothing was charged." in body
 
 
 def test_an_order_number_is_understood_as_people_type_it(
@@ -159,7 +160,7 @@ def test_a_declined_payment_can_be_tried_again(
 ) -> None:
     put_into_basket(customer, "envelopes")
     order_page = order(customer).follow().forms[1].submit().follow()
-    assert "The payment was declined, and nothing was charged." in order_page.text
+    assert "The payment was declined, and you have not been charged." in order_page.text
     assert not mailbox.all(kind="purchase_receipt")
 
     second_try = order_page.forms[0].submit(status=303)
@@ -236,11 +237,11 @@ def test_other_money_than_was_asked_for_is_held_for_a_person_to_look_at(
     number = orders_in(database)[0].number
     payment_page.forms[0].submit(status=303)
     with database.transaction(write=True) as session:
-        session.execute(update(HostedPayment).values(**told))
+        session.execute(update(RememberedPayment).values(**told))
 
     page = customer.get(f"/orders/{number}")
 
-    assert "a person has to look at it" in page.text
+    assert "need to check it" in page.text
     assert not page.forms
     [payment] = payments_in(database)
     assert (payment.state, payment.held_because) == ("held", because)
@@ -249,15 +250,15 @@ def test_other_money_than_was_asked_for_is_held_for_a_person_to_look_at(
     assert not mailbox.all(kind="purchase_receipt")
 
 
-class Announcements(list[str]):
-    """Stands in for the email, and counts."""
+class ReceiptNumbers(list[str]):
+    """Records the receipts' numbers instead of sending emails."""
 
     def __call__(self, order: Order, payment: Payment, receipt: Receipt) -> None:
         self.append(receipt.number)
 
 
-def verdict_of(order: Order, outcome: Outcome = Outcome.PAID) -> Verdict:
-    return Verdict(outcome, order.number, order.total, order.currency, "Visa", "4242")
+def result_of(order: Order, outcome: Outcome = Outcome.PAID) -> PaymentResult:
+    return PaymentResult(outcome, order.number, order.total, order.currency, "Visa", "4242")
 
 
 def test_a_second_settle_changes_nothing(
@@ -266,12 +267,12 @@ def test_a_second_settle_changes_nothing(
     put_into_basket(customer, "envelopes")
     order(customer)
     [placed], [payment] = orders_in(database), payments_in(database)
-    announcements = Announcements()
+    receipt_numbers = ReceiptNumbers()
 
     def settled(outcome: Outcome) -> bool:
         with database.transaction(write=True) as session:
-            verdict = verdict_of(placed, outcome)
-            return settle(session, payment.id, verdict, now=clock(), announce=announcements)
+            result = result_of(placed, outcome)
+            return settle(session, payment.id, result, now=clock(), send_receipt=receipt_numbers)
 
     assert not settled(Outcome.PENDING)
     assert settled(Outcome.PAID)
@@ -279,7 +280,7 @@ def test_a_second_settle_changes_nothing(
     clock.advance(timedelta(hours=1))
     assert not settled(Outcome.PAID)
     assert not settled(Outcome.FAILED)
-    assert announcements == ["2026-000001"]
+    assert receipt_numbers == ["2026-000001"]
     assert orders_in(database)[0].paid_at == paid_at
     assert payments_in(database)[0].state == "paid"
 
@@ -290,12 +291,12 @@ def test_money_that_comes_after_a_failure_pays_the_order(
     put_into_basket(customer, "envelopes")
     order(customer).follow().forms[1].submit().follow()
     [placed], [payment] = orders_in(database), payments_in(database)
-    announcements = Announcements()
+    receipt_numbers = ReceiptNumbers()
 
     with database.transaction(write=True) as session:
-        settle(session, payment.id, verdict_of(placed), now=clock(), announce=announcements)
+        settle(session, payment.id, result_of(placed), now=clock(), send_receipt=receipt_numbers)
 
-    assert announcements == ["2026-000001"]
+    assert receipt_numbers == ["2026-000001"]
     assert orders_in(database)[0].state == "paid"
 
 
@@ -306,15 +307,15 @@ def test_an_order_that_is_paid_twice_holds_the_second_payment(
     declined = order(customer).follow().forms[1].submit().follow()
     declined.forms[0].submit().follow().forms[0].submit().follow()
     [placed], [first, second] = orders_in(database), payments_in(database)
-    announcements = Announcements()
+    receipt_numbers = ReceiptNumbers()
 
     with database.transaction(write=True) as session:
-        settle(session, first.id, verdict_of(placed), now=clock(), announce=announcements)
+        settle(session, first.id, result_of(placed), now=clock(), send_receipt=receipt_numbers)
 
     first, second = payments_in(database)
     assert (first.state, second.state) == ("held", "paid")
     assert first.held_because == "the order was already paid by another payment"
-    assert not announcements
+    assert not receipt_numbers
     assert len(receipts_in(database)) == 1
 
 
@@ -329,7 +330,7 @@ def test_a_settle_that_is_rolled_back_gives_its_receipt_number_back(
         raise RuntimeError("out of paper")
 
     with pytest.raises(RuntimeError), database.transaction(write=True) as session:
-        settle(session, payment.id, verdict_of(placed), now=clock(), announce=out_of_paper)
+        settle(session, payment.id, result_of(placed), now=clock(), send_receipt=out_of_paper)
     assert payments_in(database)[0].state == "pending"
 
     buy(customer)
@@ -337,15 +338,15 @@ def test_a_settle_that_is_rolled_back_gives_its_receipt_number_back(
 
 
 class UnreachableProvider:
-    """A provider at the far end of a cut cable."""
+    """A provider that does not answer."""
 
     name = "test"
     is_test = True
 
-    def start(self, request: Request, charge: Charge) -> Started:
+    def start(self, request: Request, charge: Charge) -> StartedPayment:
         raise ProviderError("timed out")
 
-    def fetch(self, reference: str) -> Verdict:
+    def fetch(self, reference: str) -> PaymentResult:
         raise ProviderError("timed out")
 
 
@@ -357,7 +358,7 @@ def test_an_order_stays_when_the_provider_cannot_be_reached(
     app.registry.payment_provider = UnreachableProvider()
 
     page = order(customer).follow()
-    assert "The payment could not be started, and nothing was charged." in page.text
+    assert "The payment could not be started, and you have not been charged." in page.text
     assert "This order is not paid yet." in page.text
 
     app.registry.payment_provider = provider
@@ -417,6 +418,6 @@ def test_the_log_of_a_purchase_names_neither_person_nor_address(
 
     buy(customer)
 
-    assert "receipt 2026-000001" in caplog.text
+    assert "receipt=2026-000001" in caplog.text
     for word in ("anna", "Anna", "Storgatan", "http"):
         assert word not in caplog.text

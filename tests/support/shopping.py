@@ -9,7 +9,7 @@ from app.accounts.models import Account
 from app.accounts.passwords import hash_password
 from app.database.engine import Database
 from app.shop.models import Order
-from app.shop.samples import add_sample_catalogue
+from app.shop.sample_catalogue import add_sample_catalogue
 
 PASSWORD = "correct horse battery staple"
 PASSWORD_HASH = hash_password(PASSWORD)

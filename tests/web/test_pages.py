@@ -214,7 +214,7 @@ def test_a_body_over_one_megabyte_is_refused(browser: TestApp) -> None:
     environ = {"webob.is_body_seekable": True}
     body = b"x" * (1024 * 1024 + 1)
     page = browser.post("/sign-in", body, extra_environ=environ, status=413)
-    assert heading(page) == "That was too much at once"
+    assert heading(page) == "Your request is too large"
 
 
 # CSRF
@@ -230,7 +230,7 @@ def fields(browser: TestApp) -> dict[str, str]:
 )
 def test_a_form_without_its_token_is_refused_with_help(browser: TestApp, path: str) -> None:
     page = browser.post(path, {"email": ANNA, "password": PASSWORD}, status=400)
-    assert heading(page) == "This form is too old"
+    assert heading(page) == "This form has expired"
 
 
 def test_a_token_of_another_visitor_is_refused(browser: TestApp, app: Router) -> None:

@@ -1,3 +1,4 @@
-"""Payments: what a payment provider does for the shop, and what its answer makes of an order. Pages
-stand in `views`.
+"""Payments: the payment providers, and how a payment's result makes an order paid.
+
+The pages are in ``app.shop.views``.
 """

@@ -1,8 +1,7 @@
-"""The test provider: takes no money, and otherwise behaves as a real one does.
+"""The test provider: takes no money, and otherwise behaves like a real provider.
 
-It has a page of its own where the customer pays or declines, and a memory of its own in the table
-below. The shop learns what happened there by asking `fetch`, as it would ask a provider on another
-continent.
+It has its own page, where the customer pays or declines, and its own table. The shop learns the
+result from ``fetch`` only, as it would from a real provider.
 """
 
 from pyramid.registry import Registry
@@ -13,11 +12,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.database.base import Base, insert_for
 from app.database.request import short_transaction
 from app.shop.models import Amount
-from app.shop.payments.provider import Charge, Outcome, ProviderError, Started, Verdict
+from app.shop.payments.provider import Charge, Outcome, PaymentResult, ProviderError, StartedPayment
 
 
-class HostedPayment(Base):
-    """A payment as the test provider remembers it."""
+class RememberedPayment(Base):
+    """A payment in the test provider's own records."""
 
     __tablename__ = "test_payment"
 
@@ -29,20 +28,20 @@ class HostedPayment(Base):
 
 
 class TestProvider:
-    """A `PaymentProvider` for development."""
+    """A ``PaymentProvider`` for development."""
 
-    __test__ = False  # for pytest, which would collect it by its name
+    __test__ = False  # Otherwise pytest collects it, because its name starts with "Test".
     name = "test"
     is_test = True
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def start(self, request: Request, charge: Charge) -> Started:
-        """Remember the payment; its page is ``/payments/test/{payment}``."""
+    def start(self, request: Request, charge: Charge) -> StartedPayment:
+        """Record the payment. Its page is ``/payments/test/{payment}``."""
         with short_transaction(self._registry, write=True) as session:
             session.execute(
-                insert_for(session, HostedPayment)
+                insert_for(session, RememberedPayment)
                 .values(
                     reference=charge.payment_id,
                     order_number=charge.order_number,
@@ -53,16 +52,16 @@ class TestProvider:
                 .on_conflict_do_nothing(index_elements=["reference"])
             )
         url = request.route_url("test_payment", payment=charge.payment_id)
-        return Started(reference=charge.payment_id, url=url)
+        return StartedPayment(reference=charge.payment_id, url=url)
 
-    def fetch(self, reference: str) -> Verdict:
-        """What was pressed on the page."""
+    def fetch(self, reference: str) -> PaymentResult:
+        """The customer's decision on the page."""
         with short_transaction(self._registry, write=False) as session:
-            payment = session.get(HostedPayment, reference)
+            payment = session.get(RememberedPayment, reference)
         if payment is None:
-            raise ProviderError("the test provider does not know this payment")
+            raise ProviderError("the test provider has no payment with this reference")
         paid = payment.outcome == Outcome.PAID
-        return Verdict(
+        return PaymentResult(
             outcome=Outcome(payment.outcome),
             order_number=payment.order_number,
             amount=payment.amount,
@@ -72,13 +71,13 @@ class TestProvider:
         )
 
     def decide(self, reference: str, outcome: Outcome) -> None:
-        """Pay or decline. The first decision stands."""
+        """Pay or decline. A second decision changes nothing."""
         with short_transaction(self._registry, write=True) as session:
             session.execute(
-                update(HostedPayment)
+                update(RememberedPayment)
                 .where(
-                    HostedPayment.reference == reference,
-                    HostedPayment.outcome == Outcome.PENDING,
+                    RememberedPayment.reference == reference,
+                    RememberedPayment.outcome == Outcome.PENDING,
                 )
                 .values(outcome=outcome)
             )

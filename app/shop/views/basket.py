@@ -1,7 +1,7 @@
 """The basket's page.
 
-Putting something in and changing how many there are is one act: to set a quantity. So a form that
-is sent twice leaves the same basket as one that is sent once.
+Adding a product and changing its quantity both set the quantity. So a form that is sent twice has
+the same effect as one that is sent once.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database.request import short_transaction
-from app.shop.basket import priced
+from app.shop.basket import price_basket
 from app.shop.forms import QuantityForm
 from app.shop.models import Product
 from app.shop.views.catalogue import product_page
@@ -27,34 +27,37 @@ Page = dict[str, Any]
 
 @view_config(route_name="basket", request_method="GET", renderer="shop/basket.jinja2")
 def basket(request: Request) -> Page:
-    """What lies in the basket."""
+    """Show the basket."""
     return _basket_page(request, request.dbsession)
 
 
 @view_config(route_name="basket", request_method="POST", request_param="action=remove")
 def remove(request: Request) -> HTTPSeeOther:
-    """Take a product out, whether it is still sold or not."""
+    """Remove a product, whether it is still sold or not."""
     request.visitor.set_quantity(request.POST.get("product", ""), 0)
     return HTTPSeeOther(request.route_path("basket"))
 
 
 @view_config(route_name="basket", request_method="POST")
 def set_quantity(request: Request) -> Response:
-    """Let so many of a product lie in the basket."""
+    """Set a product's quantity."""
     form = QuantityForm(request)
-    # Only the cookie is written, so the database's write lock is left to others.
+    # Only the cookie changes, so this transaction does not take the database's write lock.
     with short_transaction(request.registry, write=False) as session:
         product = session.scalars(
             select(Product).where(Product.slug == form.product.data, Product.is_available)
         ).one_or_none()
         if product is None:
-            form.form_errors = [_("This product is no longer sold. The basket is as it was.")]
+            form.form_errors = [
+                _("This product is no longer available. Your basket has not changed.")
+            ]
             request.response.status_int = 422
         elif form.validate() and not request.visitor.set_quantity(
             product.slug, form.quantity.data or 0
         ):
             full = _(
-                "The basket is full: it holds ${most} different products. Order these first.",
+                "Your basket is full: it can hold ${most} different products. Place this order"
+                " first.",
                 mapping={"most": MOST_BASKET_LINES},
             )
             form.refuse(form.quantity, full)
@@ -67,7 +70,7 @@ def set_quantity(request: Request) -> Response:
 
 
 def _basket_page(request: Request, session: Session, refused: QuantityForm | None = None) -> Page:
-    basket = priced(session, request.visitor)
+    basket = price_basket(session, request.visitor)
     forms = {
         line.slug: QuantityForm.showing(request, line.slug, line.quantity) for line in basket.lines
     }

@@ -1,4 +1,4 @@
-"""What there is to buy."""
+"""The catalogue, and the page of each product."""
 
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ Page = dict[str, Any]
 
 @view_config(route_name="home", request_method="GET", renderer="shop/catalogue.jinja2")
 def catalogue(request: Request) -> Page:
-    """Every product that can be bought."""
+    """Show every product that can be bought."""
     products = request.dbsession.scalars(
         select(Product).where(Product.is_available).order_by(Product.position, Product.id)
     )
@@ -25,7 +25,7 @@ def catalogue(request: Request) -> Page:
 
 @view_config(route_name="product", request_method="GET", renderer="shop/product.jinja2")
 def product(request: Request) -> Page:
-    """One product, and a form that puts it into the basket."""
+    """Show one product, and the form that adds it to the basket."""
     found = request.dbsession.scalars(
         select(Product).where(Product.slug == request.matchdict["slug"])
     ).one_or_none()
@@ -36,7 +36,7 @@ def product(request: Request) -> Page:
 
 
 def product_page(request: Request, product: Product, form: QuantityForm) -> Page:
-    """What the page of ``product`` shows, with ``form`` on it."""
+    """The template variables for the page of ``product`` with ``form``."""
     return {
         "product": product,
         "picture": partial(picture, request),
@@ -46,7 +46,7 @@ def product_page(request: Request, product: Product, form: QuantityForm) -> Page
 
 
 def picture(request: Request, product: Product) -> str | None:
-    """Where the product's drawing is served, if there is one. A missing file costs no more."""
+    """The path of the product's drawing, or None if it has none or the file is missing."""
     try:
         return (
             request.static_path(f"app:static/shop/{product.picture}") if product.picture else None

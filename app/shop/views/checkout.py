@@ -1,4 +1,4 @@
-"""The checkout: the customer sees the whole order, says who buys, and goes on to pay."""
+"""The checkout: the customer reviews the order, enters name and address, and goes on to pay."""
 
 import logging
 import secrets
@@ -14,12 +14,12 @@ from app.accounts.models import Account
 from app.accounts.sessions import SIGNED_IN
 from app.database.request import short_transaction
 from app.i18n import formats
-from app.shop.basket import PricedBasket, priced
+from app.shop.basket import PricedBasket, price_basket
 from app.shop.checkout import Buyer, last_order, place_order, placed_order
 from app.shop.forms import CheckoutForm
 from app.shop.models import Seller
-from app.shop.payments.provider import current_payment
-from app.shop.views.payment import go_and_pay
+from app.shop.payments.current_payment import current_payment
+from app.shop.views.payment import redirect_to_provider
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
@@ -30,15 +30,15 @@ TEMPLATE = "shop/checkout.jinja2"
 
 @view_config(route_name="checkout", request_method="GET", permission=SIGNED_IN, renderer=TEMPLATE)
 def checkout(request: Request) -> Page | Response:
-    """The order before it is one."""
+    """Show what is about to be ordered, and the form for name and address."""
     if _is_closed(request):
         return _closed(request)
     session, visitor = request.dbsession, request.visitor
     if visitor.basket_id and placed_order(session, visitor.basket_id):
-        # Who comes back from paying wants to change something, or to buy the same again: either is
-        # another order.
+        # The customer came back from the payment page to change something or to order the same
+        # again. Either becomes a new order, so the basket gets a new id.
         visitor.basket_id = secrets.token_urlsafe(16)
-    basket = priced(session, visitor)
+    basket = price_basket(session, visitor)
     if not basket.can_be_ordered:
         return HTTPSeeOther(request.route_path("basket"))
     last = last_order(session, request.account.id)
@@ -54,18 +54,18 @@ def checkout(request: Request) -> Page | Response:
 
 @view_config(route_name="checkout", request_method="POST", permission=SIGNED_IN, renderer=TEMPLATE)
 def order_and_pay(request: Request) -> Page | Response:
-    """Place the order, once for each basket, and go on to pay it."""
+    """Place the order, once for each basket, and redirect to its payment."""
     if _is_closed(request):
         return _closed(request)
     form = CheckoutForm(request)
-    # The order is committed before the provider is asked, so this is a transaction of its own.
+    # This short transaction commits the order before the provider is asked over the network.
     with short_transaction(request.registry, write=True) as session:
         order = placed_order(session, form.basket.data) if form.basket.data else None
         if order is None:
-            basket = priced(session, request.visitor)
+            basket = price_basket(session, request.visitor)
             if not basket.can_be_ordered:
                 return HTTPSeeOther(request.route_path("basket"))
-            if not form.validate() or not _has_seen(form, basket):
+            if not form.validate() or not _saw_the_same_basket(form, basket):
                 return {"basket": basket, "form": form}
             order = place_order(
                 session,
@@ -79,7 +79,7 @@ def order_and_pay(request: Request) -> Page | Response:
             return HTTPSeeOther(request.route_path("checkout"))
         provider = request.registry.payment_provider
         payment = current_payment(session, order, provider.name, request.now)
-    return go_and_pay(request, order, payment)
+    return redirect_to_provider(request, order, payment)
 
 
 def _buyer(account: Account, form: CheckoutForm) -> Buyer:
@@ -93,15 +93,15 @@ def _buyer(account: Account, form: CheckoutForm) -> Buyer:
     )
 
 
-def _has_seen(form: CheckoutForm, basket: PricedBasket) -> bool:
-    """Whether the customer saw the basket as it is. If not, the page says so and shows it anew."""
+def _saw_the_same_basket(form: CheckoutForm, basket: PricedBasket) -> bool:
+    """Whether the basket is what the customer saw. If not, prepare the page that says so."""
     if form.seen.data == basket.fingerprint:
         return True
     total = formats.money(basket.sums.total, basket.currency, form.request.locale_name)
     form.form_errors = [
         _(
-            "Your basket or a price has changed since you saw this page, and nothing was ordered."
-            " The total is now ${total}. Check it, then order again.",
+            "Your basket or a price has changed since you opened this page, so nothing has been"
+            " ordered. The total is now ${total}. Check your order, then place it again.",
             mapping={"total": total},
         )
     ]
@@ -111,13 +111,13 @@ def _has_seen(form: CheckoutForm, basket: PricedBasket) -> bool:
 
 
 def _is_closed(request: Request) -> bool:
-    """Whether nobody would take the money, or nobody could be named as the seller."""
+    """Whether there is no payment provider, or no seller for the receipt to name."""
     if request.registry.payment_provider is None:
         return True
     with short_transaction(request.registry, write=False) as session:
         if session.get(Seller, 1) is not None:
             return False
-    log.error("the checkout is closed: shop_seller has no row, and a receipt names the seller")
+    log.error("checkout closed, because the table shop_seller has no row")
     return True
 
 

@@ -1,6 +1,6 @@
 """A customer's orders.
 
-The page of one order is also where the payment provider sends its customer back to.
+The payment provider sends the customer back to the page of the order.
 """
 
 from typing import Any
@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session, selectinload
 from app.accounts.sessions import SIGNED_IN
 from app.database.request import short_transaction
 from app.shop.models import Order, PaymentState
-from app.shop.numbers import read_order_number
-from app.shop.payments.provider import current_payment
-from app.shop.views.payment import go_and_pay, settle_pending
+from app.shop.order_numbers import read_order_number
+from app.shop.payments.current_payment import current_payment
+from app.shop.views.payment import redirect_to_provider, settle_pending
 
 Page = dict[str, Any]
 
@@ -29,7 +29,7 @@ Page = dict[str, Any]
     renderer="shop/orders.jinja2",
 )
 def orders(request: Request) -> Page:
-    """All of the customer's orders, the latest first."""
+    """Show all orders of the customer, the latest first."""
     found = request.dbsession.scalars(
         select(Order)
         .where(Order.account_id == request.account.id)
@@ -42,7 +42,7 @@ def orders(request: Request) -> Page:
     route_name="order", request_method="GET", permission=SIGNED_IN, renderer="shop/order.jinja2"
 )
 def order(request: Request) -> Page:
-    """One order. If it waits for a payment, the provider is asked first (D3)."""
+    """Show one order. If its payment is pending, ask the provider first (STANDARDS D3)."""
     number = _number(request)
     settle_pending(request, number)
     found = _own_order(request, request.dbsession, number)
@@ -54,7 +54,7 @@ def order(request: Request) -> Page:
 
 @view_config(route_name="order", request_method="POST", permission=SIGNED_IN)
 def pay_order(request: Request) -> Response:
-    """Go and pay an order that is not paid yet."""
+    """Redirect to the payment of an order that is not paid yet."""
     number = _number(request)
     provider = request.registry.payment_provider
     with short_transaction(request.registry, write=True) as session:
@@ -62,7 +62,7 @@ def pay_order(request: Request) -> Response:
         if found.is_paid or provider is None:
             return HTTPSeeOther(request.route_path("order", number=number))
         payment = current_payment(session, found, provider.name, request.now)
-    return go_and_pay(request, found, payment)
+    return redirect_to_provider(request, found, payment)
 
 
 def _number(request: Request) -> str:
@@ -73,7 +73,7 @@ def _number(request: Request) -> str:
 
 
 def _own_order(request: Request, session: Session, number: str) -> Order:
-    """The customer's own order; anybody else's is not there (D11)."""
+    """The customer's own order; another customer's gives 404 (STANDARDS D11)."""
     found = session.scalars(
         select(Order)
         .where(Order.number == number, Order.account_id == request.account.id)

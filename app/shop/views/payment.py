@@ -1,4 +1,4 @@
-"""The way to the payment provider and back."""
+"""Sending the customer to the payment provider, and asking the provider for the result."""
 
 import logging
 from functools import partial
@@ -10,16 +10,17 @@ from sqlalchemy import select, update
 from app.database.request import short_transaction
 from app.shop.emails import send_purchase_receipt
 from app.shop.models import Order, Payment, PaymentState
-from app.shop.payments.provider import Charge, Outcome, PaymentProvider, ProviderError, settle
+from app.shop.payments.provider import Charge, Outcome, PaymentProvider, ProviderError
+from app.shop.payments.settle import settle
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
 
 
-def go_and_pay(request: Request, order: Order, payment: Payment) -> HTTPSeeOther:
-    """Send the customer to the provider's page for ``payment``, or back if nothing is to be paid.
+def redirect_to_provider(request: Request, order: Order, payment: Payment) -> HTTPSeeOther:
+    """Redirect to the provider's page for ``payment``, or to the order if nothing is to be paid.
 
-    Called outside of any transaction, since the provider is asked.
+    Call it outside of any transaction, because it asks the provider over the network.
     """
     order_page = HTTPSeeOther(request.route_path("order", number=order.number))
     if order.is_paid or payment.state != PaymentState.PENDING:
@@ -29,9 +30,10 @@ def go_and_pay(request: Request, order: Order, payment: Payment) -> HTTPSeeOther
     try:
         started = provider.start(request, charge)
     except ProviderError as error:
-        log.warning("payment %s could not be started: %s", payment.id, error)
+        log.warning("payment not started: payment=%s problem=%s", payment.id, error)
         message = _(
-            "The payment could not be started, and nothing was charged. Try again in a minute."
+            "The payment could not be started, and you have not been charged. Try again in a"
+            " minute."
         )
         request.visitor.tell(request.localizer.translate(message))
         return order_page
@@ -43,9 +45,9 @@ def go_and_pay(request: Request, order: Order, payment: Payment) -> HTTPSeeOther
 
 
 def settle_pending(request: Request, number: str) -> None:
-    """Ask the provider about the payment that the customer's order waits for, and settle it.
+    """Ask the provider about the pending payment of the customer's order, and settle it.
 
-    Called outside of any transaction, since the provider is asked.
+    Call it outside of any transaction, because it asks the provider over the network.
     """
     provider: PaymentProvider | None = request.registry.payment_provider
     if provider is None:
@@ -67,12 +69,12 @@ def settle_pending(request: Request, number: str) -> None:
     if payment is None or payment.reference is None:
         return
     try:
-        verdict = provider.fetch(payment.reference)
+        result = provider.fetch(payment.reference)
     except ProviderError as error:
-        log.warning("payment %s could not be looked up: %s", payment.id, error)
+        log.warning("payment not looked up: payment=%s problem=%s", payment.id, error)
         return
-    if verdict.outcome is Outcome.PENDING:
+    if result.outcome is Outcome.PENDING:
         return
     with short_transaction(request.registry, write=True) as session:
-        announce = partial(send_purchase_receipt, request, session)
-        settle(session, payment.id, verdict, now=request.now, announce=announce)
+        send_receipt = partial(send_purchase_receipt, request, session)
+        settle(session, payment.id, result, now=request.now, send_receipt=send_receipt)

@@ -1,4 +1,4 @@
-"""The test provider's page. A real provider has its own, on its own site."""
+"""The test provider's payment page. A real provider has its page on its own site."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.accounts.sessions import SIGNED_IN
 from app.database.request import short_transaction
 from app.shop.models import Order, Payment
-from app.shop.payments.provider import Outcome, Verdict
+from app.shop.payments.provider import Outcome, PaymentResult
 from app.shop.payments.test import TestProvider
 
 DECISIONS = {"pay": Outcome.PAID, "decline": Outcome.FAILED}
@@ -24,26 +24,26 @@ DECISIONS = {"pay": Outcome.PAID, "decline": Outcome.FAILED}
     renderer="shop/test_payment.jinja2",
 )
 def test_payment(request: Request) -> dict[str, Any] | Response:
-    """What is to be paid, and the two things that can become of it."""
-    verdict = _fetch(request)
-    if verdict.outcome is not Outcome.PENDING:
-        return _back(request, verdict)
-    return {"charge": verdict}
+    """Show the amount, and a button each to pay and to decline."""
+    result = _fetch(request)
+    if result.outcome is not Outcome.PENDING:
+        return _back(request, result)
+    return {"charge": result}
 
 
 @view_config(route_name="test_payment", request_method="POST", permission=SIGNED_IN)
 def decide(request: Request) -> Response:
-    """Pay or decline, and go back to the shop, which asks what became of it."""
-    verdict = _fetch(request)
+    """Pay or decline, and redirect to the order, whose page asks the provider for the result."""
+    result = _fetch(request)
     outcome = DECISIONS.get(request.POST.get("decision", ""))
     if outcome is None:
         raise HTTPBadRequest()
     request.registry.payment_provider.decide(request.matchdict["payment"], outcome)
-    return _back(request, verdict)
+    return _back(request, result)
 
 
-def _fetch(request: Request) -> Verdict:
-    """The payment as the provider knows it; anybody else's is not there."""
+def _fetch(request: Request) -> PaymentResult:
+    """The provider's result for the customer's own payment; another customer's gives 404."""
     with short_transaction(request.registry, write=False) as session:
         reference = session.scalars(
             select(Payment.reference)
@@ -60,5 +60,5 @@ def _fetch(request: Request) -> Verdict:
     return provider.fetch(reference)
 
 
-def _back(request: Request, verdict: Verdict) -> HTTPSeeOther:
-    return HTTPSeeOther(request.route_path("order", number=verdict.order_number))
+def _back(request: Request, result: PaymentResult) -> HTTPSeeOther:
+    return HTTPSeeOther(request.route_path("order", number=result.order_number))

@@ -25,7 +25,7 @@ from pyramid.router import Router
 from waitress.server import create_server
 
 from app import configure
-from app.shop.samples import add_sample_catalogue
+from app.shop.sample_catalogue import add_sample_catalogue
 from tests.support.relay import free_port
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -25,8 +25,8 @@ def test_sign_up_confirm_reset_buy_and_get_the_receipt(
     expect(page.get_by_role("heading", level=1)).to_have_text("Check your inbox")
     expect(page.get_by_text(address)).to_be_visible()
 
-    page = follow(page, "Confirm your email address", "Confirm my address")
-    page.get_by_role("button", name="Confirm and create the account").click()
+    page = follow(page, "Confirm your email address", "Confirm email address")
+    page.get_by_role("button", name="Confirm and create account").click()
     sign_in(page, address, FIRST_PASSWORD)
 
     page.goto("/sign-in")
@@ -36,24 +36,24 @@ def test_sign_up_confirm_reset_buy_and_get_the_receipt(
     expect(page.get_by_role("heading", level=1)).to_have_text("Check your inbox")
     page = follow(page, "Reset your password", "Choose a new password")
     page.get_by_label("Password").last.fill(SECOND_PASSWORD)
-    page.get_by_role("button", name="Set the new password").click()
+    page.get_by_role("button", name="Save new password").click()
     sign_in(page, address, SECOND_PASSWORD)
 
     page.goto("/")
     page.get_by_role("link", name="Sealing wax").click()
     page.get_by_role("button", name="Add to basket").click()
     page.goto("/basket")
-    page.get_by_role("link", name="Go to the checkout").click()
+    page.get_by_role("link", name="Go to checkout").click()
     page.get_by_label("Name").fill("Ada Lovelace")
     page.get_by_label("address").fill("12 St James's Square\nLondon")
     page.get_by_role("button", name=re.compile("Order and pay")).click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Test payment: no money moves")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Test payment: nothing is charged")
     page.get_by_role("button", name=re.compile("^Pay")).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Order")
     order = page.url
 
     page.get_by_role("link", name="Open the development mailbox").click()
-    page = open_link(page, "Receipt for order", "See your order")
+    page = open_link(page, "Receipt for order", "View your order")
     assert page.url == order
 
 

@@ -56,7 +56,7 @@ def test_idle_workers_and_the_web_come_back_by_themselves(
         eventually(lambda: "delivery waits for the database" in caplog.text)
         page.form["email"], page.form["password"] = "ada@example.org", "a lovely long passphrase"
         sent = page.form.submit(status=503)
-        assert "The shop is away for a moment" in sent.text
+        assert "The shop is briefly unavailable" in sent.text
         assert sent.headers["Retry-After"] == "10"
         assert another_browser(app).get("/healthz").status_int == 200
         assert another_browser(app).get("/readyz", status="*").status_int == 503

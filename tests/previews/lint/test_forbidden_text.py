@@ -2,7 +2,7 @@
 
 from tests.previews.lint.broken import Email, broken, is_found_out, said, source
 
-PAID = "Test payment: no money moved."
+PAID = "Test payment: nothing was charged."
 
 
 @broken(
@@ -22,11 +22,15 @@ PAID = "Test payment: no money moved."
         ),
         "bold in Markdown": (Email(text=((PAID, f"**{PAID}**"),)), "A12", "is Markdown for bold"),
         "a link in Markdown": (
-            Email(text=(("See your order:", "[See your order]("),)),
+            Email(text=(("View your order:", "[View your order]("),)),
             "A12",
             "a link of",
         ),
-        "an escape of Markdown": (Email(text=(("moved.", "moved\\."),)), "A12", "is escaped for"),
+        "an escape of Markdown": (
+            Email(text=(("charged.", "charged\\."),)),
+            "A12",
+            "is escaped for",
+        ),
         "a heading of Markdown": (
             Email(text=(("Thank you", "# Thank you"),)),
             "A12",

@@ -34,9 +34,9 @@ SECRET = "s4mpl3" * 7
             "has no preheader",
         ),
         "a short preheader": (
-            Email(kind="welcome", html=((", and you can sign in whenever you like.", "."),)),
+            Email(kind="welcome", html=(("Your email address is confirmed. You can", "You can"),)),
             "A6",
-            "the preheader has 26 characters",
+            "the preheader has 28 characters",
         ),
         "a preheader that repeats the heading": (
             Email(html=(("Please keep this email", "Thank you for your order"),)),

@@ -4,7 +4,7 @@ from tests.previews.lint.broken import Email, broken, is_found_out, said
 
 BUTTON = "padding:11px 28px;font-size:16px;line-height:24px"
 AMOUNT = "padding:8px 0 8px 12px;white-space:nowrap"
-PAID = "Test payment: no money moved."
+PAID = "Test payment: nothing was charged."
 FORTY_LETTERS = "Donaudampfschifffahrtsgesellschaftskapitaen"
 
 

@@ -45,12 +45,12 @@ def with_secret(expected: Expected) -> Expected:
             "names a person",
         ),
         "a link that does not say where": (
-            said("See your order", "Click here"),
+            said("View your order", "Click here"),
             "A10",
             "'Click here' does not say where it leads",
         ),
         "a link that lies": (
-            said("See your order", "https://bank.example"),
+            said("View your order", "https://bank.example"),
             "A10",
             "shows one address and leads to another",
         ),

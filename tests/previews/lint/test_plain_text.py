@@ -8,7 +8,7 @@ from tests.previews.lint.broken import Email, broken, is_found_out
         "a wide line": (
             Email(kind="welcome", text=(("orders\nand", "orders and"),)),
             "A12",
-            "text, line 3: has 109 columns",
+            "text, line 3: has 104 columns",
         ),
         "a broken link": (
             Email(text=(("shop.example/orders/", "shop.example/orders/\n"),)),

@@ -1,9 +1,10 @@
-"""Order numbers: random, safe to read out and to type, with a check character (STANDARDS D7).
+"""Order numbers: random, easy to read out and to type, with a check character (STANDARDS D7).
 
-An order number is eleven random characters of Crockford's base32 (55 bits, so nobody guesses one)
-and a check character: the number's remainder by 37, which catches every single wrong character and
-every swap of neighbours. Crockford has five extra symbols for the remainders from 32 on; a number
-that would need one is drawn again, so that the number stays letters and digits.
+An order number is eleven random characters of Crockford's base32 (55 bits, so it cannot be guessed)
+and a check character. The check character is the number modulo 37, which detects every wrong
+character and every swap of two neighbours. Crockford's base32 has five extra symbols for the
+remainders from 32 to 36. A number with such a remainder is drawn again, so that order numbers have
+letters and digits only.
 """
 
 import secrets
@@ -13,11 +14,11 @@ DIGITS = 11
 GROUP = 4
 CHECK_MODULUS = 37
 
-_MEANT = str.maketrans("OIL", "011")
+_LOOK_ALIKES = str.maketrans("OIL", "011")
 
 
 def new_order_number() -> str:
-    """A fresh order number such as ``7K3M-9QXW-2TBC``."""
+    """A new random order number such as ``7K3M-9QXW-2TBC``."""
     while True:
         digits = "".join(secrets.choice(ALPHABET) for _ in range(DIGITS))
         remainder = _remainder(digits)
@@ -26,11 +27,11 @@ def new_order_number() -> str:
 
 
 def read_order_number(text: str) -> str | None:
-    """The order number that ``text`` means, or None when it is not one.
+    """The order number in its standard form, or None if ``text`` is not an order number.
 
-    Small letters, missing hyphens and the look-alikes O, I and L are understood, as Crockford asks.
+    As Crockford specifies, it accepts lower case, missing hyphens, and the look-alikes O, I and L.
     """
-    characters = text.upper().replace("-", "").translate(_MEANT)
+    characters = text.upper().replace("-", "").translate(_LOOK_ALIKES)
     if len(characters) != DIGITS + 1 or not set(characters) <= set(ALPHABET):
         return None
     if ALPHABET.index(characters[-1]) != _remainder(characters[:-1]):

@@ -1,8 +1,8 @@
-"""Order numbers survive being read out and typed, and refuse what was mistyped (STANDARDS D7)."""
+"""Order numbers can be read out and typed, and detect typing errors (STANDARDS D7)."""
 
 import pytest
 
-from app.shop.numbers import ALPHABET, new_order_number, read_order_number
+from app.shop.order_numbers import ALPHABET, new_order_number, read_order_number
 
 
 def test_an_order_number_reads_back_as_itself() -> None:

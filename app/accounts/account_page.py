@@ -1,4 +1,4 @@
-"""The customer's own page."""
+"""The page ``/account``."""
 
 from typing import Any
 
@@ -15,5 +15,5 @@ from app.accounts.sessions import SIGNED_IN
     permission=SIGNED_IN,
 )
 def account(request: Request) -> Any:
-    """Which account this is, since when, and where to go from here."""
+    """Show the account's address and age, and links to what the customer can do."""
     return {"account": request.account}

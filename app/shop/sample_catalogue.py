@@ -1,4 +1,4 @@
-"""A small sample catalogue, so that a new shop has something to sell. All of it is invented."""
+"""A small invented catalogue, so that a new shop has something to sell."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 from app.shop.models import Product, Seller
 
 STANDARD, REDUCED = 1900, 700
-"""VAT rates in basis points: goods, and books."""
+"""VAT rates in basis points. Books have the reduced rate."""
 
 
-class Sample(NamedTuple):
-    """A product of the sample catalogue; the price is in cents and includes VAT."""
+class SampleProduct(NamedTuple):
+    """A product of the catalogue. ``price`` is in cents and includes VAT."""
 
     slug: str
     name: str
@@ -22,56 +22,56 @@ class Sample(NamedTuple):
 
 
 CATALOGUE = (
-    Sample(
+    SampleProduct(
         "letter-paper",
         "Letter paper, 50 sheets",
         1200,
         STANDARD,
         "Cream paper with a soft tooth, heavy enough for both sides. Ink stays where you put it.",
     ),
-    Sample(
+    SampleProduct(
         "envelopes",
         "Lined envelopes, 25",
         980,
         STANDARD,
         "Each holds one sheet folded twice. The lining shows a map of a town that does not exist.",
     ),
-    Sample(
+    SampleProduct(
         "postcards",
         "Twelve postcards of doors",
         750,
         STANDARD,
         "A dozen front doors, drawn in one line each. Somebody you know lives behind one of them.",
     ),
-    Sample(
+    SampleProduct(
         "sealing-wax",
         "Sealing wax and a fox seal",
         1850,
         STANDARD,
         "Three sticks of red wax and a brass seal. The fox looks to the left, as foxes do.",
     ),
-    Sample(
+    SampleProduct(
         "blue-black-ink",
         "Blue-black ink, 30 ml",
         1425,
         STANDARD,
         "Goes on blue, dries black, and stays for longer than you will need the letter.",
     ),
-    Sample(
+    SampleProduct(
         "desk-postbox",
         "A postbox for the desk",
         3900,
         STANDARD,
         "Folded from one sheet of red steel. Keeps a week of letters that wait for an answer.",
     ),
-    Sample(
+    SampleProduct(
         "letters-to-nobody",
         "Letters to Nobody",
         1600,
         REDUCED,
         "Forty letters that were written, stamped and never sent. A book, 160 pages, sewn.",
     ),
-    Sample(
+    SampleProduct(
         "slow-post-almanac",
         "The Slow Post Almanac",
         995,
@@ -82,9 +82,9 @@ CATALOGUE = (
 
 
 def add_sample_catalogue(session: Session) -> int:
-    """Add the catalogue and an invented seller where there is no product yet.
+    """Add the catalogue and an invented seller if there is no product yet.
 
-    Returns how many products were added.
+    Returns the number of products added.
     """
     if session.scalar(select(Product.id).limit(1)) is not None:
         return 0

@@ -1,0 +1,73 @@
+"""The page for a link from an email that does not work (STANDARDS A11).
+
+It says why, and has a button for the next step.
+"""
+
+from typing import NamedTuple
+
+from pyramid.renderers import render_to_response
+from pyramid.request import Request
+from pyramid.response import Response
+
+from app.accounts.models import TokenKind
+from app.accounts.tokens import TokenState
+from app.web.translation import _
+
+
+class PageText(NamedTuple):
+    """What the page says. Its ``button`` leads to ``route``."""
+
+    title: str
+    explanation: str
+    route: str
+    button: str
+
+
+USED_CONFIRMATION = PageText(
+    _("This address is already confirmed"),
+    _("Your account is ready, and you can sign in."),
+    "sign_in",
+    _("Sign in"),
+)
+EXPLANATIONS = {
+    TokenState.USED: (
+        _("This link has already been used"),
+        _("Each link works only once. If you need another one, you can request it here."),
+    ),
+    TokenState.EXPIRED: (
+        _("This link has expired"),
+        _(
+            "For your security, links are valid for a short time only. You can request a new one"
+            " here."
+        ),
+    ),
+    TokenState.VOIDED: (
+        _("This link has been replaced"),
+        _(
+            "Please use the link in our latest email. If you cannot find it, you can request a"
+            " new one here."
+        ),
+    ),
+    TokenState.UNKNOWN: (
+        _("This link does not work"),
+        _(
+            "Part of it may be missing. Copy the whole link from the email, or request a new one"
+            " here."
+        ),
+    ),
+}
+NEXT_STEPS = {
+    TokenKind.CONFIRM: ("sign_up", _("Sign up again")),
+    TokenKind.RESET: ("forgot_password", _("Get a new link")),
+}
+
+
+def unusable_link(request: Request, kind: TokenKind, state: TokenState) -> Response:
+    """The page for a token in ``state``: status 404 for an unknown token, else 410."""
+    if kind is TokenKind.CONFIRM and state is TokenState.USED:
+        text = USED_CONFIRMATION
+    else:
+        text = PageText(*EXPLANATIONS[state], *NEXT_STEPS[kind])
+    response = render_to_response("accounts/unusable_link.jinja2", {"text": text}, request=request)
+    response.status_int = 404 if state is TokenState.UNKNOWN else 410
+    return response
