@@ -7,7 +7,7 @@ from pyramid.registry import Registry
 from sqlalchemy.orm import Session
 
 from app.commands.ini_file import INI, opened
-from app.mail.outbox import moves as outbox
+from app.mail.outbox import endings
 from app.operations.readiness import adopt as adopt_database
 from app.operations.readiness import require_tables, site_of
 
@@ -41,6 +41,6 @@ def adopt(ini: Path, keep_queued: bool) -> None:
 def _cancel_all(registry: Registry, session: Session, reason: str) -> int:
     keep = [kind.name for kind in registry.email_kinds if not kind.carries_secret]
     total = 0
-    while cancelled := outbox.cancel_all(session, reason, keep=keep, limit=BATCH):
+    while cancelled := endings.cancel_all(session, reason, keep=keep, limit=BATCH):
         total += cancelled
     return total

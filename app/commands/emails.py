@@ -16,7 +16,7 @@ from app.commands.ini_file import INI, opened
 from app.mail import addresses
 from app.mail.delivery import relay
 from app.mail.delivery.retention import Housekeeping
-from app.mail.outbox import decisions as interventions
+from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.operations.readiness import require_tables
@@ -90,7 +90,7 @@ def resend(ini: Path, id: int) -> None:
     with _decision(ini) as (registry, session):
         email = _email(session, id)
         kind = registry.email_kinds.get(email.kind)
-        queued = interventions.resend(session, email, kind, registry.clock())
+        queued = decisions.resend(session, email, kind, registry.clock())
         registry.email_wakeup.after_commit(session)
     click.echo(
         f"Email {id} ({email.kind}) is queued{'' if queued is email else f' as {queued.id}'}."
@@ -104,9 +104,7 @@ def release(ini: Path, id: int) -> None:
     """Send an email that is held, since nobody knows whether the relay took it."""
     with _decision(ini) as (registry, session):
         email = _email(session, id)
-        interventions.release(
-            session, email, registry.email_kinds.get(email.kind), registry.clock()
-        )
+        decisions.release(session, email, registry.email_kinds.get(email.kind), registry.clock())
         registry.email_wakeup.after_commit(session)
     click.echo(f"Email {id} ({email.kind}) is queued.")
 
@@ -119,7 +117,7 @@ def cancel(ini: Path, id: int) -> None:
     with _decision(ini) as (registry, session):
         email = _email(session, id)
         kind = registry.email_kinds.get(email.kind)
-        interventions.cancel(session, email, kind, by="by pillarbox emails")
+        decisions.cancel(session, email, kind, by="by pillarbox emails")
     click.echo(f"Email {id} ({email.kind}) is cancelled.")
 
 

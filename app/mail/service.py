@@ -15,9 +15,14 @@ from app.i18n import formats
 from app.mail import addresses
 from app.mail.kinds import Kind
 from app.mail.message import Message
-from app.mail.outbox import log_after_commit as logbook
-from app.mail.outbox import moves as outbox
-from app.mail.outbox.tables import EmailAttachment, OutboxEmail, State, SuppressedAddress
+from app.mail.outbox import endings, log_after_commit
+from app.mail.outbox.tables import (
+    EmailAttachment,
+    OutboxEmail,
+    State,
+    SuppressedAddress,
+    new_message_id,
+)
 from app.mail.outbox.wakeup import Wakeup
 from app.settings import Email, Site
 
@@ -70,10 +75,12 @@ class EmailService:
             )
             self.session.flush()
         if message.kind.supersedes and row.state in (State.QUEUED, State.CAPTURED):
-            outbox.supersede(self.session, row, erase=message.kind.carries_secret)
+            endings.supersede(self.session, row, erase=message.kind.carries_secret)
         if row.state == State.QUEUED:
             self.wakeup.after_commit(self.session)
-        logbook.after_commit(self.session, log, "email %d (%s) is %s", row.id, row.kind, row.state)
+        log_after_commit.after_commit(
+            self.session, log, "email %d (%s) is %s", row.id, row.kind, row.state
+        )
         return row
 
     def _insert(self, message: Message, key: str, now: datetime) -> OutboxEmail | None:
@@ -99,7 +106,7 @@ class EmailService:
             "subject": _storable(message.subject),
             "html_body": message.html if stored else None,
             "text_body": message.text if stored else None,
-            "message_id": outbox.new_message_id(domain),
+            "message_id": new_message_id(domain),
             "state": state,
             "reason": reason,
             "next_attempt_at": now if state == State.QUEUED else None,

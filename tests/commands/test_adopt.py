@@ -16,7 +16,7 @@ from sqlalchemy import select
 from app.database import Base, Database
 from app.mail import InDoubt
 from app.mail.delivery.worker import Delivery
-from app.mail.outbox.moves import claim
+from app.mail.outbox.claims import claim
 from app.mail.outbox.tables import UNDER_WAY, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
 from app.operations import server

@@ -11,7 +11,8 @@ from pyramid.router import Router
 from app.mail import Attachment, KeyTaken, RateLimit, Recipient
 from app.mail.composing.composer import Composer
 from app.mail.delivery.worker import Delivery
-from app.mail.outbox.moves import Attempt, begin_sending, claim, deferred, postponed, settle
+from app.mail.outbox.claims import claim
+from app.mail.outbox.outcomes import Attempt, begin_sending, deferred, postponed, settle
 from app.mail.outbox.tables import SuppressedAddress
 from app.mail.service import LARGEST
 from app.mail.testing import Mailbox

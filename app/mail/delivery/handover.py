@@ -20,8 +20,8 @@ from app.database import Database, DatabaseBusy, HeldConnection, in_words
 from app.mail.delivery import relay
 from app.mail.delivery.liveness import LOCKED
 from app.mail.kinds import InDoubt, Kind
-from app.mail.outbox import moves as outbox
-from app.mail.outbox.moves import Attempt, Settlement
+from app.mail.outbox import claims, outcomes
+from app.mail.outbox.outcomes import Attempt, Settlement
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mailer import Envelope, Mailer, Outcome, Phase, RelayUnavailable, Verdict
 
@@ -140,10 +140,10 @@ class Handover:
             worker, now = self._worker, self._clock()
             if self._pending is None:
                 with held.transaction() as connection:
-                    begun = outbox.begin_sending(connection, email, worker, now)
+                    begun = outcomes.begin_sending(connection, email, worker, now)
             else:
                 with held.statement() as connection:
-                    settled, begun = outbox.settle_and_begin(
+                    settled, begun = outcomes.settle_and_begin(
                         connection, self._pending, email, worker, now
                     )
                 if settled:
@@ -178,19 +178,19 @@ class Handover:
         )
         match verdict.outcome:
             case Outcome.ACCEPTED:
-                return outbox.accepted(email, now, attempt, erase=erase)
+                return outcomes.accepted(email, now, attempt, erase=erase)
             case Outcome.REFUSED:
-                return outbox.refused(email, now, attempt, erase=erase)
+                return outcomes.refused(email, now, attempt, erase=erase)
             case Outcome.IN_DOUBT:
                 resend = parcel.kind.in_doubt is InDoubt.RESEND
-                return outbox.in_doubt(email, now, attempt, resend=resend, erase=erase)
+                return outcomes.in_doubt(email, now, attempt, resend=resend, erase=erase)
             case Outcome.SLOWED:
-                return outbox.postponed(email, now, attempt)
+                return outcomes.postponed(email, now, attempt)
             case Outcome.LOST if blameless:
-                return outbox.postponed(email, now, attempt)
+                return outcomes.postponed(email, now, attempt)
             case _:
                 jitter = random.random()  # noqa: S311 (spreads retries, keeps no secret)
-                return outbox.deferred(email, now, attempt, jitter=jitter, erase=erase)
+                return outcomes.deferred(email, now, attempt, jitter=jitter, erase=erase)
 
     def _close_batch(
         self, connection: Connection, parcels: list[Parcel], trouble: "_Trouble | None"
@@ -198,7 +198,7 @@ class Handover:
         self._give_way(connection)
         self._write_pending(connection)
         if self._unconfirmed is not None:
-            outbox.not_begun(connection, self._unconfirmed, self._worker)
+            outcomes.not_begun(connection, self._unconfirmed, self._worker)
         now, seen, reason = self._clock(), self._relay_failures, None
         if trouble is None:
             if not self._reached:
@@ -217,7 +217,7 @@ class Handover:
             )
             reason = f"waits for the relay: {trouble.without_words}"
         ids = [parcel.email.id for parcel in parcels]
-        outbox.hand_back(connection, self._worker, ids, reason)
+        claims.hand_back(connection, self._worker, ids, reason)
 
     def _give_way(self, connection: Connection) -> None:
         """When the relay asks for a rest at the same email twice in a row, this may be about that
@@ -226,9 +226,9 @@ class Handover:
         pending = self._pending
         if pending is None or pending.attempt.outcome != Outcome.SLOWED:
             return
-        if outbox.last_outcome(connection, pending.email) == Outcome.SLOWED:
-            self._pending = outbox.postponed(
-                pending.email, pending.at, pending.attempt, wait=outbox.RETRY_DELAYS[0]
+        if outcomes.last_outcome(connection, pending.email) == Outcome.SLOWED:
+            self._pending = outcomes.postponed(
+                pending.email, pending.at, pending.attempt, wait=outcomes.RETRY_DELAYS[0]
             )
 
     def _persist(self, held: HeldConnection, write: Callable[[Connection], None]) -> None:
@@ -251,14 +251,14 @@ class Handover:
 
     def _write_pending(self, connection: Connection) -> None:
         if self._pending is not None:
-            if outbox.settle(connection, self._pending, self._worker):
+            if outcomes.settle(connection, self._pending, self._worker):
                 self._say(self._pending, True)
             else:
                 self._write_late(connection, self._pending)
 
     def _write_late(self, connection: Connection, settlement: Settlement) -> None:
         """A verdict on an email that this worker does not hold any more."""
-        late = settlement.attempt.outcome == Outcome.ACCEPTED and outbox.accepted_late(
+        late = settlement.attempt.outcome == Outcome.ACCEPTED and outcomes.accepted_late(
             connection, settlement
         )
         # A commit that was not confirmed may have settled it before.

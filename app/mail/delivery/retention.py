@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.mail.kinds import Kinds
-from app.mail.outbox import moves as outbox
+from app.mail.outbox import endings
 from app.settings import Email
 
 log = logging.getLogger(__name__)
@@ -74,8 +74,8 @@ class Housekeeping:
 
     def _expire(self, session: Session, now: datetime) -> int:
         keep = [kind.name for kind in self._kinds if not kind.carries_secret]
-        return outbox.expire(session, now, keep=keep, limit=BATCH)
+        return endings.expire(session, now, keep=keep, limit=BATCH)
 
     def _purge(self, session: Session, now: datetime) -> int:
         kept = timedelta(days=self._settings.retention_days)
-        return outbox.erase_old(session, now - kept, BATCH)
+        return endings.erase_old(session, now - kept, BATCH)

@@ -25,8 +25,8 @@ from app.mail.delivery.handover import Handover, Parcel
 from app.mail.delivery.liveness import Liveness, liveness_for
 from app.mail.delivery.retention import Housekeeping
 from app.mail.kinds import InDoubt, Kind, Kinds
-from app.mail.outbox import moves as outbox
-from app.mail.outbox.moves import Attempt
+from app.mail.outbox import claims, endings, outcomes
+from app.mail.outbox.outcomes import Attempt
 from app.mail.outbox.tables import OutboxEmail, State, SuppressedAddress
 from app.mail.outbox.wakeup import Wakeup
 from app.mail.smtp.mailer import Envelope, Mailer, Outcome, Phase
@@ -41,7 +41,7 @@ POLL_SECONDS = 1.0
 """How often an idle connection looks by itself, for what nobody called about."""
 KEEP_SECONDS = 1.0
 """How often the keeper looks for workers that died."""
-HEARTBEAT_SECONDS = outbox.LEASE.total_seconds() / 3
+HEARTBEAT_SECONDS = claims.LEASE.total_seconds() / 3
 IDLE_SECONDS = 30.0
 """An idle connection to the relay is closed after this, before the relay does it."""
 
@@ -181,16 +181,16 @@ class Delivery:
             return 0
         with self._database.transaction(write=False) as session:
             now = self._clock()
-            if not outbox.has_due(session, now) or relay.is_blocked(session, self._relay, now):
+            if not claims.has_due(session, now) or relay.is_blocked(session, self._relay, now):
                 return 0
         with self._database.transaction(write=True, hasty=True) as session:
             now = self._clock()
-            claimed = outbox.claim(session, worker, now, BATCH, only, in_hand=self._in_hand())
+            claimed = claims.claim(session, worker, now, BATCH, only, in_hand=self._in_hand())
             passed = self._guarded(session, claimed, now)
             ids = {email.id for email, _ in passed}
             failures = relay.may_try(session, self._relay, now) if passed else None
             if passed and failures is None:
-                outbox.hand_back(session.connection(), worker, ids)
+                claims.hand_back(session.connection(), worker, ids)
                 return 0
         if failures is not None:
             connection.worker, connection.in_hand = worker, ids
@@ -249,7 +249,7 @@ class Delivery:
         self, session: Session, email: OutboxEmail, kind: Kind | None, state: State, reason: str
     ) -> None:
         erase = (kind is None or kind.carries_secret) and state is not State.CAPTURED
-        outbox.never_sent(session, email, state, reason, erase=erase)
+        endings.end(session, email, state, reason, erase=erase)
         log.warning("email %d (%s) is %s", email.id, email.kind, state)
 
     def _suppressed(self, session: Session, claimed: list[OutboxEmail]) -> dict[str, str]:
@@ -263,7 +263,7 @@ class Delivery:
     def _superseded(self, session: Session, claimed: list[OutboxEmail]) -> dict[int, int]:
         kinds = {email.id: self._kinds.get(email.kind) for email in claimed}
         ids = [number for number, kind in kinds.items() if kind is not None and kind.supersedes]
-        return outbox.superseded(session, ids) if ids else {}
+        return endings.superseded(session, ids) if ids else {}
 
     def _guard(
         self,
@@ -276,11 +276,11 @@ class Delivery:
         if settings.debug and not addresses.matches(email.recipient, settings.debug_recipients):
             return State.CAPTURED, "email.debug is on"
         if email.expires_at <= now:
-            return State.EXPIRED, outbox.TOO_LATE
+            return State.EXPIRED, endings.TOO_LATE
         if email.recipient_key in suppressed:
             return State.SUPPRESSED, suppressed[email.recipient_key]
         if email.id in superseded:
-            return State.SUPERSEDED, outbox.newer_reason(superseded[email.id])
+            return State.SUPERSEDED, endings.newer_reason(superseded[email.id])
         if not email.has_body:
             return State.FAILED, "its bodies were erased"
         return None
@@ -343,13 +343,13 @@ class Delivery:
         if in_hand:
             with self._database.transaction(write=True, hasty=True) as session:
                 for worker, ids in in_hand:
-                    outbox.renew(session, worker, self._clock(), ids)
+                    claims.renew(session, worker, self._clock(), ids)
 
     def _take_over(self, liveness: Liveness) -> None:
         """Free the rows of workers that died, and decide about what they were sending."""
         now = self._clock()
         with self._database.transaction(write=False) as session:
-            holders = outbox.lease_holders(session)
+            holders = claims.lease_holders(session)
         for worker, first_ends in holders:
             if worker == liveness.worker and first_ends >= now:
                 continue
@@ -357,7 +357,7 @@ class Delivery:
                 dead = liveness.is_dead(session, worker)
                 if not dead and first_ends >= now:
                     continue
-                doubtful = outbox.release_leases(
+                doubtful = claims.release_leases(
                     session, worker, now, dead=dead, in_hand=self._in_hand()
                 )
                 for email in doubtful:
@@ -380,14 +380,14 @@ class Delivery:
             Phase.VERDICT,
             "its worker died when the final dot may have been out",
         )
-        doubt = outbox.in_doubt(
+        doubt = outcomes.in_doubt(
             email,
             now,
             attempt,
             resend=kind is not None and kind.in_doubt is InDoubt.RESEND,
             erase=kind is None or kind.carries_secret,
         )
-        outbox.settle(session.connection(), doubt, worker)
+        outcomes.settle(session.connection(), doubt, worker)
 
 
 class _Connection:

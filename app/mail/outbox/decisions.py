@@ -3,13 +3,25 @@
 Each function makes one move of the outbox, or raises ``Refused`` with what to do instead.
 """
 
+import re
 from datetime import datetime
+from itertools import count
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.mail.kinds import Kind
-from app.mail.outbox import moves as outbox
-from app.mail.outbox.tables import OutboxEmail, State, SuppressedAddress
+from app.mail.outbox import endings
+from app.mail.outbox.changes import move
+from app.mail.outbox.tables import (
+    HAS_BODY,
+    NOT_ACCEPTED,
+    EmailAttachment,
+    OutboxEmail,
+    State,
+    SuppressedAddress,
+    new_message_id,
+)
 
 
 class Refused(Exception):
@@ -26,7 +38,7 @@ def resend(session: Session, email: OutboxEmail, kind: Kind | None, now: datetim
         raise Refused(f"Email {email.id} is being sent just now.")
     expires_at = _checked(session, email, kind, now)
     if email.state in (State.SENT, State.BOUNCED):
-        return outbox.copy(session, email, now, expires_at)
+        return _copy(session, email, now, expires_at)
     return _requeued(session, email, now, expires_at)
 
 
@@ -42,7 +54,7 @@ def release(session: Session, email: OutboxEmail, kind: Kind | None, now: dateti
 def cancel(session: Session, email: OutboxEmail, kind: Kind | None, by: str) -> None:
     """Stop an email that is queued or held: ``cancelled``. ``by`` says who decided it."""
     erase = kind is None or kind.carries_secret
-    if not outbox.never_sent(session, email, State.CANCELLED, f"cancelled {by}", erase=erase):
+    if not endings.end(session, email, State.CANCELLED, f"cancelled {by}", erase=erase):
         raise Refused(
             f"Email {email.id} is {email.state}; only one that is queued or unknown can be"
             " cancelled."
@@ -52,7 +64,7 @@ def cancel(session: Session, email: OutboxEmail, kind: Kind | None, by: str) -> 
 def _requeued(
     session: Session, email: OutboxEmail, now: datetime, expires_at: datetime
 ) -> OutboxEmail:
-    if not outbox.requeue(session, email, now, expires_at):
+    if not _requeue(session, email, now, expires_at):
         raise Refused(f"Email {email.id} was moved by somebody else just now. Look at it again.")
     return email
 
@@ -63,7 +75,7 @@ def _checked(session: Session, email: OutboxEmail, kind: Kind | None, now: datet
         raise Refused(f"There is no kind of email named {email.kind!r} any more.")
     if not email.has_body:
         raise Refused(f"Email {email.id} has no body to send. {_instead(email, kind)}")
-    newer = outbox.superseded(session, [email.id]) if kind.supersedes else {}
+    newer = endings.superseded(session, [email.id]) if kind.supersedes else {}
     if email.id in newer:
         raise Refused(f"Email {newer[email.id]} about the same thing is newer. Resend that one.")
     suppressed = session.get(SuppressedAddress, email.recipient_key)
@@ -86,3 +98,75 @@ def _instead(email: OutboxEmail, kind: Kind) -> str:
         "It could not be composed, or it was erased after email.retention_days: repeat what sent it"
         f" ({email.about}), or write to the recipient yourself."
     )
+
+
+def _requeue(session: Session, email: OutboxEmail, now: datetime, expires_at: datetime) -> bool:
+    """An email that was not accepted goes back to ``queued``: the same Message-ID, every retry
+    before it.
+    """
+    return move(
+        session,
+        email,
+        OutboxEmail.state == email.state,
+        OutboxEmail.state.in_(NOT_ACCEPTED),
+        HAS_BODY,
+        state=State.QUEUED,
+        reason=None,
+        attempts=0,
+        next_attempt_at=now,
+        expires_at=expires_at,
+    )
+
+
+def _copy(session: Session, email: OutboxEmail, now: datetime, expires_at: datetime) -> OutboxEmail:
+    """A new queued email like one that was sent: its key is ``<key>#2`` (``#3`` ...), and it has a
+    Message-ID of its own.
+    """
+    again = OutboxEmail(
+        **{name: getattr(email, name) for name in _COPIED},
+        key=_next_key(session, email.key),
+        message_id=new_message_id(email.message_id.rpartition("@")[2].rstrip(">")),
+        state=State.QUEUED,
+        attempts=0,
+        next_attempt_at=now,
+        expires_at=expires_at,
+        created_at=now,
+        attachments=[
+            EmailAttachment(
+                position=attachment.position,
+                filename=attachment.filename,
+                content_type=attachment.content_type,
+                content=attachment.content,
+            )
+            for attachment in email.attachments
+        ],
+    )
+    session.add(again)
+    session.flush()
+    return again
+
+
+_COPIED = (
+    "kind",
+    "about",
+    "priority",
+    "locale",
+    "sender",
+    "envelope_sender",
+    "recipient_name",
+    "recipient",
+    "reply_to",
+    "subject",
+    "html_body",
+    "text_body",
+)
+
+
+def _next_key(session: Session, key: str) -> str:
+    first = re.sub(r"#[0-9]+$", "", key)
+    taken = set(
+        session.scalars(
+            select(OutboxEmail.key).where(OutboxEmail.key.startswith(f"{first}#", autoescape=True))
+        )
+    )
+    return next(name for number in count(2) if (name := f"{first}#{number}") not in taken)

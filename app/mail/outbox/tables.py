@@ -2,6 +2,7 @@
 an email moves from state to state stands in ``outbox``.
 """
 
+import secrets
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -136,6 +137,12 @@ IS_QUEUED = OutboxEmail.state == literal_column("'queued'")
 """For a search. The word stands in the statement, since with a parameter PostgreSQL's prepared
 plans cannot use the index that holds only what is queued.
 """
+HAS_BODY = or_(OutboxEmail.html_body.is_not(None), OutboxEmail.text_body.is_not(None))
+
+
+def new_message_id(domain: str) -> str:
+    """A Message-ID that nothing else has, in angle brackets (RFC 5322 3.6.4)."""
+    return f"<{secrets.token_hex(16)}@{domain}>"
 
 
 class EmailAttachment(Base):

@@ -12,8 +12,8 @@ from pyramid.router import Router
 from sqlalchemy import update
 
 from app.mail import InDoubt
-from app.mail.delivery import worker as delivery
-from app.mail.outbox.moves import claim
+from app.mail.delivery import worker
+from app.mail.outbox.claims import claim
 from app.mail.outbox.tables import OutboxEmail, State
 from tests.conftest import Clock, eventually
 from tests.support.certificates import Certificate
@@ -96,14 +96,14 @@ def test_a_serialiser_that_fails_fails_one_email_and_is_logged_with_its_tracebac
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     emails = [outbox.write(number) for number in (1, 2, 3)]
-    message_bytes = delivery.message_bytes
+    message_bytes = worker.message_bytes
 
     def fails_once(email: OutboxEmail) -> bytes:
         if email.id == emails[1].id:
             raise MemoryError("customer2@example.org")
         return message_bytes(email)
 
-    monkeypatch.setattr(delivery, "message_bytes", fails_once)
+    monkeypatch.setattr(worker, "message_bytes", fails_once)
     hire(app).run_once()
     rows = [outbox.row(email) for email in emails]
     assert [row.state for row in rows] == ["sent", "failed", "sent"]

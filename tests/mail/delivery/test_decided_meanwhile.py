@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from pyramid.router import Router
 
-from app.mail.outbox import decisions as interventions
+from app.mail.outbox import decisions
 from app.mail.outbox.tables import OutboxEmail, State
 from tests.support.certificates import Certificate
 from tests.support.scripted_smtp import At, ScriptedSMTP
@@ -20,7 +20,7 @@ Decide = Callable[[Outbox, OutboxEmail], object]
 def cancel(outbox: Outbox, email: OutboxEmail) -> None:
     with outbox.registry.database.transaction(write=True) as session:
         row = session.get_one(OutboxEmail, email.id)
-        interventions.cancel(session, row, RESET, by="by a test")
+        decisions.cancel(session, row, RESET, by="by a test")
 
 
 def ask_again(outbox: Outbox, email: OutboxEmail) -> None:
@@ -79,7 +79,7 @@ def test_an_email_whose_body_is_on_its_way_can_no_longer_be_stopped(
         if phase is At.DOT:
             try:
                 cancel(outbox, email)
-            except interventions.Refused as refusal:
+            except decisions.Refused as refusal:
                 refusals.append(str(refusal))
 
     relay = ScriptedSMTP(certificate, before=try_to_stop_it, pipelining=pipelining)

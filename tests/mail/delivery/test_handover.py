@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from app.mail import InDoubt
 from app.mail.delivery.worker import Delivery
-from app.mail.outbox.moves import RETRY_DELAYS, begin_sending, claim, release_leases
+from app.mail.outbox.claims import claim, release_leases
+from app.mail.outbox.outcomes import RETRY_DELAYS, begin_sending
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail
 from app.mail.smtp.mime import message_bytes
 from tests.conftest import Clock

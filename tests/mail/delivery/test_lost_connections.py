@@ -15,9 +15,8 @@ from webtest import TestApp
 
 from app.mail import InDoubt
 from app.mail.delivery import liveness
-from app.mail.delivery import worker as delivery
 from app.mail.delivery.liveness import LOCKED
-from app.mail.outbox.moves import LEASE, claim
+from app.mail.outbox.claims import LEASE, claim
 from app.mail.outbox.tables import State
 from tests.conftest import Clock, eventually, on_postgresql
 from tests.support.certificates import Certificate
@@ -274,8 +273,8 @@ def test_a_line_that_is_cut_without_a_word_costs_no_email_and_no_copy(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(delivery, "KEEP_SECONDS", 0.02)
-    monkeypatch.setattr(delivery, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("app.mail.delivery.worker.KEEP_SECONDS", 0.02)
+    monkeypatch.setattr("app.mail.delivery.worker.HEARTBEAT_SECONDS", 0.02)
     remote.registry.email_kinds.add(kind())
     emails = [outbox.write(number) for number in range(5)]
     worker, other = hire(remote), hire(app)
@@ -457,8 +456,8 @@ def test_a_worker_that_waits_long_for_a_verdict_keeps_its_emails(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "KEEP_SECONDS", 0.02)
-    monkeypatch.setattr(delivery, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("app.mail.delivery.worker.KEEP_SECONDS", 0.02)
+    monkeypatch.setattr("app.mail.delivery.worker.HEARTBEAT_SECONDS", 0.02)
     emails = [outbox.write(number) for number in range(3)]
     hire(app).start()
     assert gate.reached.wait(20)

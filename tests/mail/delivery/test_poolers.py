@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from pyramid.router import Router
 
-from app.mail.delivery import worker as delivery
 from app.mail.delivery.liveness import LEASED, AdvisoryLock
-from app.mail.outbox.moves import lease_holders
+from app.mail.outbox.claims import lease_holders
 from app.mail.outbox.tables import State
 from tests.conftest import eventually, on_postgresql
 from tests.support.certificates import Certificate
@@ -96,7 +95,7 @@ def test_workers_that_find_a_pooler_amid_their_first_batches_double_nothing(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "KEEP_SECONDS", 0.02)
+    monkeypatch.setattr("app.mail.delivery.worker.KEEP_SECONDS", 0.02)
     emails = [outbox.write(number) for number in range(60)]
     for _ in range(2):
         hire(app).start()

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from app.mail import Recipient
-from app.mail.delivery import retention as housekeeping
+from app.mail.delivery import retention
 from app.mail.delivery.retention import Housekeeping
 from app.mail.delivery.worker import Delivery
-from app.mail.outbox.moves import claim
+from app.mail.outbox.claims import claim
 from app.mail.outbox.tables import UNDER_WAY, State
 from tests.conftest import Clock, eventually
 from tests.mail.conftest import RECEIPT, attachments, put
@@ -57,7 +57,7 @@ def test_what_is_under_way_is_never_erased(
 def test_more_than_a_batch_is_erased_batch_by_batch(
     sending: Outbox, keeping: Housekeeping, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    monkeypatch.setattr(retention, "BATCH", 2)
     emails = [put(sending, sending.write(number), State.SENT) for number in range(5)]
     clock.advance(timedelta(days=31))
     keeping.do_what_is_due()

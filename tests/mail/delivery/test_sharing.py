@@ -10,8 +10,8 @@ import pytest
 from pyramid.router import Router
 from sqlalchemy import text
 
-from app.mail.delivery import worker as delivery
-from app.mail.outbox.moves import LEASE, claim
+from app.mail.delivery import worker
+from app.mail.outbox.claims import LEASE, claim
 from app.mail.outbox.tables import State
 from app.mail.outbox.wakeup import CHANNEL
 from tests.conftest import Clock, eventually, on_postgresql
@@ -78,7 +78,7 @@ def test_a_worker_that_nobody_called_looks_by_itself(
         monkeypatch.setattr(there.registry.email_wakeup, "after_commit", lambda session: None)
         shop.write(1)
         scripted.wait_for(2)
-    assert delivery.POLL_SECONDS <= 1
+    assert worker.POLL_SECONDS <= 1
 
 
 def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
@@ -96,7 +96,7 @@ def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
     with ScriptedSMTP(certificate, before=meet) as relay:
         app = make_app(settings_values | through(relay) | {"email.connections": "3"})
         shop = Outbox(app.registry)
-        emails = [shop.write(number) for number in range(3 * delivery.BATCH)]
+        emails = [shop.write(number) for number in range(3 * worker.BATCH)]
         hire(app).start()
         relay.wait_for(len(emails))
         assert relay.connections == 3
@@ -121,9 +121,9 @@ def test_claims_at_the_same_time_get_different_emails_and_wait_for_nobody(
 
 def test_a_dead_worker_is_noticed_within_two_seconds_and_a_silent_one_within_a_minute() -> None:
     # It is looked for every second where its lock tells, and its successor is called at once.
-    assert delivery.KEEP_SECONDS + 1 <= 2
-    assert LEASE.total_seconds() + delivery.KEEP_SECONDS < 60
-    assert LEASE.total_seconds() > 2 * delivery.HEARTBEAT_SECONDS
+    assert worker.KEEP_SECONDS + 1 <= 2
+    assert LEASE.total_seconds() + worker.KEEP_SECONDS < 60
+    assert LEASE.total_seconds() > 2 * worker.HEARTBEAT_SECONDS
 
 
 def test_the_verdict_on_an_email_is_committed_before_the_next_ones_body_leaves(

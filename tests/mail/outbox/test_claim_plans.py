@@ -9,7 +9,7 @@ from sqlalchemy import Connection, event, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from app.database import Database
-from app.mail.outbox.moves import claim, has_due
+from app.mail.outbox.claims import claim, has_due
 from app.mail.outbox.tables import OutboxEmail
 from tests.conftest import Clock, on_postgresql
 from tests.support.sending import Outbox

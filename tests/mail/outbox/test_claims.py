@@ -3,7 +3,7 @@
 from sqlalchemy import select, text
 
 from app.mail import Priority
-from app.mail.outbox.moves import LEASE, claim, renew
+from app.mail.outbox.claims import LEASE, claim, renew
 from app.mail.outbox.tables import OutboxEmail
 from tests.conftest import Clock, on_postgresql
 from tests.support.sending import Outbox, kind
