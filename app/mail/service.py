@@ -1,4 +1,4 @@
-"""EmailService: the one door through which a message becomes an email on its way."""
+"""EmailService: the only way into the outbox. ``send_message`` makes an email from a message."""
 
 import logging
 from collections.abc import Callable
@@ -15,7 +15,8 @@ from app.i18n import formats
 from app.mail import addresses
 from app.mail.kinds import Kind
 from app.mail.message import Message
-from app.mail.outbox import endings, log_after_commit
+from app.mail.outbox import endings
+from app.mail.outbox.log_after_commit import log_after_commit
 from app.mail.outbox.tables import (
     EmailAttachment,
     OutboxEmail,
@@ -30,16 +31,16 @@ log = logging.getLogger(__name__)
 
 
 class KeyTaken(ValueError):
-    """The same business key was used for another kind of email or another recipient."""
+    """The idempotency key belongs to an email of another kind or to another recipient."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmailService:
-    """Sends messages by writing them to the outbox in the caller's own transaction. It never speaks
-    to a relay.
+    """Sends messages: it writes them to the outbox in the caller's transaction. A worker talks to
+    the relay later.
 
-    ``settings`` are the SMTP settings and the debug flag that ``main()`` read from the .ini file;
-    ``session`` is the caller's; ``clock`` gives the time in UTC.
+    ``settings`` are the SMTP settings and the debug flag that ``main()`` read from the .ini file,
+    ``session`` is the caller's, and ``clock`` returns the time in UTC.
     """
 
     settings: Email
@@ -50,13 +51,15 @@ class EmailService:
     request_id: str = ""
 
     def send_message(self, message: Message, *, key: str) -> OutboxEmail:
-        """Write ``message`` to the outbox; it goes out if and only if the session's transaction
+        """Write ``message`` to the outbox. It goes out if and only if the session's transaction
         commits.
 
-        ``key`` says what was done, such as ``password_reset:7``. A second call with the same key
-        returns the first row and writes nothing. Raises ``KeyTaken`` when the key belongs to
-        another kind or recipient. What is not to go out gets a row too, with its state and reason:
-        the caller need not know, and its response is the same.
+        ``key`` is the idempotency key: it says what was done, such as ``password_reset:7``. A
+        second call with the same key writes nothing and returns the first email. Raises
+        ``KeyTaken`` when the key belongs to another kind or recipient.
+
+        A message that may not go out is written too, with its state and reason. The caller does not
+        look at them, so its response is the same in every case.
         """
         now = self.clock()
         row = self._insert(message, key, now)
@@ -78,16 +81,21 @@ class EmailService:
             endings.supersede(self.session, row, erase=message.kind.carries_secret)
         if row.state == State.QUEUED:
             self.wakeup.after_commit(self.session)
-        log_after_commit.after_commit(
-            self.session, log, "email %d (%s) is %s", row.id, row.kind, row.state
+        log_after_commit(
+            self.session,
+            log,
+            "email written: email=%d kind=%s state=%s",
+            row.id,
+            row.kind,
+            row.state,
         )
         return row
 
     def _insert(self, message: Message, key: str, now: datetime) -> OutboxEmail | None:
         kind = message.kind
-        state, reason, sender = self._verdict(message, now)
-        # Bodies that will never be sent are not even stored when they carry a secret or cannot be
-        # written as a message; captured ones are, for the mailbox.
+        state, reason, sender = self._first_state(message, now)
+        # A body that will never be sent is not stored when it carries a secret or cannot be written
+        # as a message. A captured body is stored, because the mailbox in the browser shows it.
         stored = state in (State.QUEUED, State.CAPTURED) or not (
             kind.carries_secret or state == State.FAILED
         )
@@ -130,13 +138,13 @@ class EmailService:
             )
         return row
 
-    def _verdict(self, message: Message, now: datetime) -> tuple[State, str | None, str]:
-        """What becomes of the message, why, and its From header."""
+    def _first_state(self, message: Message, now: datetime) -> tuple[State, str | None, str]:
+        """The state of the new email, the reason for it, and the From header."""
         sender = self.settings.sender
         from_header = addresses.mailbox(sender.name, sender.address)
         problem = message.problem or _problem_of(message)
         if problem is not None:
-            log.error("email kind %s cannot be sent: %s", message.kind.name, problem)
+            log.error("message cannot be sent: kind=%s problem=%s", message.kind.name, problem)
             return State.FAILED, problem, from_header
         if self._is_over_limit(message.kind, message.to.address, now):
             limit = message.kind.limit
@@ -155,10 +163,10 @@ class EmailService:
         return State.QUEUED, None, from_header
 
     def _is_over_limit(self, kind: Kind, address: str, now: datetime) -> bool:
-        """Counted over what was written for this recipient, whatever became of it, but for what the
-        limit itself held back.
+        """Whether the recipient has had as many emails of this kind as its limit allows. Every
+        written email counts, whatever its state, except ``throttled`` ones.
         """
-        self._await_turn(f"{kind.name} {addresses.key_of(address)}")
+        self._lock_count(f"{kind.name} {addresses.key_of(address)}")
         written = self.session.scalar(
             select(func.count())
             .select_from(OutboxEmail)
@@ -171,9 +179,9 @@ class EmailService:
         )
         return (written or 0) >= kind.limit.count
 
-    def _await_turn(self, subject: str) -> None:
-        """Let who writes about the same thing at the same time commit first, or none of the two
-        would count the other. SQLite has one writer anyway.
+    def _lock_count(self, subject: str) -> None:
+        """Make transactions that count the same emails wait for each other, because neither sees
+        what the other has not committed. SQLite has only one writer at a time.
         """
         if self.session.get_bind().dialect.name == "postgresql":
             number = int.from_bytes(
@@ -183,17 +191,17 @@ class EmailService:
 
 
 _LIMITS = 1
-"""The first number of this module's advisory locks. Workers' locks have one number only, so they
-are others.
+"""The first key of this module's advisory locks. PostgreSQL keeps locks with two keys apart from
+the workers' locks, which have one.
 """
 LARGEST = 10_000_000
-"""Octets of bodies and attachments together. Most relays take no more than about this, and nothing
-that one act sends to one person comes near it.
+"""The most octets that bodies and attachments may have together. Most relays refuse larger emails,
+and an email about one act to one person stays far below.
 """
 
 
 def _problem_of(message: Message) -> str | None:
-    """Why the message cannot be written as an email, in words that name no address."""
+    """Why the message cannot be sent, without any address, or None when it can."""
     try:
         addresses.mailbox(message.to.name, message.to.address)
         addresses.check_text(message.subject, "the subject")
@@ -221,7 +229,7 @@ def _size(body: str) -> int:
 
 
 def _storable(value: str) -> str:
-    """``value`` as both databases can hold it: PostgreSQL takes no NUL, and neither takes a lone
+    """``value`` with a replacement for what a database refuses: PostgreSQL NUL, both a lone
     surrogate.
     """
     return value.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

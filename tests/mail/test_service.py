@@ -1,4 +1,4 @@
-"""What becomes of a message when it is sent: queued, or never to go out and why."""
+"""``send_message``: the first state of an email, and the reason when it may not go out."""
 
 import logging
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def worker(sending: Outbox) -> Iterator[Delivery]:
-    """A worker whose relay must never be asked."""
+    """A worker whose test fails if it contacts a relay."""
 
     def no_relay() -> None:
         raise AssertionError("the relay was asked")
