@@ -10,7 +10,7 @@ from statistics import median
 
 from sqlalchemy import update
 
-from app.mail.delivery.worker import BATCH
+from app.mail.delivery.batch import BATCH
 from app.mail.outbox import claims
 from app.mail.outbox.tables import OutboxEmail, State
 from benchmarks.databases import ENGINES, Databases

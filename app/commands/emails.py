@@ -15,7 +15,7 @@ from app.commands.email_words import details, rest_in_words, table
 from app.commands.ini_file import INI, opened
 from app.mail import addresses
 from app.mail.delivery import relay
-from app.mail.delivery.retention import Housekeeping
+from app.mail.delivery.retention import Retention
 from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
@@ -127,8 +127,8 @@ def purge(ini: Path) -> None:
     """Erase the bodies of emails older than email.retention_days, but for what is under way."""
     with opened(ini) as registry:
         settings = registry.pillarbox.email
-        keeping = Housekeeping(registry.database, settings, registry.email_kinds, registry.clock)
-        erased = keeping.purge()
+        retention = Retention(registry.database, settings, registry.email_kinds, registry.clock)
+        erased = retention.purge()
     bodies = "The bodies of 1 email" if erased == 1 else f"The bodies of {erased} emails"
     click.echo(f"{bodies} older than {settings.retention_days} days were erased.")
 

@@ -1,4 +1,8 @@
-"""How every change of an email is written: one conditional UPDATE."""
+"""The statements that every change of an email is made of.
+
+Each change is one UPDATE whose conditions name the state that the email leaves. So when two
+workers, or a worker and a person, change the same email, only one of them succeeds.
+"""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,32 +11,16 @@ from sqlalchemy import Connection, delete, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.mail.outbox.tables import EmailAttachment, OutboxEmail, State
+from app.mail.outbox.tables import EmailAttachment, OutboxEmail
 
-NO_BODIES: dict[str, None] = {"html_body": None, "text_body": None}
-
-
-def move(
-    session: Session,
-    email: OutboxEmail,
-    leaves: ColumnElement[bool] | State,
-    *conditions: ColumnElement[bool],
-    erase: bool = False,
-    **values: Any,
-) -> bool:
-    if isinstance(leaves, State):
-        leaves = OutboxEmail.state == leaves
-    if erase:
-        values |= NO_BODIES
-    moved = update_emails(session, OutboxEmail.id == email.id, leaves, *conditions, **values) == 1
-    if moved and erase and email.attachments:
-        delete_attachments(session, [email.id])
-    return moved
+BODIES_ERASED: dict[str, None] = {"html_body": None, "text_body": None}
+"""The columns that erasing sets. Whoever sets them deletes the attachments too."""
 
 
 def update_emails(
     session: Session | Connection, *conditions: ColumnElement[bool], **values: Any
 ) -> int:
+    """Set ``values`` on the emails that fulfil ``conditions``. Returns how many there were."""
     result = session.execute(
         update(OutboxEmail)
         .where(*conditions)
@@ -43,6 +31,7 @@ def update_emails(
 
 
 def delete_attachments(session: Session | Connection, email_ids: Collection[int]) -> None:
+    """Delete the attachments of the emails with these ids."""
     if email_ids:
         session.execute(
             delete(EmailAttachment)

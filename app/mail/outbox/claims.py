@@ -1,4 +1,8 @@
-"""Claims."""
+"""Claims: a worker leases due emails, renews its leases, and gives emails back.
+
+A claimed email stays ``queued``. The lease names the worker and ends at a time, so the emails of a
+dead worker become due again.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -11,13 +15,13 @@ from app.mail.outbox.changes import update_emails
 from app.mail.outbox.tables import IS_QUEUED, OutboxEmail
 
 LEASE = timedelta(seconds=45)
-"""How long a claim holds without a heartbeat: a worker whose death nobody can see is replaced
-within a minute.
+"""How long a claim lasts without a heartbeat. Even a worker whose death leaves no other sign is
+replaced within a minute.
 """
 
 
 def has_due(session: Session, now: datetime) -> bool:
-    """Whether there is anything to claim; cheaper than a claim that finds nothing."""
+    """Whether an email can be claimed. Costs less than a claim that finds nothing."""
     return session.scalar(_FIRST_DUE, {"now": now}) is not None
 
 
@@ -28,31 +32,34 @@ def claim(
     limit: int,
     only: int | None = None,
     *,
-    in_hand: Collection[int] = (),
+    in_progress: Collection[int] = (),
 ) -> list[OutboxEmail]:
-    """Lease up to ``limit`` due emails to ``worker``, most urgent first, or ``only`` that one. They
-    stay ``queued``.
+    """Lease up to ``limit`` due emails to ``worker``, the most urgent first. ``only`` is the id of
+    the one email to consider.
 
-    What is ``in_hand`` stays with the connection of this worker that has it, even when it is back
-    in the queue: after a commit whose answer was lost, that connection writes about it once more.
+    ``in_progress`` are the ids of emails that a connection of this worker still handles. Such an
+    email can be queued and free of a lease, because the connection wrote that but got no reply to
+    its commit. The connection then writes it once more, so no other connection may claim the email.
     """
     if session.get_bind().dialect.name == "postgresql":
-        # It knows no figures about a backlog that is new, and would rather sort all of it, bodies
-        # included, than walk the index. Until version 17 a sort that it cannot do without, such as
-        # that of a few attachments, then counts as so dear that it is compiled to machine code.
+        # PostgreSQL has no statistics about a new backlog. It would sort the whole backlog, bodies
+        # included, instead of reading the index in order. Before version 17, PostgreSQL also
+        # overrates the cost of any sort that remains, such as that of a few attachments, and
+        # compiles the query to machine code.
         session.execute(_WITHOUT_SORTING)
     due = _MOST_URGENT if only is None else _MOST_URGENT.where(OutboxEmail.id == only)
-    if in_hand:
-        due = due.where(OutboxEmail.id.not_in(in_hand))
+    if in_progress:
+        due = due.where(OutboxEmail.id.not_in(in_progress))
     claimed = session.scalars(due, {"now": now, "limit": limit, "worker": worker}).all()
-    # Not as a subquery of the UPDATE: PostgreSQL may run that once for each row, and lease them
-    # all.
+    # The SELECT is no subquery of the UPDATE, because PostgreSQL may run a subquery once for each
+    # row and then lease every due email.
     ids = [email.id for email in claimed]
     update_emails(session, OutboxEmail.id.in_(ids), leased_by=worker, leased_until=now + LEASE)
     return list(claimed)
 
 
 def is_unleased(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    """The condition that no worker holds a lease at ``now``."""
     return or_(OutboxEmail.leased_until.is_(None), OutboxEmail.leased_until < now)
 
 
@@ -67,7 +74,8 @@ _WITHOUT_SORTING = select(
 _FIRST_DUE = select(OutboxEmail.id).where(*_DUE).limit(1)
 _MOST_URGENT = (
     select(OutboxEmail)
-    # A lease of its own that ran out is for the worker's keeper: a connection may still hold it.
+    # A worker does not claim an email whose lease to itself has ended, because one of its
+    # connections may still handle it. Its maintenance thread releases the lease.
     .where(
         *_DUE, or_(OutboxEmail.leased_by.is_(None), OutboxEmail.leased_by != bindparam("worker"))
     )
@@ -78,10 +86,10 @@ _MOST_URGENT = (
 
 
 def renew(session: Session, worker: str, now: datetime, email_ids: Collection[int]) -> None:
-    """The heartbeat: extend the leases of what ``worker`` still works on."""
+    """Extend the leases of ``worker`` on these emails: its heartbeat."""
     held = (OutboxEmail.id.in_(email_ids), OutboxEmail.leased_by == worker)
-    # What is being settled or begun just now is left to the next beat: to wait for one of these
-    # rows with another one locked could be a deadlock.
+    # A connection may have locked one of these rows to settle or begin it. Waiting for that row
+    # while holding another could be a deadlock, so the next heartbeat renews it.
     free = session.scalars(select(OutboxEmail.id).where(*held).with_for_update(skip_locked=True))
     update_emails(session, OutboxEmail.id.in_(free.all()), leased_until=now + LEASE)
 
@@ -89,8 +97,8 @@ def renew(session: Session, worker: str, now: datetime, email_ids: Collection[in
 def hand_back(
     connection: Connection, worker: str, email_ids: Collection[int], reason: str | None = None
 ) -> None:
-    """Give leased emails that were not begun back to the queue, with the reason why they wait, if
-    there is one.
+    """Release the leases of ``worker`` on the emails that are still ``queued``. ``reason`` says why
+    they wait.
     """
     update_emails(
         connection,
@@ -104,7 +112,7 @@ def hand_back(
 
 
 def lease_holders(session: Session) -> Sequence[tuple[str, datetime]]:
-    """Every worker that holds a lease, with the time when the first of its leases ends."""
+    """Every worker that holds a lease, with the time at which the first of its leases ends."""
     rows = session.execute(
         select(OutboxEmail.leased_by, func.min(OutboxEmail.leased_until))
         .where(OutboxEmail.leased_by.is_not(None))
@@ -119,15 +127,15 @@ def release_leases(
     now: datetime,
     *,
     dead: bool,
-    in_hand: Collection[int] = (),
+    in_progress: Collection[int] = (),
 ) -> list[OutboxEmail]:
-    """Free what ``worker`` had leased and not begun, and return what it was sending: that is in
-    doubt now.
+    """Release the leases of ``worker`` on queued emails. Returns the emails that it was sending:
+    they are in doubt.
 
-    Of a ``dead`` worker that is everything, of another one what its heartbeat forgot. What is
-    ``in_hand`` stays: its verdict is still to come, however long the heartbeat was kept away.
+    A ``dead`` worker loses all its leases, a living one those that have ended. Emails
+    ``in_progress`` keep theirs: their verdict is still to come, however late the heartbeat is.
     """
-    theirs = [OutboxEmail.leased_by == worker, OutboxEmail.id.not_in(in_hand)]
+    theirs = [OutboxEmail.leased_by == worker, OutboxEmail.id.not_in(in_progress)]
     if not dead:
         theirs.append(OutboxEmail.leased_until < now)
     update_emails(

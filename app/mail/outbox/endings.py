@@ -1,4 +1,7 @@
-"""Endings."""
+"""Endings: an email that is not sent, and bodies that are erased.
+
+Where a function erases bodies, it deletes the attachments too.
+"""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -7,34 +10,39 @@ from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.mail.outbox.changes import NO_BODIES, delete_attachments, move
+from app.mail.outbox.changes import BODIES_ERASED, delete_attachments, update_emails
 from app.mail.outbox.claims import is_unleased
 from app.mail.outbox.tables import HAS_BODY, IS_QUEUED, UNDER_WAY, OutboxEmail, State
 
 TOO_LATE = "its time to live ended before it could go out"
-"""The reason of what is expired."""
+"""The reason of an expired email."""
 
 
 def end(session: Session, email: OutboxEmail, state: State, reason: str, *, erase: bool) -> bool:
-    """A guard's or a person's decision that this email does not go out: ``queued`` (or ``unknown``)
-    ends in ``state``.
+    """End a ``queued`` or ``unknown`` email in ``state``, because a guard or a person decided so.
+    Returns whether it was in one of these states.
     """
-    return move(
+    ended = update_emails(
         session,
-        email,
+        OutboxEmail.id == email.id,
         OutboxEmail.state.in_([State.QUEUED, State.UNKNOWN]),
         state=state,
         reason=reason,
         next_attempt_at=None,
         leased_by=None,
         leased_until=None,
-        erase=erase,
+        **(BODIES_ERASED if erase else {}),
     )
+    if ended and erase and email.attachments:
+        delete_attachments(session, [email.id])
+    return bool(ended)
 
 
 def supersede(session: Session, newer: OutboxEmail, *, erase: bool) -> int:
-    """Every older queued email of the same kind about the same thing: ``superseded`` by ``newer``.
-    What is being sent just now is found by ``superseded``.
+    """End every older queued email of the same kind with the same ``about``. Returns how many.
+
+    An older email that a worker is sending may return to the queue. The guard that calls
+    ``superseded`` ends it then.
     """
     return _end_all(
         session,
@@ -43,20 +51,21 @@ def supersede(session: Session, newer: OutboxEmail, *, erase: bool) -> int:
         OutboxEmail.id < newer.id,
         OutboxEmail.state == "queued",
         state=State.SUPERSEDED,
-        reason=newer_reason(newer.id),
+        reason=superseded_by(newer.id),
         keep=() if erase else (newer.kind,),
     )
 
 
-def newer_reason(newer: int) -> str:
-    """The reason of what the email of that id superseded."""
+def superseded_by(newer: int) -> str:
+    """The reason of an email that the email with the id ``newer`` superseded."""
     return f"email {newer} about the same thing is newer"
 
 
 def superseded(session: Session, email_ids: Collection[int]) -> dict[int, int]:
-    """Those of ``email_ids`` that have a newer email of their kind about the same thing which went
-    out or will, with the newest one's id: an older one that came back to the queue after it, or two
-    that were written at the same time.
+    """Those of the emails that have a newer one of the same kind and ``about``, sent or under way,
+    with the newest one's id.
+
+    ``supersede`` misses an email that returns to the queue later, and two written at once.
     """
     newer = aliased(OutboxEmail)
     rows = session.execute(
@@ -77,8 +86,10 @@ def superseded(session: Session, email_ids: Collection[int]) -> dict[int, int]:
 
 
 def expire(session: Session, now: datetime, *, keep: Collection[str], limit: int) -> int:
-    """Up to ``limit`` queued emails whose time to live ended: ``expired``. A relay that rests keeps
-    them from the guard that would find them otherwise. Bodies of the kinds ``keep`` stay.
+    """Expire up to ``limit`` queued emails whose time to live has ended. Returns how many. The
+    bodies of the kinds ``keep`` stay.
+
+    The guard expires only emails that a worker claims, and while the relay rests no worker does.
     """
     return _end_all(
         session,
@@ -93,8 +104,10 @@ def expire(session: Session, now: datetime, *, keep: Collection[str], limit: int
 
 
 def cancel_all(session: Session, reason: str, *, keep: Collection[str], limit: int) -> int:
-    """Up to ``limit`` emails that may still go out: ``cancelled``. For a database whose workers are
-    gone, so what one was sending counts too. Bodies of the kinds ``keep`` stay.
+    """Cancel up to ``limit`` emails that may still go out. Returns how many. The bodies of the
+    kinds ``keep`` stay.
+
+    Call this only when no worker runs on the database: it cancels emails in ``sending`` too.
     """
     return _end_all(
         session,
@@ -107,19 +120,19 @@ def cancel_all(session: Session, reason: str, *, keep: Collection[str], limit: i
 
 
 def erase_old(session: Session, before: datetime, limit: int) -> int:
-    """Erase the bodies of up to ``limit`` emails that were written before then and are not under
-    way any more.
+    """Erase the bodies of up to ``limit`` emails that were written before that time and can no
+    longer go out. Returns how many.
     """
-    at_rest = OutboxEmail.state.not_in(UNDER_WAY)
+    is_final = OutboxEmail.state.not_in(UNDER_WAY)
     old = (
         select(OutboxEmail.id)
-        .where(OutboxEmail.created_at < before, at_rest, HAS_BODY)
+        .where(OutboxEmail.created_at < before, is_final, HAS_BODY)
         .limit(limit)
     )
     erased = session.scalars(
         update(OutboxEmail)
-        .where(OutboxEmail.id.in_(old), at_rest)
-        .values(**NO_BODIES)
+        .where(OutboxEmail.id.in_(old), is_final)
+        .values(**BODIES_ERASED)
         .returning(OutboxEmail.id)
         .execution_options(synchronize_session=False)
     ).all()
@@ -135,7 +148,7 @@ def _end_all(
     keep: Collection[str],
     limit: int | None = None,
 ) -> int:
-    """``end`` for many; the bodies of the kinds ``keep`` stay."""
+    """End every email that fulfils ``conditions``. The bodies of the kinds ``keep`` stay."""
     kept = OutboxEmail.kind.in_(keep)
     ended = session.execute(
         update(OutboxEmail)

@@ -1,4 +1,8 @@
-"""Outcomes."""
+"""Outcomes: what an attempt to hand an email to the relay changes.
+
+``begin_sending`` marks the email before its body goes out. After the relay's reply, one function
+for each outcome returns a ``Settlement``, and ``settle`` writes it.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,18 +21,24 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.database import HASTY
-from app.mail.outbox.changes import NO_BODIES, delete_attachments, update_emails
+from app.mail.outbox.changes import BODIES_ERASED, delete_attachments, update_emails
 from app.mail.outbox.tables import EmailAttachment, EmailAttempt, OutboxEmail, State
 from app.mail.smtp.mailer import Outcome
+
+RETRY_DELAYS = tuple(
+    timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 720, 720)
+)
+"""The wait after each deferral of an email. They add up to 46 hours and one more would exceed 48,
+so the email fails at the tenth deferral.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What an attempt left to record: the phase reached, the reply, and how long it took in
-    milliseconds.
-    """
+    """The record of one attempt: its outcome, the phase it reached, and the relay's reply."""
 
     outcome: str
     phase: str
@@ -38,49 +48,10 @@ class Attempt:
     duration_ms: int = 0
 
 
-RETRY_DELAYS: tuple[timedelta, ...] = (
-    timedelta(minutes=1),
-    timedelta(minutes=5),
-    timedelta(minutes=15),
-    timedelta(hours=1),
-    timedelta(hours=3),
-    timedelta(hours=6),
-    timedelta(hours=12),
-    timedelta(hours=12),
-    timedelta(hours=12),
-)
-"""The wait after each refusal of an email. Together 46 hours: the next step would pass 48, so the
-tenth refusal is the last.
-"""
-
-
-def begin_sending(connection: Connection, email: OutboxEmail, worker: str, now: datetime) -> bool:
-    """Commit this before the body goes out. False: the lease is not ours any more, or the email
-    must not go out.
-    """
-    begun = connection.execute(_BEGINNING, {"next_id": email.id, "worker": worker, "now": now})
-    return begun.rowcount == 1
-
-
-def not_begun(connection: Connection, email: OutboxEmail, worker: str) -> None:
-    """Back from ``sending`` to ``queued``, still leased: the commit of ``begin_sending`` was not
-    confirmed, and no body went out.
-    """
-    update_emails(
-        connection,
-        OutboxEmail.id == email.id,
-        OutboxEmail.state == State.SENDING,
-        OutboxEmail.leased_by == worker,
-        state=State.QUEUED,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The end of a worker's hold on an email: what becomes of its row, and the attempt to record.
-
-    ``settle`` makes it true. An envelope can be refused before ``sending``, so both states can be
-    left.
+    """What an attempt changes: the new values of the email's ``columns``, whether to ``erase`` its
+    bodies, and the attempt to record.
     """
 
     email: OutboxEmail
@@ -91,24 +62,24 @@ class Settlement:
 
 
 def accepted(email: OutboxEmail, now: datetime, attempt: Attempt, *, erase: bool) -> Settlement:
-    """2xx after the final dot: ``sent``."""
+    """2xx after the final dot: the email becomes ``sent``."""
     columns = {"state": State.SENT, "reason": None, "sent_at": now}
     return Settlement(email, attempt, now, columns, erase)
 
 
 def refused(email: OutboxEmail, now: datetime, attempt: Attempt, *, erase: bool) -> Settlement:
-    """5xx to this email: ``failed``, with the relay's words."""
+    """5xx to this email: it becomes ``failed``, and the relay's reply is the reason."""
     return _failed(email, now, attempt, attempt.reply, email.attempts, erase=erase)
 
 
 def deferred(
     email: OutboxEmail, now: datetime, attempt: Attempt, *, jitter: float, erase: bool
 ) -> Settlement:
-    """4xx to this email, or lost before the final dot: ``queued`` for a later time, or ``failed``
-    after the last one.
+    """4xx to this email, or connection lost before the final dot: it waits in ``queued``, or
+    becomes ``failed`` after the last retry.
 
-    ``jitter`` between 0 and 1 spreads the retries over a tenth of the wait. No wait reaches beyond
-    the time to live: what ends then is expired at once.
+    ``jitter``, from 0 to 1, spreads the retries over a tenth of the wait. A wait that would pass
+    the email's time to live ends with it, so the email expires without delay.
     """
     attempts = email.attempts + 1
     if email.attempts >= len(RETRY_DELAYS):
@@ -121,9 +92,9 @@ def deferred(
 def postponed(
     email: OutboxEmail, now: datetime, attempt: Attempt, *, wait: timedelta = timedelta(0)
 ) -> Settlement:
-    """Not this email's fault: back to ``queued``, no attempt used up.
+    """The cause is not this email: it returns to ``queued`` and keeps all its retries.
 
-    With ``wait`` others go first for so long.
+    ``wait`` lets other emails go first for that long.
     """
     return _queued(email, now, attempt, wait, email.attempts)
 
@@ -131,8 +102,8 @@ def postponed(
 def in_doubt(
     email: OutboxEmail, now: datetime, attempt: Attempt, *, resend: bool, erase: bool
 ) -> Settlement:
-    """Lost after the final dot went out: ``unknown``, or with ``resend`` back to ``queued`` under
-    the same Message-ID.
+    """No reply after the final dot: the email becomes ``unknown``. With ``resend`` it returns to
+    ``queued`` and keeps its Message-ID.
     """
     if resend:
         return deferred(email, now, attempt, jitter=0.0, erase=erase)
@@ -141,13 +112,7 @@ def in_doubt(
 
 
 def _failed(
-    email: OutboxEmail,
-    now: datetime,
-    attempt: Attempt,
-    reason: str,
-    attempts: int,
-    *,
-    erase: bool,
+    email: OutboxEmail, now: datetime, attempt: Attempt, reason: str, attempts: int, *, erase: bool
 ) -> Settlement:
     columns = {"state": State.FAILED, "reason": reason, "attempts": attempts}
     return Settlement(email, attempt, now, columns, erase)
@@ -165,19 +130,34 @@ def _queued(
     return Settlement(email, attempt, now, columns)
 
 
-def last_outcome(connection: Connection, email: OutboxEmail) -> str | None:
-    """What the last recorded attempt at an email came to, if there was one."""
-    return connection.scalar(
-        select(EmailAttempt.outcome)
-        .where(EmailAttempt.email_id == email.id)
-        .order_by(EmailAttempt.id.desc())
-        .limit(1)
+def begin_sending(connection: Connection, email: OutboxEmail, worker: str, now: datetime) -> bool:
+    """Move the email from ``queued`` to ``sending``. Commit this before the body goes out.
+
+    Returns False when the body must not go out: the lease is no longer the worker's, the email has
+    expired, or somebody ended it.
+    """
+    begun = connection.execute(_BEGINNING, {"next_id": email.id, "worker": worker, "now": now})
+    return begun.rowcount == 1
+
+
+def not_begun(connection: Connection, email: OutboxEmail, worker: str) -> None:
+    """Return the email from ``sending`` to ``queued``, still leased. For a worker that got no reply
+    to the commit of ``begin_sending`` and so sent no body.
+    """
+    update_emails(
+        connection,
+        OutboxEmail.id == email.id,
+        OutboxEmail.state == State.SENDING,
+        OutboxEmail.leased_by == worker,
+        state=State.QUEUED,
     )
 
 
 def settle(connection: Connection, settlement: Settlement, worker: str) -> bool:
-    """Make a verdict true. False: the hold on the email was not ``worker``'s any more, and nothing
-    is recorded.
+    """Write the settlement, record its attempt, and release the lease.
+
+    The email may be ``queued``, because a relay can refuse the envelope before ``sending``. Returns
+    False, and records nothing, when ``worker`` no longer holds the lease.
     """
     settled = connection.execute(
         _settling(frozenset(settlement.columns), settlement.erase),
@@ -189,36 +169,47 @@ def settle(connection: Connection, settlement: Settlement, worker: str) -> bool:
     return True
 
 
-def accepted_late(connection: Connection, settlement: Settlement) -> bool:
-    """The 2xx came when the email had been given up as in doubt, because its worker slept or was
-    cut off: it is ``sent`` after all, unless somebody has taken it or tried it again since.
+def settle_accepted_late(connection: Connection, settlement: Settlement) -> bool:
+    """Settle an email that the relay accepted after its worker had lost the lease.
+
+    A worker that slept or was cut off loses its lease, and the email counts as in doubt. Returns
+    False when a worker has claimed the email, tried it or settled it since.
     """
-    last_outcome = (
-        select(EmailAttempt.outcome)
-        .where(EmailAttempt.email_id == OutboxEmail.id)
-        .order_by(EmailAttempt.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
     moved = update_emails(
         connection,
         OutboxEmail.id == settlement.email.id,
         OutboxEmail.state.in_([State.QUEUED, State.UNKNOWN]),
         OutboxEmail.leased_by.is_(None),
-        last_outcome == Outcome.IN_DOUBT,
+        _last_outcome(OutboxEmail.id).scalar_subquery() == Outcome.IN_DOUBT,
         **settlement.columns,
-        **(NO_BODIES if settlement.erase else {}),
+        **(BODIES_ERASED if settlement.erase else {}),
     )
     if moved:
         _record(connection, settlement)
     return bool(moved)
 
 
+def last_outcome(connection: Connection, email: OutboxEmail) -> str | None:
+    """The outcome of the last recorded attempt at the email, or None before the first."""
+    return connection.scalar(_last_outcome(email.id))
+
+
+def _last_outcome(email_id: int | InstrumentedAttribute[int]) -> Select[str]:
+    return (
+        select(EmailAttempt.outcome)
+        .where(EmailAttempt.email_id == email_id)
+        .order_by(EmailAttempt.id.desc())
+        .limit(1)
+    )
+
+
 def settle_and_begin(
     connection: Connection, settlement: Settlement, email: OutboxEmail, worker: str, now: datetime
 ) -> tuple[bool, bool]:
-    """What ``settle`` says and what ``begin_sending`` says of the next ``email``. PostgreSQL does
-    both in one hasty statement, since a round trip to it costs more than the work.
+    """Call ``settle``, then ``begin_sending`` for the next ``email``, and return both results.
+
+    PostgreSQL does both in one statement, because a round trip costs more than the work. The
+    statement asks for an asynchronous commit.
     """
     if connection.dialect.name != "postgresql":
         return (
@@ -243,9 +234,9 @@ def _record(connection: Connection, settlement: Settlement) -> None:
         delete_attachments(connection, [settlement.email.id])
 
 
-# What every single email goes through is made once, and run by the connection itself: SQLAlchemy
-# takes longer to make an UPDATE, and to look for objects that it changes, than the database to run
-# it.
+# Every email needs these statements, so they are built once, and the connection runs them without
+# the session: SQLAlchemy needs longer to build an UPDATE, and to search the session for objects
+# that it changes, than the database needs to run it.
 _BEGINNING = (
     update(OutboxEmail)
     .where(
@@ -270,7 +261,7 @@ def _settling(columns: frozenset[str], erase: bool) -> Update:
             OutboxEmail.leased_by == bindparam("worker"),
         )
         .values({column: bindparam(f"new_{column}") for column in columns})
-        .values(leased_by=None, leased_until=None, **(NO_BODIES if erase else {}))
+        .values(leased_by=None, leased_until=None, **(BODIES_ERASED if erase else {}))
     )
 
 

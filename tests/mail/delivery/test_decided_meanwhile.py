@@ -1,5 +1,5 @@
-"""What a person or a newer email decides about an email that a worker has leased and not begun: it
-does not go out, even where its envelope lies with the relay already.
+"""A person cancels an email that a worker has leased but not begun, or a newer email supersedes it.
+It does not go out, even when the relay already has its envelope.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def test_an_email_that_was_leased_and_not_begun_stays_here(
     decided: list[OutboxEmail] = []
 
     def decide_once(phase: At) -> None:
-        # While the first email is on its way.
+        # The first email has reached this phase.
         if phase is first_phase and not decided:
             decided.append(second)
             decide(outbox, second)

@@ -1,4 +1,4 @@
-"""How a handover ends when the worker, the database or the relay does not let it go on."""
+"""A handover ends early because the worker stops, or the database or the relay fails."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
 from app.database import HeldConnection
-from app.mail.delivery import relay
+from app.mail.delivery import maintenance, relay
 from app.mail.delivery.relay import Relay as RelayRow
 from app.mail.delivery.worker import Delivery
 from app.mail.kinds import InDoubt
@@ -122,7 +122,7 @@ def test_a_single_delivery_keeps_its_lease_while_the_relay_makes_up_its_mind(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.mail.delivery.worker.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(maintenance, "HEARTBEAT_SECONDS", 0.02)
     email = outbox.write(of=kind())
     held = threading.Event()
     relay.before_verdict = held.wait
@@ -184,7 +184,7 @@ def test_a_worker_can_be_stopped_twice_started_again_and_run_once_afterwards(
     second = outbox.write(2)
     assert delivery.run_once() == 1
     assert outbox.row(second).state == "sent"
-    ours = ("keeper", "heartbeat", "connection-")
+    ours = ("maintenance", "heartbeat", "connection-")
     assert [t.name for t in threading.enumerate() if t.name.startswith(ours)] == []
 
 
@@ -207,9 +207,9 @@ def test_a_verdict_that_comes_after_the_email_was_given_up_still_counts(
     sending = threading.Thread(target=sleeper.run_once)
     sending.start()
     assert relay.body_arrived.wait(20)
-    # Its heartbeat stopped with it, as when a machine sleeps.
+    # The heartbeat is late too, as it is when a machine sleeps.
     clock.advance(LEASE + timedelta(seconds=1))
-    other._take_over(other._alive())
+    other._maintenance.release_ended_leases(other._maintenance.open_liveness())
     given_up = {InDoubt.RESEND: "queued", InDoubt.HOLD: "unknown"}[policy]
     assert outbox.row(email).state == given_up
     held.set()
@@ -232,7 +232,7 @@ def test_a_late_verdict_changes_nothing_once_the_email_was_tried_again(
     sending.start()
     assert relay.body_arrived.wait(20)
     clock.advance(LEASE + timedelta(seconds=1))
-    other._take_over(other._alive())
+    other._maintenance.release_ended_leases(other._maintenance.open_liveness())
     clock.advance(timedelta(minutes=5))
     relay.before_verdict = lambda: None
     relay.rcpt_replies.append("550 5.1.1 no such user")

@@ -1,5 +1,5 @@
-"""SQLite goes away when another program holds its file: a backup, a person's shell. Worker and web
-come back by themselves.
+"""Another program locks the SQLite file, such as a backup or a person's shell. Worker and web
+continue by themselves once the file is free.
 """
 
 import sqlite3
@@ -36,7 +36,7 @@ def app(
     scripted: ScriptedSMTP,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Router:
-    """An application that does not wait long for the file."""
+    """An application that waits only briefly for the file."""
     monkeypatch.setattr(database_module, "SQLITE_BUSY_SECONDS", 0.1)
     return make_app(settings_values | through(scripted) | {"email.connections": "1"})
 

@@ -1,4 +1,4 @@
-"""What a person decides about an email: resend, release, cancel."""
+"""A person's decisions about an email: resend, release, cancel."""
 
 from datetime import timedelta
 
