@@ -81,32 +81,25 @@ class EmailService:
             endings.supersede(self.session, row, erase=message.kind.carries_secret)
         if row.state == State.QUEUED:
             self.wakeup.after_commit(self.session)
-        log_after_commit(
-            self.session,
-            log,
-            "email written: email=%d kind=%s state=%s",
-            row.id,
-            row.kind,
-            row.state,
-        )
+        values = row.id, row.kind, row.state
+        log_after_commit(self.session, log, "email written: email=%d kind=%s state=%s", *values)
         return row
 
     def _insert(self, message: Message, key: str, now: datetime) -> OutboxEmail | None:
-        kind = message.kind
-        state, reason, sender = self._first_state(message, now)
+        kind, sender = message.kind, self.settings.sender
+        state, reason = self._first_state(message, now)
         # A body that will never be sent is not stored when it carries a secret or cannot be written
         # as a message. A captured body is stored, because the mailbox in the browser shows it.
         stored = state in (State.QUEUED, State.CAPTURED) or not (
             kind.carries_secret or state == State.FAILED
         )
-        domain = self.settings.sender.address.rpartition("@")[2]
         values: dict[str, Any] = {
             "key": key,
             "kind": kind.name,
             "about": message.about,
             "priority": int(kind.priority),
             "locale": message.to.locale,
-            "sender": sender,
+            "sender": addresses.mailbox(sender.name, sender.address),
             "envelope_sender": self.settings.return_path,
             "recipient_name": _storable(message.to.name),
             "recipient": _storable(message.to.address),
@@ -114,7 +107,7 @@ class EmailService:
             "subject": _storable(message.subject),
             "html_body": message.html if stored else None,
             "text_body": message.text if stored else None,
-            "message_id": new_message_id(domain),
+            "message_id": new_message_id(sender.address.rpartition("@")[2]),
             "state": state,
             "reason": reason,
             "next_attempt_at": now if state == State.QUEUED else None,
@@ -138,29 +131,24 @@ class EmailService:
             )
         return row
 
-    def _first_state(self, message: Message, now: datetime) -> tuple[State, str | None, str]:
-        """The state of the new email, the reason for it, and the From header."""
-        sender = self.settings.sender
-        from_header = addresses.mailbox(sender.name, sender.address)
+    def _first_state(self, message: Message, now: datetime) -> tuple[State, str | None]:
+        """The state of the new email, and the reason for it."""
         problem = message.problem or _problem_of(message)
         if problem is not None:
             log.error("message cannot be sent: kind=%s problem=%s", message.kind.name, problem)
-            return State.FAILED, problem, from_header
+            return State.FAILED, problem
         if self._is_over_limit(message.kind, message.to.address, now):
             limit = message.kind.limit
-            return (
-                State.THROTTLED,
-                f"over the limit of {limit.count} in {formats.duration(limit.period, 'en')}",
-                from_header,
-            )
+            period = formats.duration(limit.period, "en")
+            return State.THROTTLED, f"over the limit of {limit.count} in {period}"
         suppressed = self.session.get(SuppressedAddress, addresses.key_of(message.to.address))
         if suppressed is not None:
-            return State.SUPPRESSED, suppressed.reason, from_header
+            return State.SUPPRESSED, suppressed.reason
         if self.settings.debug and not addresses.matches(
             message.to.address, self.settings.debug_recipients
         ):
-            return State.CAPTURED, "email.debug is on", from_header
-        return State.QUEUED, None, from_header
+            return State.CAPTURED, "email.debug is on"
+        return State.QUEUED, None
 
     def _is_over_limit(self, kind: Kind, address: str, now: datetime) -> bool:
         """Whether the recipient has had as many emails of this kind as its limit allows. Every

@@ -80,7 +80,7 @@ class Maintenance:
                 liveness = self.open_liveness()
                 self.release_ended_leases(liveness)
                 if self._logged_errors:
-                    log.info("the database is available again")
+                    log.info("database available again")
                     self._logged_errors.clear()
                 self._retention.run_due_tasks()
                 until = time.monotonic() + MAINTENANCE_SECONDS
