@@ -10,8 +10,8 @@ from statistics import median
 
 from sqlalchemy import update
 
-from app.mail.delivery.worker import BATCH
-from app.mail.outbox import moves as outbox
+from app.mail.delivery.batch import BATCH
+from app.mail.outbox import claims
 from app.mail.outbox.tables import OutboxEmail, State
 from benchmarks.databases import ENGINES, Databases
 from benchmarks.outbox import fill
@@ -83,9 +83,9 @@ def _claim(ours: Pillarbox) -> float:
     database, now = ours.registry.database, datetime.now(UTC)
     begun = time.perf_counter()
     with database.transaction(write=False) as session:
-        assert outbox.has_due(session, now)
+        assert claims.has_due(session, now)
     with database.transaction(write=True, asynchronous_commit=True) as session:
-        claimed = outbox.claim(session, "worker", now, BATCH)
+        claimed = claims.claim(session, "worker", now, BATCH)
     taken = (time.perf_counter() - begun) * 1000
     assert len(claimed) == BATCH
     with database.transaction(write=True, asynchronous_commit=True) as session:

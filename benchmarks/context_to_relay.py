@@ -92,15 +92,15 @@ def _pillarbox(composer: Composer, mailer: Mailer) -> Way:
     """A batch is composed and written as messages, and handed over on a kept connection."""
 
     def send(orders: list[Order]) -> None:
-        parcels = []
+        emails = []
         for order in orders:
             octets = message_bytes(_row(_compose(composer, order.context)))
-            parcels.append((Envelope("shop@example.org", BUYER.address, len(octets)), octets))
+            emails.append((Envelope("shop@example.org", BUYER.address, len(octets)), octets))
         mailer.connect()
-        followers = [*(envelope for envelope, _ in parcels[1:]), None]
-        for (envelope, octets), following in zip(parcels, followers, strict=True):
-            result = mailer.offer(envelope) or mailer.transmit(octets, following)
-            assert result.outcome is Outcome.ACCEPTED, result
+        followers = [*(envelope for envelope, _ in emails[1:]), None]
+        for (envelope, octets), following in zip(emails, followers, strict=True):
+            verdict = mailer.offer(envelope) or mailer.transmit(octets, following)
+            assert verdict.outcome is Outcome.ACCEPTED, verdict
 
     return send
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.commands.application import INI, ready_application
 from app.database.owner import adopt_for, site_of
-from app.mail.outbox import moves as outbox
+from app.mail.outbox import endings
 from app.operations.readiness import require_migrated_database
 
 BATCH = 500
@@ -40,6 +40,6 @@ def adopt(ini: Path, keep_queued: bool) -> None:
 def _cancel_all(registry: Registry, session: Session, reason: str) -> int:
     keep = [kind.name for kind in registry.email_kinds if not kind.carries_secret]
     total = 0
-    while cancelled := outbox.cancel_all(session, reason, keep=keep, limit=BATCH):
+    while cancelled := endings.cancel_all(session, reason, keep=keep, limit=BATCH):
         total += cancelled
     return total

@@ -13,7 +13,7 @@ from app.commands.application import INI, ready_application
 from app.commands.email_lines import detail_lines, rest_line, table_lines
 from app.mail import Kind, addresses
 from app.mail.delivery import relay
-from app.mail.delivery.retention import Housekeeping
+from app.mail.delivery.retention import Retention
 from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
@@ -124,8 +124,8 @@ def purge(ini: Path) -> None:
     """Erase the bodies of emails older than email.retention_days. Unfinished emails keep theirs."""
     with ready_application(ini) as registry:
         settings = registry.pillarbox.email
-        keeping = Housekeeping(registry.database, settings, registry.email_kinds, registry.clock)
-        erased = keeping.purge()
+        retention = Retention(registry.database, settings, registry.email_kinds, registry.clock)
+        erased = retention.purge()
     bodies = "The bodies of 1 email" if erased == 1 else f"The bodies of {erased} emails"
     click.echo(f"{bodies} older than {settings.retention_days} days were erased.")
 

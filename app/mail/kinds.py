@@ -1,6 +1,4 @@
-"""Which emails exist. Every kind declares here what it needs, what it looks like and how it is
-treated on its way.
-"""
+"""Kinds of email: what each one declares about its content and its delivery, and their registry."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from typing import Any
 
 
 class Priority(IntEnum):
-    """Which due email goes first: the lower number."""
+    """Of the due emails, those with the lowest number go first."""
 
     SECURITY = 10
     ACCOUNT = 20
@@ -18,17 +16,17 @@ class Priority(IntEnum):
 
 
 class InDoubt(StrEnum):
-    """What happens to an email of which nobody knows whether the relay took it."""
+    """What happens to an email in doubt: its body went out, and no reply came."""
 
     RESEND = "resend"
-    """Send it again with the same Message-ID: two copies harm less than none."""
+    """Send it again with the same Message-ID, because two copies do less harm than none."""
     HOLD = "hold"
-    """Wait for a person to decide."""
+    """Keep it until a person decides."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most ``count`` emails of a kind to one recipient within ``period``; what is over becomes
+    """At most ``count`` emails of a kind to one recipient within ``period``. Any more become
     ``throttled``.
     """
 
@@ -37,16 +35,16 @@ class RateLimit:
 
 
 REQUIRED_SAMPLES = ("short", "long")
-"""What every kind shows itself with, so that no email exists without previews and tests."""
+"""The samples that every kind must have, so that every email has previews and tests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of email.
 
-    ``name`` is also its template: ``email/<name>.jinja2``. ``samples`` are contexts for previews
-    and tests, by name: at least ``short`` and ``long``, and where people's words appear ``scripts``
-    (other scripts) and ``hostile``.
+    ``name`` also names its template, ``email/<name>.jinja2``. ``samples`` maps names to contexts
+    for previews and tests: always ``short`` and ``long``, and where the email shows text that
+    people typed, ``scripts`` (other scripts) and ``hostile`` too.
     """
 
     name: str
@@ -57,15 +55,13 @@ class Kind:
     limit: RateLimit
     in_doubt: InDoubt = InDoubt.RESEND
     carries_secret: bool = False
-    """The body holds a link that opens an account; it is erased as soon as it is not needed any
-    more.
-    """
+    """The body holds a link that opens an account. It is erased once it is no longer needed."""
     supersedes: bool = False
-    """A newer email of this kind about the same thing makes a queued older one pointless."""
+    """A newer email of this kind with the same ``about`` ends the older ones in the queue."""
     confirms_address: bool = False
-    """Goes to an address nobody has confirmed yet, so it carries no text that a stranger typed."""
+    """It goes to an unconfirmed address, so it holds no text that a stranger typed."""
     reports_purchase: bool = False
-    """Tells of a purchase, so it carries the order as schema.org describes one."""
+    """It reports a purchase, so it holds the order as schema.org describes one."""
 
     def __post_init__(self) -> None:
         for name, sample in self.samples.items():
@@ -82,19 +78,19 @@ class Kinds:
         self._by_name: dict[str, Kind] = {}
 
     def add(self, kind: Kind) -> None:
-        """Register ``kind``; raises ``ValueError`` when its name is taken by another one, or when
-        it lacks the samples that previews and tests show it with.
+        """Register ``kind``. Raises ``ValueError`` when another kind has its name, or when a
+        required sample is missing.
         """
-        lacking = [name for name in REQUIRED_SAMPLES if name not in kind.samples]
-        if lacking:
+        missing = [name for name in REQUIRED_SAMPLES if name not in kind.samples]
+        if missing:
             raise ValueError(
-                f"the email kind {kind.name!r} needs a sample named {' and '.join(lacking)}"
+                f"the email kind {kind.name!r} needs a sample named {' and '.join(missing)}"
             )
         if self._by_name.setdefault(kind.name, kind) is not kind:
             raise ValueError(f"an email kind named {kind.name!r} exists already")
 
     def get(self, name: str) -> Kind | None:
-        """The kind of that name, or None, as for a row whose kind the application no longer has."""
+        """The kind of that name. None when the application no longer has it."""
         return self._by_name.get(name)
 
     def __iter__(self) -> Iterator[Kind]:

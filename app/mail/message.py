@@ -1,6 +1,4 @@
-"""What composing gives and sending takes: a message to one person, complete and not yet on its
-way.
-"""
+"""A message: what composing returns and ``send_message`` takes. It goes to one person."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +7,7 @@ from app.mail.kinds import Kind
 
 
 class BodyFormat(StrEnum):
-    """Which bodies a recipient wants."""
+    """Which bodies a recipient wants: HTML, plain text or both."""
 
     BOTH = "both"
     HTML = "html"
@@ -18,8 +16,8 @@ class BodyFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom a message is for, and how that person reads: the stored address, never one typed into a
-    form.
+    """The person whom a message goes to, with the language and the bodies that this person wants.
+    ``address`` comes from the database, never from a form.
     """
 
     address: str
@@ -30,7 +28,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that travels with a message."""
+    """A file attached to a message."""
 
     filename: str
     content_type: str
@@ -39,8 +37,8 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One composed email. ``problem`` stands in place of the bodies when the kind could not be
-    rendered.
+    """A composed message. When its template could not be rendered, the bodies are None and
+    ``problem`` says why.
     """
 
     kind: Kind

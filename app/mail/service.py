@@ -1,4 +1,4 @@
-"""EmailService: the one door through which a message becomes an email on its way."""
+"""EmailService: the only way into the outbox. ``send_message`` makes an email from a message."""
 
 import logging
 from collections.abc import Callable
@@ -15,9 +15,15 @@ from app.i18n import formats
 from app.mail import addresses
 from app.mail.kinds import Kind
 from app.mail.message import Message
-from app.mail.outbox import log_after_commit as logbook
-from app.mail.outbox import moves as outbox
-from app.mail.outbox.tables import EmailAttachment, OutboxEmail, State, SuppressedAddress
+from app.mail.outbox import endings
+from app.mail.outbox.log_after_commit import log_after_commit
+from app.mail.outbox.tables import (
+    EmailAttachment,
+    OutboxEmail,
+    State,
+    SuppressedAddress,
+    new_message_id,
+)
 from app.mail.outbox.wakeup import Wakeup
 from app.settings.declarations import Email, Site
 
@@ -25,16 +31,16 @@ log = logging.getLogger(__name__)
 
 
 class KeyTaken(ValueError):
-    """The same business key was used for another kind of email or another recipient."""
+    """The idempotency key belongs to an email of another kind or to another recipient."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmailService:
-    """Sends messages by writing them to the outbox in the caller's own transaction. It never speaks
-    to a relay.
+    """Sends messages: it writes them to the outbox in the caller's transaction. A worker talks to
+    the relay later.
 
-    ``settings`` are the SMTP settings and the debug flag that ``main()`` read from the .ini file;
-    ``session`` is the caller's; ``clock`` gives the time in UTC.
+    ``settings`` are the SMTP settings and the debug flag that ``main()`` read from the .ini file,
+    ``session`` is the caller's, and ``clock`` returns the time in UTC.
     """
 
     settings: Email
@@ -45,13 +51,15 @@ class EmailService:
     request_id: str = ""
 
     def send_message(self, message: Message, *, key: str) -> OutboxEmail:
-        """Write ``message`` to the outbox; it goes out if and only if the session's transaction
+        """Write ``message`` to the outbox. It goes out if and only if the session's transaction
         commits.
 
-        ``key`` says what was done, such as ``password_reset:7``. A second call with the same key
-        returns the first row and writes nothing. Raises ``KeyTaken`` when the key belongs to
-        another kind or recipient. What is not to go out gets a row too, with its state and reason:
-        the caller need not know, and its response is the same.
+        ``key`` is the idempotency key: it says what was done, such as ``password_reset:7``. A
+        second call with the same key writes nothing and returns the first email. Raises
+        ``KeyTaken`` when the key belongs to another kind or recipient.
+
+        A message that may not go out is written too, with its state and reason. The caller does not
+        look at them, so its response is the same in every case.
         """
         now = self.clock()
         row = self._insert(message, key, now)
@@ -70,28 +78,28 @@ class EmailService:
             )
             self.session.flush()
         if message.kind.supersedes and row.state in (State.QUEUED, State.CAPTURED):
-            outbox.supersede(self.session, row, erase=message.kind.carries_secret)
+            endings.supersede(self.session, row, erase=message.kind.carries_secret)
         if row.state == State.QUEUED:
             self.wakeup.after_commit(self.session)
-        logbook.after_commit(self.session, log, "email %d (%s) is %s", row.id, row.kind, row.state)
+        values = row.id, row.kind, row.state
+        log_after_commit(self.session, log, "email written: email=%d kind=%s state=%s", *values)
         return row
 
     def _insert(self, message: Message, key: str, now: datetime) -> OutboxEmail | None:
-        kind = message.kind
-        state, reason, sender = self._verdict(message, now)
-        # Bodies that will never be sent are not even stored when they carry a secret or cannot be
-        # written as a message; captured ones are, for the mailbox.
+        kind, sender = message.kind, self.settings.sender
+        state, reason = self._first_state(message, now)
+        # A body that will never be sent is not stored when it carries a secret or cannot be written
+        # as a message. A captured body is stored, because the mailbox in the browser shows it.
         stored = state in (State.QUEUED, State.CAPTURED) or not (
             kind.carries_secret or state == State.FAILED
         )
-        domain = self.settings.sender.address.rpartition("@")[2]
         values: dict[str, Any] = {
             "key": key,
             "kind": kind.name,
             "about": message.about,
             "priority": int(kind.priority),
             "locale": message.to.locale,
-            "sender": sender,
+            "sender": addresses.mailbox(sender.name, sender.address),
             "envelope_sender": self.settings.return_path,
             "recipient_name": _storable(message.to.name),
             "recipient": _storable(message.to.address),
@@ -99,7 +107,7 @@ class EmailService:
             "subject": _storable(message.subject),
             "html_body": message.html if stored else None,
             "text_body": message.text if stored else None,
-            "message_id": outbox.new_message_id(domain),
+            "message_id": new_message_id(sender.address.rpartition("@")[2]),
             "state": state,
             "reason": reason,
             "next_attempt_at": now if state == State.QUEUED else None,
@@ -123,35 +131,30 @@ class EmailService:
             )
         return row
 
-    def _verdict(self, message: Message, now: datetime) -> tuple[State, str | None, str]:
-        """What becomes of the message, why, and its From header."""
-        sender = self.settings.sender
-        from_header = addresses.mailbox(sender.name, sender.address)
+    def _first_state(self, message: Message, now: datetime) -> tuple[State, str | None]:
+        """The state of the new email, and the reason for it."""
         problem = message.problem or _problem_of(message)
         if problem is not None:
-            log.error("email kind %s cannot be sent: %s", message.kind.name, problem)
-            return State.FAILED, problem, from_header
+            log.error("message cannot be sent: kind=%s problem=%s", message.kind.name, problem)
+            return State.FAILED, problem
         if self._is_over_limit(message.kind, message.to.address, now):
             limit = message.kind.limit
-            return (
-                State.THROTTLED,
-                f"over the limit of {limit.count} in {formats.duration(limit.period, 'en')}",
-                from_header,
-            )
+            period = formats.duration(limit.period, "en")
+            return State.THROTTLED, f"over the limit of {limit.count} in {period}"
         suppressed = self.session.get(SuppressedAddress, addresses.key_of(message.to.address))
         if suppressed is not None:
-            return State.SUPPRESSED, suppressed.reason, from_header
+            return State.SUPPRESSED, suppressed.reason
         if self.settings.debug and not addresses.matches(
             message.to.address, self.settings.debug_recipients
         ):
-            return State.CAPTURED, "email.debug is on", from_header
-        return State.QUEUED, None, from_header
+            return State.CAPTURED, "email.debug is on"
+        return State.QUEUED, None
 
     def _is_over_limit(self, kind: Kind, address: str, now: datetime) -> bool:
-        """Counted over what was written for this recipient, whatever became of it, but for what the
-        limit itself held back.
+        """Whether the recipient has had as many emails of this kind as its limit allows. Every
+        written email counts, whatever its state, except ``throttled`` ones.
         """
-        self._await_turn(f"{kind.name} {addresses.key_of(address)}")
+        self._lock_count(f"{kind.name} {addresses.key_of(address)}")
         written = self.session.scalar(
             select(func.count())
             .select_from(OutboxEmail)
@@ -164,9 +167,9 @@ class EmailService:
         )
         return (written or 0) >= kind.limit.count
 
-    def _await_turn(self, subject: str) -> None:
-        """Let who writes about the same thing at the same time commit first, or none of the two
-        would count the other. SQLite has one writer anyway.
+    def _lock_count(self, subject: str) -> None:
+        """Make transactions that count the same emails wait for each other, because neither sees
+        what the other has not committed. SQLite has only one writer at a time.
         """
         if self.session.get_bind().dialect.name == "postgresql":
             number = int.from_bytes(
@@ -176,17 +179,17 @@ class EmailService:
 
 
 _LIMITS = 1
-"""The first number of this module's advisory locks. Workers' locks have one number only, so they
-are others.
+"""The first key of this module's advisory locks. PostgreSQL keeps locks with two keys apart from
+the workers' locks, which have one.
 """
 LARGEST = 10_000_000
-"""Octets of bodies and attachments together. Most relays take no more than about this, and nothing
-that one act sends to one person comes near it.
+"""The most octets that bodies and attachments may have together. Most relays refuse larger emails,
+and an email about one act to one person stays far below.
 """
 
 
 def _problem_of(message: Message) -> str | None:
-    """Why the message cannot be written as an email, in words that name no address."""
+    """Why the message cannot be sent, without any address, or None when it can."""
     try:
         addresses.mailbox(message.to.name, message.to.address)
         addresses.check_text(message.subject, "the subject")
@@ -214,7 +217,7 @@ def _size(body: str) -> int:
 
 
 def _storable(value: str) -> str:
-    """``value`` as both databases can hold it: PostgreSQL takes no NUL, and neither takes a lone
+    """``value`` with a replacement for what a database refuses: PostgreSQL NUL, both a lone
     surrogate.
     """
     return value.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""The email that an operator sends to see whether email works."""
+"""The test email, which an operator sends to see whether email works."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from app.mail.kinds import InDoubt, Kind, Priority, RateLimit
 
 @dataclass(frozen=True, slots=True)
 class DeliveryTest:
-    """When somebody asked for the test."""
+    """The context of the test email."""
 
     asked_at: datetime
 
@@ -21,7 +21,7 @@ TEST_MESSAGE = Kind(
         "long": DeliveryTest(datetime(2026, 11, 22, 23, 59, tzinfo=UTC)),
     },
     time_to_live=timedelta(hours=1),
-    # Somebody waits for it, and there are few of them.
+    # A person waits for it, and few are sent, so it may go before other emails.
     priority=Priority.SECURITY,
     limit=RateLimit(30, timedelta(hours=1)),
     in_doubt=InDoubt.HOLD,

@@ -1,8 +1,8 @@
-"""For the tests of an application that sends emails: what its outbox holds.
+"""A pytest plugin for an application that sends emails: its tests read the outbox.
 
-Put ``pytest_plugins = ["app.mail.testing"]`` into the application's ``conftest.py`` and give it a
-fixture ``app``, the configured WSGI application with ``email.debug = true``. A test then asks for
-``mailbox``.
+Put ``pytest_plugins = ["app.mail.testing"]`` into the application's ``conftest.py``, and define the
+fixture ``app`` there: the configured WSGI application with ``email.debug = true``. Tests then use
+the fixture ``mailbox``.
 """
 
 import re
@@ -16,13 +16,13 @@ from app.mail.outbox.tables import OutboxEmail
 
 
 class Mailbox:
-    """What the outbox holds, as a person who reads all mail would see it."""
+    """Reads the emails in the outbox, whatever their state."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def all(self, *, to: str | None = None, kind: str | None = None) -> list[OutboxEmail]:
-        """The emails, oldest first, of one recipient or kind where they are given."""
+        """The emails, the oldest first. ``to`` and ``kind`` select a recipient and a kind."""
         query = select(OutboxEmail).order_by(OutboxEmail.id)
         if to is not None:
             query = query.where(OutboxEmail.recipient == to)
@@ -32,7 +32,7 @@ class Mailbox:
             return list(session.scalars(query))
 
     def latest(self, *, to: str | None = None, kind: str | None = None) -> OutboxEmail:
-        """The newest of them; an ``AssertionError`` when there is none."""
+        """The newest email. Raises ``AssertionError`` when there is none."""
         emails = self.all(to=to, kind=kind)
         if not emails:
             raise AssertionError(f"no email of kind {kind} to {to}")
@@ -40,7 +40,9 @@ class Mailbox:
 
     @staticmethod
     def link(email: OutboxEmail, path: str = "/") -> str:
-        """The first link of an email's text whose path begins with ``path``, without its host."""
+        """The first link in the email's plain text whose path begins with ``path``, without scheme
+        and host. Raises ``AssertionError`` when there is none.
+        """
         match = re.search(rf"https?://[^/\s]+({re.escape(path)}[^\s>]*)", email.text_body or "")
         if match is None:
             raise AssertionError(f"email {email.id} has no link to {path}")
@@ -49,5 +51,5 @@ class Mailbox:
 
 @pytest.fixture
 def mailbox(app: Router) -> Mailbox:
-    """Every email that the application has written."""
+    """The emails that the application has written."""
     return Mailbox(app.registry.database)

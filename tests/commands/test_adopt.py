@@ -18,7 +18,7 @@ from app.database.engine import Database
 from app.database.owner import Owner, site_of
 from app.mail import InDoubt
 from app.mail.delivery.worker import Delivery
-from app.mail.outbox.moves import claim
+from app.mail.outbox.claims import claim
 from app.mail.outbox.tables import UNDER_WAY, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
 from app.operations import server

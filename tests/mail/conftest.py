@@ -1,4 +1,4 @@
-"""What tests of the email service share: an outbox that queues, and rows in any state."""
+"""Shared by tests of the email service: an outbox without a worker, and rows in any state."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,13 +18,13 @@ RECEIPT = Attachment("receipt.pdf", "application/pdf", b"%PDF-1.7")
 def sending(
     make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
 ) -> Outbox:
-    """The outbox of an application that would send, with nobody who delivers."""
+    """The outbox of an application with ``email.debug = false`` and no worker."""
     values = {"email.debug": "false", "email.smtp_server": "127.0.0.1", "email.smtp_port": "1"}
     return Outbox(make_app(settings_values | values | {"email.smtp_security": "none"}).registry)
 
 
 def put(outbox: Outbox, email: OutboxEmail, state: State, **values: Any) -> OutboxEmail:
-    """The email's row, moved into a state by force."""
+    """The email's row after it was set to a state without any of the outbox's rules."""
     with outbox.registry.database.transaction(write=True) as session:
         session.execute(
             update(OutboxEmail)

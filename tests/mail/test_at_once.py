@@ -1,6 +1,4 @@
-"""Requests at the same time: a limit counts them all, and the newest of them is the one to go
-out.
-"""
+"""Requests at the same time: a limit counts all of them, and only the newest email goes out."""
 
 import threading
 from collections import Counter
@@ -16,7 +14,7 @@ TOGETHER = 8
 
 
 def at_once(act: Callable[[int], None]) -> None:
-    """Do it in threads that begin together."""
+    """Run the function in threads that start together."""
     start = threading.Barrier(TOGETHER)
     failures: list[BaseException] = []
 

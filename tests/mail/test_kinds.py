@@ -1,4 +1,4 @@
-"""Kinds show themselves by samples, and their templates are compiled once or seen anew."""
+"""Kinds need samples, and their templates are compiled once or reloaded after a change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def test_development_sees_a_template_that_changes(tmp_path: Path) -> None:
     composer = Composer(SITE, BRAND, FileSystemLoader(tmp_path), reload=True)
     subjects = []
     for subject in ("Before the change", "After the change"):
-        # The same name is written anew: a change within one tick of the file's clock counts too.
+        # The file is written again at once: a change within the same tick of its clock counts too.
         path = email / "note.jinja2"
         path.unlink(missing_ok=True)
         path.write_text(template(subject), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What becomes of a message when it is sent: queued, or never to go out and why."""
+"""``send_message``: the first state of an email, and the reason when it may not go out."""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ from pyramid.router import Router
 from app.mail import Attachment, KeyTaken, RateLimit, Recipient
 from app.mail.composing.composer import Composer
 from app.mail.delivery.worker import Delivery
-from app.mail.outbox.moves import Attempt, begin_sending, claim, deferred, postponed, settle
+from app.mail.outbox.claims import claim
+from app.mail.outbox.outcomes import Attempt, begin_sending, deferred, postponed, settle
 from app.mail.outbox.tables import SuppressedAddress
 from app.mail.service import LARGEST
 from app.mail.testing import Mailbox
@@ -25,7 +26,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def worker(sending: Outbox) -> Iterator[Delivery]:
-    """A worker whose relay must never be asked."""
+    """A worker whose test fails if it contacts a relay."""
 
     def no_relay() -> None:
         raise AssertionError("the relay was asked")

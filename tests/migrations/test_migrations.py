@@ -48,7 +48,7 @@ def test_migrations_at_once_wait_for_each_other(migrated: Database) -> None:
     url = migrated.engine.url.render_as_string(hide_password=False)
     program = (
         "import alembic.command, app.accounts.models, app.shop.models;"
-        " from app.database import Database; from app.migrations import migrate;"
+        " from app.database.engine import Database; from app.migrations import migrate;"
         f" database = Database({url!r}); print('ready', flush=True); input();"
         " migrate(database.engine); database.dispose()"
     )

@@ -1,3 +1,3 @@
-"""Delivery: a worker takes due emails from the outbox, hands them to the relay and records the
-outcome. How SMTP is spoken stands in `smtp`, how a row changes in `outbox`.
+"""Delivery: a worker claims due emails from the outbox, hands them to the relay and settles its
+verdicts. `smtp` speaks to the relay, and `outbox` changes the rows.
 """

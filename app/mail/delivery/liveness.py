@@ -1,12 +1,12 @@
-"""How workers know that another one is dead: each holds a lock that the operating system or
-PostgreSQL drops with it.
+"""Liveness: how workers see that another worker is dead.
 
-A worker's name says which lock is its own, so whoever gets that lock knows that its holder is gone.
-A worker that cannot hold a lock has a name without one, and only its leases tell.
+Each worker holds a lock, and the operating system or PostgreSQL frees it when the worker dies. The
+worker's name holds the lock's number, so a worker that gets the lock knows that its holder is dead.
+A worker that cannot hold a lock has a name that says so. When it dies, only its leases end.
 
-A lock can outlive its connection: it may take PostgreSQL hours to see that a line was cut. Then the
-worker goes on under a new name, with a new lock. Under the old one nothing goes out any more, and
-its leases end by themselves.
+A lock can outlive its connection, because PostgreSQL may need hours to notice a cut network line.
+The worker then continues under a new name with a new lock. Nothing goes out under the old name any
+more, and the leases under it end in time.
 """
 
 import fcntl
@@ -30,15 +30,13 @@ from app.mail.outbox.wakeup import CHANNEL
 log = logging.getLogger(__name__)
 
 LOCKED = "lock-"
-"""What the names of workers begin with whose death can be seen; the number behind it names the
-lock.
-"""
+"""The names of workers that hold a lock begin so. The lock's number follows."""
 LEASED = "lease-"
-"""What the names of workers begin with of which only their leases tell."""
+"""The names of workers without a lock begin so."""
 
 GRACE_SECONDS = 2.0
-"""How long a worker that lost its connection waits for its lock. PostgreSQL frees it as soon as its
-own end of the connection is told.
+"""How long a worker that lost its connection waits to get its lock again. PostgreSQL frees the lock
+when it learns that the connection has ended.
 """
 
 
@@ -46,42 +44,44 @@ class Liveness(Protocol):
     """A worker's proof of life."""
 
     worker: str
-    """The worker's name now."""
+    """The worker's present name. It can change."""
 
     def is_held(self, worker: str) -> bool:
-        """Whether the proof for that name stands; without it no final dot may go out under it."""
+        """Whether this worker still holds the proof under that name. Without it the worker must not
+        send a final dot for an email claimed under the name.
+        """
 
     def watch(self, seconds: float, stopping: threading.Event) -> bool:
-        """Wait up to ``seconds`` for a call from another process. True when there was one. Takes
-        the lock again when it was lost, or another one under a new name.
+        """Wait up to ``seconds`` for a wake-up from another process. Returns whether one came. A
+        lost lock is taken again, or another one under a new name.
         """
 
     def is_dead(self, session: Session, worker: str) -> bool:
-        """Whether ``worker`` is certainly dead."""
+        """Whether ``worker`` is certainly dead. False when it is not certain."""
 
     def close(self) -> None:
         """Give the lock back."""
 
 
 def liveness_for(engine: Engine) -> Liveness:
-    """The way of this database: a lock file beside SQLite's, an advisory lock on a PostgreSQL
-    connection of its own.
+    """Make a worker's proof of life: a lock file beside an SQLite database, or an advisory lock on
+    a separate PostgreSQL connection.
     """
     if engine.dialect.name == "sqlite":
-        # By whichever path a worker opens the file, its lock is in one place.
+        # Workers may open the file by different paths, and must find each other's locks.
         return FileLock(Path(str(engine.url.database)).resolve())
     return AdvisoryLock(engine)
 
 
 class FileLock:
-    """A locked file in ``<database>-workers/``. The lock ends with the process, however it ends."""
+    """A locked file in ``<database>-workers/``. The lock ends with the process, also by kill -9."""
 
     def __init__(self, database: Path) -> None:
         self._folder = database.with_name(database.name + "-workers")
         self._folder.mkdir(exist_ok=True)
         number = _random_number()
         self.worker = f"{LOCKED}{number}"
-        # Locked before it has its name: nobody must find it free.
+        # The file gets its name once it is locked, so that no other worker can find it free.
         nameless = self._folder / f".{number}"
         self._file: IO[bytes] = nameless.open("wb")
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,8 +94,8 @@ class FileLock:
         return worker == self.worker and not self._file.closed
 
     def watch(self, seconds: float, stopping: threading.Event) -> bool:
-        # SQLite has no NOTIFY. Within the process Wakeup calls; what other processes write is found
-        # by polling.
+        # SQLite has no NOTIFY. ``Wakeup`` wakes the threads of this process, and they poll for the
+        # emails that other processes write.
         stopping.wait(seconds)
         return False
 
@@ -110,7 +110,7 @@ class FileLock:
 
 
 def _is_free(path: Path) -> bool:
-    """Whether nobody holds that lock file. Then it goes."""
+    """Whether no worker holds that lock file. A free file is deleted."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,13 +118,13 @@ def _is_free(path: Path) -> bool:
     except FileNotFoundError:
         return True
     except OSError:
-        # Held, or not ours to look at: then the leases tell.
+        # Another worker holds it, or this process may not open it. Then only leases tell.
         return False
     return True
 
 
 class AdvisoryLock:
-    """An advisory lock on one dedicated connection outside the pool, which also listens for
+    """An advisory lock on a separate connection outside the pool. The connection also listens for
     PostgreSQL's notifications.
     """
 
@@ -146,20 +146,30 @@ class AdvisoryLock:
             if connection is not None:
                 return self._listen(connection, seconds)
         except psycopg.OperationalError as error:
-            log.warning("the worker's own database connection was lost: %s", describe(error))
+            log.warning(
+                "worker lost its own database connection: worker=%s error=%s",
+                self.worker,
+                describe(error),
+            )
             self._drop()
         try:
-            # Without a pause: until then nothing goes out, and others take this worker for dead.
+            # There is no pause before this, because until then the worker sends nothing and other
+            # workers take it for dead.
             self._open()
         except psycopg.OperationalError as error:
-            log.debug("the worker cannot connect to the database: %s", describe(error))
+            log.debug(
+                "worker cannot connect to the database: worker=%s error=%s",
+                self.worker,
+                describe(error),
+            )
         stopping.wait(seconds)
         return False
 
     def is_dead(self, session: Session, worker: str) -> bool:
         if worker == self.worker or not worker.startswith(LOCKED):
             return False
-        # Kept to the end of the transaction, so that who comes back meanwhile waits for it.
+        # The transaction keeps the lock to its end. So if the worker reconnects meanwhile, it waits
+        # until its emails are released.
         taken = session.connection().exec_driver_sql(_TAKE_IF_FREE, _lock_of(worker))
         return bool(taken.scalar())
 
@@ -167,14 +177,14 @@ class AdvisoryLock:
         self._drop()
 
     def _open(self) -> None:
-        # Behind a pooler a prepared statement stays with a stranger's connection.
+        # Behind a pooler, a prepared statement would stay on another client's connection.
         connection = psycopg.connect(**self._arguments, autocommit=True, prepare_threshold=None)
         with _closed_on_error(connection):
             if self.worker.startswith(LOCKED) and not _lock(connection, self.worker):
                 old, new = self.worker, f"{LOCKED}{_random_number()}"
                 _lock(connection, new)
                 self.worker = new
-                log.warning("worker %s does not get its lock back and goes on as %s", old, new)
+                log.warning("worker did not get its lock back: worker=%s new_name=%s", old, new)
             connection.execute(f"LISTEN {CHANNEL}")
         self._connection = connection
 
@@ -182,15 +192,16 @@ class AdvisoryLock:
         if self.worker.startswith(LOCKED):
             [(has_lock,)] = connection.execute(_HAS_LOCK, _lock_of(self.worker)).fetchall()
             if not has_lock:
-                self._do_without_lock()
+                self._continue_without_lock()
         return any(True for _ in connection.notifies(timeout=seconds, stop_after=1))
 
-    def _do_without_lock(self) -> None:
-        """A pooler gives every transaction another backend, so the lock stayed on a stranger's."""
+    def _continue_without_lock(self) -> None:
+        """Take a name without a lock. A pooler gives each transaction another backend of
+        PostgreSQL, so the lock is now on a backend that serves other clients.
+        """
         self.worker = LEASED + self.worker.removeprefix(LOCKED)
         log.warning(
-            "a pooler stands before PostgreSQL: worker %s relies on leases and the poll only",
-            self.worker,
+            "pooler before PostgreSQL, worker relies on leases and polling: worker=%s", self.worker
         )
 
     def _drop(self) -> None:
@@ -199,25 +210,26 @@ class AdvisoryLock:
             connection.close()
 
 
-# Of whichever database: the numbers are random.
+# The search covers all databases of the server, because the locks' numbers are random.
 _HOLDERS = """
     SELECT FROM pg_locks
     WHERE locktype = 'advisory' AND granted AND objsubid = 1
         AND (classid::bigint << 32) | objid::bigint = %(lock)s
 """
 _HAS_LOCK = f"SELECT EXISTS ({_HOLDERS} AND pid = pg_backend_pid())"
-# A backend is given a lock that it has itself, and behind a pooler that may be another worker's.
+# PostgreSQL grants a backend a lock that the backend already holds, and behind a pooler that can be
+# another worker's lock. So the query looks for any holder first.
 _TAKE_IF_FREE = f"""
     SELECT CASE WHEN EXISTS ({_HOLDERS}) THEN false ELSE pg_try_advisory_xact_lock(%(lock)s) END
 """
 
 
 def _lock(connection: "psycopg.Connection[Any]", worker: str) -> bool:
-    """Take that worker's lock; False when it is not to be had within ``GRACE_SECONDS``."""
+    """Take that worker's lock. False when it stays taken for ``GRACE_SECONDS``."""
     milliseconds = str(round(GRACE_SECONDS * 1000))
     try:
-        # Waiting in PostgreSQL's own queue, one gets it before those who only look whether it is
-        # free.
+        # PostgreSQL gives a freed lock to the first in its queue, so the waiting worker gets it
+        # before workers that only test whether it is free.
         with connection.transaction():
             connection.execute("SELECT set_config('lock_timeout', %s, true)", (milliseconds,))
             connection.execute("SELECT pg_advisory_lock(%(lock)s)", _lock_of(worker))
@@ -244,5 +256,5 @@ def _connection_arguments(engine: Engine) -> dict[str, Any]:
 
 
 def _random_number() -> int:
-    """63 bits: what an advisory lock's key can hold, and more than two workers will ever share."""
+    """63 random bits: they fit an advisory lock's key, and two workers never draw the same."""
     return secrets.randbits(63)

@@ -1,11 +1,11 @@
-"""The relay as a whole: when it cannot be reached, verified or logged in to, or asks us to slow
-down, everybody rests.
+"""The relay's rest: no worker tries a relay that cannot be reached, verified or logged in to, or
+that asks us to slow down.
 
-One row per relay, shared through the database. While ``blocked_until`` lies ahead no worker tries;
-when it has passed, the one worker whose update comes first probes, and the others go on resting
-until the probe has spoken.
+The workers share one row for each relay. No worker tries the relay before ``blocked_until``. After
+that time one worker probes it, the first to update the row, and the others wait for its result.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,12 +15,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.database.base import Base, insert_for
 from app.settings.declarations import Email
 
+log = logging.getLogger(__name__)
+
 FIRST_REST = timedelta(seconds=1)
 LONGEST_REST = timedelta(seconds=60)
 PROBE = timedelta(seconds=60)
-"""How long one worker has the relay for itself to find out whether it is back: a connection's whole
-set-up and more.
-"""
+"""How long other workers wait for the one that probes the relay. A connection is set up in less."""
 
 
 class Relay(Base):
@@ -32,25 +32,35 @@ class Relay(Base):
     blocked_until: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(Text)
     failures: Mapped[int] = mapped_column(default=0)
-    """Failures in a row; each doubles the rest."""
+    """How many rests followed each other without a success between them. Each doubles the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Until when nobody tries the relay, and why."""
+    """Until when no worker tries the relay, and why."""
 
     until: datetime
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class RelayProblem:
+    """Why the relay has to rest. ``reason_for_log`` leaves out the relay's reply, because that may
+    hold an address.
+    """
+
+    reason: str
+    reason_for_log: str
+
+
 def name_of(settings: Email) -> str:
-    """The name of the settings' relay."""
+    """The name of the relay in the settings: ``host:port``."""
     return f"{settings.smtp_server}:{settings.smtp_port}"
 
 
 def may_try(session: Session, name: str, now: datetime) -> int | None:
-    """How many failures in a row the relay has behind it, when this worker may open a connection:
-    the relay is not blocked, or this worker is the one that probes. None when it may not.
+    """The relay's failures in a row, if this worker may connect: the relay does not rest, or this
+    worker is the one to probe it. None if it may not.
     """
     row = session.execute(
         select(Relay.blocked_until, Relay.failures).where(Relay.name == name)
@@ -68,11 +78,39 @@ def may_try(session: Session, name: str, now: datetime) -> int | None:
     return row.failures if probing.rowcount == 1 else None  # type: ignore[attr-defined]
 
 
-def block(connection: Connection, name: str, now: datetime, reason: str, seen: int) -> datetime:
-    """Give the relay a rest, each longer than the last up to a minute. Returns when it ends.
+def record_batch(
+    connection: Connection,
+    name: str,
+    now: datetime,
+    *,
+    seen: int,
+    reached: bool,
+    problem: RelayProblem | None,
+) -> str | None:
+    """Write into the relay's row how a batch ended: with a ``problem``, with the relay ``reached``,
+    or without an attempt to reach it. ``seen`` is what ``may_try`` returned.
 
-    ``seen`` is what ``may_try`` said: a worker that fails beside one that has already reported does
-    not double the rest once more.
+    Returns the reason why the batch's remaining emails wait, if the relay rests now.
+    """
+    if problem is None:
+        if not reached:
+            not_probed(connection, name, now, seen)
+        elif seen and unblock(connection, name, seen):
+            log.info("relay available again: relay=%s", name)
+        return None
+    until = block(connection, name, now, problem.reason, seen)
+    log.error(
+        "relay rests: relay=%s until=%s reason=%s", name, until.isoformat(), problem.reason_for_log
+    )
+    # The reason goes into the rows of other customers, so it must not hold an address either.
+    return f"waits for the relay: {problem.reason_for_log}"
+
+
+def block(connection: Connection, name: str, now: datetime, reason: str, seen: int) -> datetime:
+    """Make the relay rest, twice as long each time up to a minute. Returns when the rest ends.
+
+    ``seen`` is what ``may_try`` returned. When it is out of date, another worker has reported the
+    same failure and the rest stays as it is.
     """
     connection.execute(
         insert_for(connection, Relay).values(name=name, failures=0).on_conflict_do_nothing()
@@ -91,8 +129,9 @@ def block(connection: Connection, name: str, now: datetime, reason: str, seen: i
 
 
 def unblock(connection: Connection, name: str, seen: int) -> bool:
-    """The relay has answered. True when it had been blocked. ``seen`` is what ``may_try`` said: a
-    rest that began since stays.
+    """End the rest of a relay that replied. Returns whether it had one.
+
+    ``seen`` is what ``may_try`` returned. A rest that began after that stays.
     """
     freed = connection.execute(
         update(Relay)
@@ -107,7 +146,7 @@ def unblock(connection: Connection, name: str, seen: int) -> bool:
 
 
 def not_probed(connection: Connection, name: str, now: datetime, seen: int) -> None:
-    """The probe that ``may_try`` allowed did not take place: somebody else may, at once."""
+    """Let another worker probe at once, because this one did not make its probe."""
     connection.execute(
         update(Relay)
         .where(Relay.name == name, Relay.failures == seen, Relay.blocked_until > now)
@@ -116,12 +155,12 @@ def not_probed(connection: Connection, name: str, now: datetime, seen: int) -> N
 
 
 def is_blocked(session: Session, name: str, now: datetime) -> bool:
-    """Whether the relay is having a rest."""
+    """Whether the relay rests."""
     return rest(session, name, now) is not None
 
 
 def rest(session: Session, name: str, now: datetime) -> Rest | None:
-    """The rest that the relay is having, if it is."""
+    """The relay's present rest, or None."""
     row = session.execute(
         select(Relay.blocked_until, Relay.reason).where(
             Relay.name == name, Relay.blocked_until > now

@@ -1,6 +1,6 @@
-"""Housekeeping: what a worker sees to now and then, whether or not there is anything to deliver.
+"""Retention: periodic tasks of a worker that expire emails and erase old bodies.
 
-It ends what became too late while the relay rests, and erases what was kept long enough.
+They run even when there is nothing to deliver and while the relay rests.
 """
 
 import logging
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.database.engine import Database
 from app.mail.kinds import Kinds
-from app.mail.outbox import moves as outbox
+from app.mail.outbox import endings
 from app.settings.declarations import Email
 
 log = logging.getLogger(__name__)
@@ -21,21 +21,23 @@ log = logging.getLogger(__name__)
 EXPIRE_SECONDS = 60.0
 PURGE_SECONDS = 3600.0
 BATCH = 500
-"""How many emails one transaction changes, so that nobody waits long for it."""
+"""The most emails that one transaction changes, so that other writers do not wait long for it."""
 
 
 @dataclass(slots=True)
-class _Chore:
-    """Something done every so many seconds, batch by batch."""
+class _Task:
+    """A task that ``run`` does for one batch. ``change`` names what happened to its emails, and
+    ``due`` is a time of ``time.monotonic``.
+    """
 
-    name: str
+    change: str
     seconds: float
-    do: Callable[[Session, datetime], int]
+    run: Callable[[Session, datetime], int]
     due: float = 0.0
 
 
-class Housekeeping:
-    """The chores of one worker. Several workers may do them at once; each email is moved once."""
+class Retention:
+    """The tasks of one worker. Several workers may run them at once: each email changes once."""
 
     def __init__(
         self, database: Database, settings: Email, kinds: Kinds, clock: Callable[[], datetime]
@@ -44,38 +46,38 @@ class Housekeeping:
         self._settings = settings
         self._kinds = kinds
         self._clock = clock
-        self._chores = [
-            _Chore("expired", EXPIRE_SECONDS, self._expire),
-            _Chore("erased", PURGE_SECONDS, self._purge),
+        self._tasks = [
+            _Task("expired", EXPIRE_SECONDS, self._expire),
+            _Task("erased", PURGE_SECONDS, self._purge),
         ]
 
-    def do_what_is_due(self) -> None:
-        """One batch of each chore whose time has come. A full batch means that there is more, and
-        the next call goes on.
+    def run_due_tasks(self) -> None:
+        """Run one batch of each task that is due. A task stays due after a full batch, because
+        there may be more, so the next call continues it.
         """
-        for chore in self._chores:
-            if time.monotonic() >= chore.due:
-                changed = self._batch(chore.do)
+        for task in self._tasks:
+            if time.monotonic() >= task.due:
+                changed = self._batch(task.run)
                 if changed < BATCH:
-                    chore.due = time.monotonic() + chore.seconds
+                    task.due = time.monotonic() + task.seconds
                 if changed:
-                    log.info("%d emails were %s", changed, chore.name)
+                    log.info("emails %s: count=%d", task.change, changed)
 
     def purge(self) -> int:
-        """Erase everything that was kept long enough. Returns how many emails lost their bodies."""
+        """Erase all bodies older than ``email.retention_days``. Returns how many emails had one."""
         total = 0
         while erased := self._batch(self._purge):
             total += erased
         return total
 
-    def _batch(self, do: Callable[[Session, datetime], int]) -> int:
+    def _batch(self, run: Callable[[Session, datetime], int]) -> int:
         with self._database.transaction(write=True, asynchronous_commit=True) as session:
-            return do(session, self._clock())
+            return run(session, self._clock())
 
     def _expire(self, session: Session, now: datetime) -> int:
         keep = [kind.name for kind in self._kinds if not kind.carries_secret]
-        return outbox.expire(session, now, keep=keep, limit=BATCH)
+        return endings.expire(session, now, keep=keep, limit=BATCH)
 
     def _purge(self, session: Session, now: datetime) -> int:
         kept = timedelta(days=self._settings.retention_days)
-        return outbox.erase_old(session, now - kept, BATCH)
+        return endings.erase_old(session, now - kept, BATCH)

@@ -1,3 +1,3 @@
-"""The outbox: the tables, the states of an email, and every move between them. No SMTP happens
-here: `delivery` talks to the relay and calls these moves.
+"""The outbox: the tables, the states of an email, and every change of a state. It speaks no SMTP:
+`delivery` talks to the relay and calls the functions here.
 """

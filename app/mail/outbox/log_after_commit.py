@@ -1,7 +1,7 @@
-"""The log line about an email that was written, once its transaction has committed.
+"""A log line about a written email appears only once the email is committed.
 
-What is rolled back, with its savepoint or as a whole, was never there, and an email of that number
-that nobody finds would look lost.
+A transaction or savepoint that rolls back takes the email with it, so a line written at once would
+name an email that does not exist.
 """
 
 import logging
@@ -15,8 +15,8 @@ _LINES = "lines_after_commit"
 Line = tuple[SessionTransaction | None, logging.Logger, str, tuple[Any, ...]]
 
 
-def after_commit(session: Session, log: logging.Logger, line: str, *values: Any) -> None:
-    """Log ``line`` when what the session has written until now commits, and only then."""
+def log_after_commit(session: Session, log: logging.Logger, line: str, *values: Any) -> None:
+    """Log ``line`` at level INFO if and when the session's transaction commits."""
     if _LINES not in session.info:
         session.info[_LINES] = []
         event.listen(session, "after_commit", _committed)
@@ -29,7 +29,7 @@ def _committed(session: Session) -> None:
     lines: list[Line] = session.info[_LINES]
     savepoint = session.get_nested_transaction()
     if savepoint is not None:
-        # Whether these stay is decided by what the savepoint lies in.
+        # The enclosing transaction can still roll back, so the savepoint's lines now belong to it.
         session.info[_LINES] = [
             (savepoint.parent if within is savepoint else within, *rest) for within, *rest in lines
         ]

@@ -1,7 +1,24 @@
-"""The tables of the outbox: emails, their attachments, every attempt, and suppressed addresses. How
-an email moves from state to state stands in ``outbox``.
+"""The tables of the outbox: emails, their attachments, every attempt, and suppressed addresses.
+
+The states of an email::
+
+    queued ──body goes out──► sending ──2xx──► sent ──(report)──► bounced
+      ▲                          ├─ 4xx, or connection lost before the final dot ──► queued (later)
+      │                          ├─ 5xx ──► failed
+      │                          └─ connection or process lost after the final dot ──► unknown
+      ├── the kind's policy is "resend" ◄─────────────────────────────────────── unknown ("hold")
+      └── a person resends or releases it ◄── any state in NOT_ACCEPTED
+
+    never sent, each with a reason:
+    captured · suppressed · throttled · expired · superseded · cancelled
+
+When the 2xx for an email in doubt arrives after all, the email becomes ``sent``.
+
+``claims`` holds the way from ``queued`` to a worker, ``outcomes`` what an attempt changes,
+``endings`` the states in the last group, and ``decisions`` what a person may change.
 """
 
+import secrets
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -23,7 +40,7 @@ from app.mail import addresses
 
 
 class State(StrEnum):
-    """Where an email is. See the picture at the top of ``outbox``."""
+    """The state of an email. The picture at the top of this file shows how they follow."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -40,7 +57,7 @@ class State(StrEnum):
 
 
 UNDER_WAY = (State.QUEUED, State.SENDING, State.UNKNOWN)
-"""What may still go out, so that its bodies are needed."""
+"""The states of an email that may still go out, so its bodies are needed."""
 NOT_ACCEPTED = (
     State.FAILED,
     State.UNKNOWN,
@@ -51,7 +68,7 @@ NOT_ACCEPTED = (
     State.SUPERSEDED,
     State.CANCELLED,
 )
-"""Where an email rests that no relay has accepted, as far as anybody knows."""
+"""The states in which workers leave an email alone, and no relay has confirmed that it took it."""
 
 
 def _key_of_recipient(context: Any) -> str:
@@ -65,7 +82,7 @@ class OutboxEmail(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(200), unique=True)
-    """What was done, such as ``password_reset:7``: one key, one email."""
+    """The idempotency key, such as ``password_reset:7``. A second email with it is not written."""
     kind: Mapped[str] = mapped_column(String(64))
     about: Mapped[str] = mapped_column(String(200))
     priority: Mapped[int]
@@ -75,7 +92,7 @@ class OutboxEmail(Base):
     recipient_name: Mapped[str] = mapped_column(Text)
     recipient: Mapped[str] = mapped_column(Text)
     recipient_key: Mapped[str] = mapped_column(String(320), default=_key_of_recipient)
-    """The recipient as limits and suppression know it: whatever the case, one mailbox."""
+    """The recipient as limits and suppression compare it, regardless of case."""
     reply_to: Mapped[str] = mapped_column(String(320))
     subject: Mapped[str] = mapped_column(Text)
     html_body: Mapped[str | None] = mapped_column(Text)
@@ -84,7 +101,8 @@ class OutboxEmail(Base):
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(default=0)
-    """How often the relay refused or lost this very email; a relay that is down counts for nothing.
+    """How often the relay deferred this email or lost the connection during it. An unavailable
+    relay does not count.
     """
     next_attempt_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
@@ -99,8 +117,7 @@ class OutboxEmail(Base):
     )
 
     __table_args__ = (
-        # The two indexes below hold only what is under way, so that a million sent emails cost a
-        # claim nothing.
+        # The two indexes below leave out sent emails, so a million of them do not slow a claim.
         Index(
             "ix_outbox_email_due",
             "priority",
@@ -117,7 +134,7 @@ class OutboxEmail(Base):
         ),
         Index("ix_outbox_email_recipient", "recipient_key", "kind", "created_at"),
         Index("ix_outbox_email_about", "about", "kind"),
-        # Only what retention has not erased yet, so that old rows cost it nothing.
+        # Retention reads this index, which leaves out the emails that it has erased.
         Index(
             "ix_outbox_email_erasable",
             "created_at",
@@ -128,18 +145,24 @@ class OutboxEmail(Base):
 
     @property
     def has_body(self) -> bool:
-        """False once the bodies were erased, or when there never were any."""
+        """False when the bodies were erased or never stored."""
         return self.html_body is not None or self.text_body is not None
 
 
 IS_QUEUED = OutboxEmail.state == literal_column("'queued'")
-"""For a search. The word stands in the statement, since with a parameter PostgreSQL's prepared
-plans cannot use the index that holds only what is queued.
+"""The condition for searches. The state is a literal, because a prepared plan of PostgreSQL cannot
+match a parameter with the partial index on queued emails.
 """
+HAS_BODY = or_(OutboxEmail.html_body.is_not(None), OutboxEmail.text_body.is_not(None))
+
+
+def new_message_id(domain: str) -> str:
+    """A new unique Message-ID in angle brackets (RFC 5322 3.6.4)."""
+    return f"<{secrets.token_hex(16)}@{domain}>"
 
 
 class EmailAttachment(Base):
-    """A file that travels with an email."""
+    """A file attached to an email."""
 
     __tablename__ = "email_attachment"
 
@@ -154,7 +177,7 @@ class EmailAttachment(Base):
 
 
 class EmailAttempt(Base):
-    """One attempt to hand an email to the relay, in the relay's own words."""
+    """One attempt to hand an email to the relay, with the text of the relay's reply."""
 
     __tablename__ = "email_attempt"
 
@@ -172,11 +195,11 @@ class EmailAttempt(Base):
 
 
 class SuppressedAddress(Base):
-    """An address that no email goes to any more, and why."""
+    """An address to which nothing is sent, with the reason."""
 
     __tablename__ = "suppressed_address"
 
     address: Mapped[str] = mapped_column(String(320), primary_key=True)
-    """As ``addresses.key_of`` gives it."""
+    """In the form that ``addresses.key_of`` returns."""
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]

@@ -1,6 +1,4 @@
-"""The wake-up call from a commit to those who deliver, so that an email need not wait for the next
-poll.
-"""
+"""A commit that queues an email wakes the workers, so the email does not wait for the next poll."""
 
 import threading
 
@@ -8,12 +6,13 @@ from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 CHANNEL = "pillarbox_outbox"
-"""The name that PostgreSQL's NOTIFY and LISTEN use."""
+"""The channel of PostgreSQL's NOTIFY and LISTEN."""
 
 
 class Wakeup:
-    """Within the process a condition; between processes, on PostgreSQL, a NOTIFY that leaves with
-    the commit.
+    """Wakes the threads of this process, and on PostgreSQL the workers of other processes.
+
+    Threads wait on a condition. PostgreSQL sends a NOTIFY when the transaction commits.
     """
 
     def __init__(self) -> None:
@@ -22,25 +21,27 @@ class Wakeup:
 
     @property
     def calls(self) -> int:
-        """How many calls there were; hand it to ``wait`` so that none in between is missed."""
+        """How many calls there have been. Read it before looking for work and pass it to ``wait``:
+        a call in between then ends the wait at once.
+        """
         with self._condition:
             return self._calls
 
     def now(self) -> None:
-        """Wake everybody who waits."""
+        """Wake every waiting thread of this process."""
         with self._condition:
             self._calls += 1
             self._condition.notify_all()
 
     def wait(self, seen: int, seconds: float) -> None:
-        """Wait until there is a call after the ``seen``-th, or ``seconds`` have passed."""
+        """Wait until ``calls`` differs from ``seen``, at most ``seconds``."""
         with self._condition:
             self._condition.wait_for(lambda: self._calls != seen, timeout=seconds)
 
     def after_commit(self, session: Session) -> None:
-        """Wake those who deliver when the session's transaction commits, and only then."""
+        """Wake the workers if and when the session's transaction commits."""
         if session.get_bind().dialect.name == "postgresql":
-            # PostgreSQL folds equal notifications of one transaction into one.
+            # PostgreSQL sends equal notifications of one transaction only once.
             session.execute(select(func.pg_notify(CHANNEL, "")))
         if not session.info.get("wakes_delivery"):
             session.info["wakes_delivery"] = True

@@ -1,5 +1,5 @@
-"""Rows that got into the outbox and cannot go out: each fails alone, with a reason and no address
-in the log, and the others are sent.
+"""Rows that cannot be sent: each fails alone, with a reason and without an address in the log, and
+the others are sent.
 """
 
 import logging
@@ -12,8 +12,8 @@ from pyramid.router import Router
 from sqlalchemy import update
 
 from app.mail import InDoubt
-from app.mail.delivery import worker as delivery
-from app.mail.outbox.moves import claim
+from app.mail.delivery import batch
+from app.mail.outbox.claims import claim
 from app.mail.outbox.tables import OutboxEmail, State
 from tests.conftest import Clock, eventually
 from tests.support.certificates import Certificate
@@ -96,20 +96,20 @@ def test_a_serialiser_that_fails_fails_one_email_and_is_logged_with_its_tracebac
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     emails = [outbox.write(number) for number in (1, 2, 3)]
-    message_bytes = delivery.message_bytes
+    message_bytes = batch.message_bytes
 
     def fails_once(email: OutboxEmail) -> bytes:
         if email.id == emails[1].id:
             raise MemoryError("customer2@example.org")
         return message_bytes(email)
 
-    monkeypatch.setattr(delivery, "message_bytes", fails_once)
+    monkeypatch.setattr(batch, "message_bytes", fails_once)
     hire(app).run_once()
     rows = [outbox.row(email) for email in emails]
     assert [row.state for row in rows] == ["sent", "failed", "sent"]
     assert rows[1].reason == "cannot be written as a message: MemoryError"
     [record] = [record for record in caplog.records if record.exc_info]
-    assert f"email {emails[1].id} " in record.getMessage()
+    assert f"email={emails[1].id}" in record.getMessage()
 
 
 @pytest.mark.parametrize("policy", [InDoubt.RESEND, InDoubt.HOLD])

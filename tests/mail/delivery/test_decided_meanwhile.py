@@ -1,5 +1,5 @@
-"""What a person or a newer email decides about an email that a worker has leased and not begun: it
-does not go out, even where its envelope lies with the relay already.
+"""A person cancels an email that a worker has leased but not begun, or a newer email supersedes it.
+It does not go out, even when the relay already has its envelope.
 """
 
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from pyramid.router import Router
 
-from app.mail.outbox import decisions as interventions
+from app.mail.outbox import decisions
 from app.mail.outbox.tables import OutboxEmail, State
 from tests.support.certificates import Certificate
 from tests.support.scripted_smtp import At, ScriptedSMTP
@@ -20,7 +20,7 @@ Decide = Callable[[Outbox, OutboxEmail], object]
 def cancel(outbox: Outbox, email: OutboxEmail) -> None:
     with outbox.registry.database.transaction(write=True) as session:
         row = session.get_one(OutboxEmail, email.id)
-        interventions.cancel(session, row, RESET, by="by a test")
+        decisions.cancel(session, row, RESET, by="by a test")
 
 
 def ask_again(outbox: Outbox, email: OutboxEmail) -> None:
@@ -47,7 +47,7 @@ def test_an_email_that_was_leased_and_not_begun_stays_here(
     decided: list[OutboxEmail] = []
 
     def decide_once(phase: At) -> None:
-        # While the first email is on its way.
+        # The first email has reached this phase.
         if phase is first_phase and not decided:
             decided.append(second)
             decide(outbox, second)
@@ -79,7 +79,7 @@ def test_an_email_whose_body_is_on_its_way_can_no_longer_be_stopped(
         if phase is At.DOT:
             try:
                 cancel(outbox, email)
-            except interventions.Refused as refusal:
+            except decisions.Refused as refusal:
                 refusals.append(str(refusal))
 
     relay = ScriptedSMTP(certificate, before=try_to_stop_it, pipelining=pipelining)

@@ -1,7 +1,7 @@
 """A relay that fails at every phase in every way, with three emails in the queue.
 
-Afterwards all of them have arrived, but for what the relay refused for good; nothing arrived twice,
-but for what was in doubt; and every row says what happened to its email.
+In the end every email has arrived unless the relay refused it with 5xx. None has arrived twice
+unless it was in doubt. Every row says what happened to its email.
 """
 
 from collections import Counter
@@ -24,13 +24,13 @@ LATER, NEVER, CLOSING = "451 4.3.0 later", "554 5.7.1 never", "421 4.3.2 closing
 REPLIES = [LATER, NEVER, CLOSING]
 SILENCES = [STALL, DROP, GARBAGE]
 LARGE = "A line of a large letter.\n" * 15_000
-"""More than the operating system keeps for a relay that does not read."""
+"""More octets than the operating system buffers for a relay that does not read."""
 Apps = Callable[[dict[str, str]], Router]
 
 
 @dataclass(frozen=True)
 class End:
-    """How an email ended: its state, the attempts it used up, and how often it arrived."""
+    """How an email ended: its state, the attempts that counted, and how often it arrived."""
 
     state: str = "sent"
     attempts: int = 0
@@ -42,14 +42,14 @@ PLAIN = {"sqlite-plain": ("sqlite", False)}
 
 
 def ways(ways: dict[str, tuple[str, bool]]) -> pytest.MarkDecorator:
-    """The database and whether the relay offers PIPELINING."""
+    """Parameters: the database, and whether the relay offers PIPELINING."""
     return pytest.mark.parametrize(
         ("database_url", "pipelining"), ways.values(), ids=ways, indirect=True
     )
 
 
 before_any_email = ways(WAYS)
-"""Before the first email it makes no difference what the relay would offer then."""
+"""Before the first email, PIPELINING makes no difference."""
 within_an_email = ways(WAYS | PLAIN)
 
 
@@ -70,13 +70,13 @@ def play(
     clock: Clock,
     pipelining: bool,
 ) -> Play:
-    """Deliver three emails to a relay with a fault, and again two minutes later, until nothing is
-    left to do. Returns how each of them ended.
+    """Deliver three emails to a relay with a fault, six times, two minutes apart.
+    Returns how each email ended.
     """
 
     def play(*faults: Fault, in_doubt: InDoubt = InDoubt.RESEND) -> list[End]:
         phases = {fault.at for fault in faults}
-        # Where the relay says nothing more, the worker's patience is what the test has to wait for.
+        # When the relay stays silent, the test has to wait for the worker's timeout.
         silent = any(
             fault.how == STALL or (fault.how == GARBAGE and fault.at in (At.TLS, At.BODY))
             for fault in faults
@@ -108,7 +108,7 @@ def play(
 
 
 def faults(*phases: At, how: list[str], **more: Any) -> list[Fault]:
-    """Every way of ``how`` at every phase."""
+    """Each way in ``how`` to fail, at every phase."""
     return [Fault(at, way, **more) for at in phases for way in how]
 
 
@@ -120,7 +120,7 @@ def named(value: object) -> str:
 
 
 def others_untouched(ends: list[End], number: int) -> End:
-    """How the email of that number ended, when all the others were just sent."""
+    """How the email with that number ended. Asserts that the others were sent as usual."""
     end = ends.pop(number - 1)
     assert ends == [End(), End()]
     return end

@@ -1,4 +1,4 @@
-"""From the outbox to a real relay: what arrives, and what the rows say afterwards."""
+"""From the outbox to a real SMTP server: what arrives, and what the rows then hold."""
 
 import logging
 import socket
@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from app.mail import InDoubt
 from app.mail.delivery.worker import Delivery
-from app.mail.outbox.moves import RETRY_DELAYS, begin_sending, claim, release_leases
+from app.mail.outbox.claims import claim, release_leases
+from app.mail.outbox.outcomes import RETRY_DELAYS, begin_sending
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail
 from app.mail.smtp.mime import message_bytes
 from tests.conftest import Clock
@@ -426,7 +427,7 @@ def test_what_a_relay_says_of_everybody_because_of_one_does_not_stop_the_others(
             clock.advance(timedelta(seconds=5))
     assert [outbox.row(email).state for email in emails] == ["queued", "sent", "sent"]
     assert outbox.row(emails[0]).attempts == 0
-    # The relay's words name a customer: they stand with that customer's attempts alone.
+    # The relay's reply names a customer, so only that customer's attempts may hold it.
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("app.")]
     assert ours
     assert emails[0].recipient not in "\n".join(ours)
@@ -444,7 +445,7 @@ def test_what_a_mailbox_is_sent_too_fast_is_that_emails_own_affair(
     assert outbox.row(emails[0]).attempts == 1
 
 
-def test_what_a_worker_has_in_hand_is_its_own_however_late_the_heartbeat(
+def test_what_a_worker_has_in_progress_is_its_own_however_late_the_heartbeat(
     app: Router, outbox: Outbox, clock: Clock
 ) -> None:
     emails = [outbox.write(number) for number in (1, 2)]
@@ -453,7 +454,7 @@ def test_what_a_worker_has_in_hand_is_its_own_however_late_the_heartbeat(
         assert begin_sending(session.connection(), first, "lock-1", clock())
         clock.advance(timedelta(minutes=2))
         assert claim(session, "lock-1", clock(), 10) == []
-        hands = {first.id, second.id}
-        assert release_leases(session, "lock-1", clock(), dead=False, in_hand=hands) == []
+        ids = {first.id, second.id}
+        assert release_leases(session, "lock-1", clock(), dead=False, in_progress=ids) == []
     assert [outbox.row(email).leased_by for email in emails] == ["lock-1", "lock-1"]
     assert outbox.row(emails[0]).state == "sending"

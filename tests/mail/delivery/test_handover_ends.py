@@ -1,4 +1,4 @@
-"""How a handover ends when the worker, the database or the relay does not let it go on."""
+"""A handover ends early because the worker stops, or the database or the relay fails."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,12 +11,11 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
 from app.database.engine import HeldConnection
-from app.mail.delivery import relay as relays
-from app.mail.delivery import worker as delivering
+from app.mail.delivery import maintenance, relay
 from app.mail.delivery.relay import Relay as RelayRow
 from app.mail.delivery.worker import Delivery
 from app.mail.kinds import InDoubt
-from app.mail.outbox.moves import LEASE
+from app.mail.outbox.claims import LEASE
 from tests.conftest import Clock, eventually
 from tests.support.certificates import Certificate
 from tests.support.relay import Relay
@@ -26,7 +25,7 @@ from tests.support.sending import Hire, Outbox, kind, through
 
 @pytest.fixture
 def relay_name(app: Router) -> str:
-    return relays.name_of(app.registry.pillarbox.email)
+    return relay.name_of(app.registry.pillarbox.email)
 
 
 def test_a_worker_that_stops_before_its_probe_leaves_it_to_the_next(
@@ -39,19 +38,19 @@ def test_a_worker_that_stops_before_its_probe_leaves_it_to_the_next(
 ) -> None:
     email = outbox.write()
     with app.registry.database.transaction(write=True) as session:
-        relays.block(session.connection(), relay_name, clock(), "it is away", 0)
+        relay.block(session.connection(), relay_name, clock(), "it is away", 0)
     clock.advance(timedelta(seconds=2))
 
     def stop_as_the_probe_begins(*arguments: object) -> int | None:
         delivery._stopping.set()
         return may_try(*arguments)  # type: ignore[arg-type]
 
-    may_try = relays.may_try
-    monkeypatch.setattr(relays, "may_try", stop_as_the_probe_begins)
+    may_try = relay.may_try
+    monkeypatch.setattr(relay, "may_try", stop_as_the_probe_begins)
     with delivery._connection() as connection:
         assert delivery._deliver_batch(connection) == 1
     with app.registry.database.transaction(write=False) as session:
-        assert not relays.is_blocked(session, relay_name, clock())
+        assert not relay.is_blocked(session, relay_name, clock())
     assert (outbox.row(email).state, outbox.row(email).leased_by) == ("queued", None)
 
 
@@ -123,7 +122,7 @@ def test_a_single_delivery_keeps_its_lease_while_the_relay_makes_up_its_mind(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivering, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(maintenance, "HEARTBEAT_SECONDS", 0.02)
     email = outbox.write(of=kind())
     held = threading.Event()
     relay.before_verdict = held.wait
@@ -185,7 +184,7 @@ def test_a_worker_can_be_stopped_twice_started_again_and_run_once_afterwards(
     second = outbox.write(2)
     assert delivery.run_once() == 1
     assert outbox.row(second).state == "sent"
-    ours = ("keeper", "heartbeat", "connection-")
+    ours = ("maintenance", "heartbeat", "connection-")
     assert [t.name for t in threading.enumerate() if t.name.startswith(ours)] == []
 
 
@@ -208,9 +207,9 @@ def test_a_verdict_that_comes_after_the_email_was_given_up_still_counts(
     sending = threading.Thread(target=sleeper.run_once)
     sending.start()
     assert relay.body_arrived.wait(20)
-    # Its heartbeat stopped with it, as when a machine sleeps.
+    # The heartbeat is late too, as it is when a machine sleeps.
     clock.advance(LEASE + timedelta(seconds=1))
-    other._take_over(other._alive())
+    other._maintenance.release_ended_leases(other._maintenance.open_liveness())
     given_up = {InDoubt.RESEND: "queued", InDoubt.HOLD: "unknown"}[policy]
     assert outbox.row(email).state == given_up
     held.set()
@@ -233,7 +232,7 @@ def test_a_late_verdict_changes_nothing_once_the_email_was_tried_again(
     sending.start()
     assert relay.body_arrived.wait(20)
     clock.advance(LEASE + timedelta(seconds=1))
-    other._take_over(other._alive())
+    other._maintenance.release_ended_leases(other._maintenance.open_liveness())
     clock.advance(timedelta(minutes=5))
     relay.before_verdict = lambda: None
     relay.rcpt_replies.append("550 5.1.1 no such user")

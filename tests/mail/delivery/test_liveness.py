@@ -1,4 +1,4 @@
-"""The proof that a worker lives, and how others tell that it is dead."""
+"""Liveness: a worker's proof of life, and how others see that it is dead."""
 
 import threading
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.support.pooler import BACKENDS, Pooler
 
 @pytest.fixture
 def connected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
-    """With which settings psycopg was asked to connect."""
+    """The settings with which psycopg was asked to connect."""
     asked: list[dict[str, object]] = []
     connect = psycopg.connect
 
@@ -32,7 +32,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
 @pytest.fixture
 def behind_a_pooler(postgresql_url: str) -> Iterator[Engine]:
-    """An engine whose every transaction is another backend's."""
+    """An engine whose transactions each run on another backend."""
     with Pooler(postgresql_url) as pooler:
         engine = Database(pooler.url).engine
         yield engine
@@ -41,7 +41,7 @@ def behind_a_pooler(postgresql_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def behind_a_quiet_pooler(postgresql_url: str) -> Iterator[Engine]:
-    """An engine that has the same backend as long as it has only one."""
+    """An engine that keeps its backend as long as no other client needs one."""
     with Pooler(postgresql_url, last_first=True) as pooler:
         engine = create_engine(pooler.url)
         yield engine
@@ -101,14 +101,14 @@ def test_a_lock_that_a_pooler_keeps_is_done_without(
     assert worker.is_held(worker.worker)
     assert not worker.is_held(locked)
     [line] = [record.getMessage() for record in caplog.records]
-    assert line.startswith("a pooler stands before PostgreSQL")
+    assert line.startswith("pooler before PostgreSQL")
     worker.close()
 
 
 def test_a_lock_stays_until_somebody_else_gets_its_backend(behind_a_quiet_pooler: Engine) -> None:
     worker = AdvisoryLock(behind_a_quiet_pooler)
     locked = worker.worker
-    # Often enough for psycopg to prepare what it is asked, which another backend would not know.
+    # Often enough for psycopg to prepare a statement, which another backend would not know.
     for _ in range(10):
         worker.watch(0, threading.Event())
         assert worker.is_held(locked)

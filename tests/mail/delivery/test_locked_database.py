@@ -1,5 +1,5 @@
-"""SQLite goes away when another program holds its file: a backup, a person's shell. Worker and web
-come back by themselves.
+"""Another program locks the SQLite file, such as a backup or a person's shell. Worker and web
+continue by themselves once the file is free.
 """
 
 import sqlite3
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import pytest
 from pyramid.router import Router
 
-from app.database import sqlite
 from app.database.engine import Database
 from app.mail.outbox.tables import State
 from app.mail.testing import Mailbox
@@ -36,8 +35,8 @@ def app(
     scripted: ScriptedSMTP,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Router:
-    """An application that does not wait long for the file."""
-    monkeypatch.setattr(sqlite, "SQLITE_BUSY_SECONDS", 0.1)
+    """An application that waits only briefly for the file."""
+    monkeypatch.setattr("app.database.sqlite.SQLITE_BUSY_SECONDS", 0.1)
     return make_app(settings_values | through(scripted) | {"email.connections": "1"})
 
 

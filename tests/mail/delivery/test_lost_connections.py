@@ -1,5 +1,5 @@
-"""The database goes away, or the line to it, or only a worker's own connection, which holds the
-proof that it lives.
+"""A worker loses the database, the network line to it, or only its own connection, which holds its
+proof of life.
 """
 
 import threading
@@ -14,10 +14,9 @@ from pyramid.router import Router
 from webtest import TestApp
 
 from app.mail import InDoubt
-from app.mail.delivery import liveness
-from app.mail.delivery import worker as delivery
+from app.mail.delivery import liveness, maintenance
 from app.mail.delivery.liveness import LOCKED
-from app.mail.outbox.moves import LEASE, claim
+from app.mail.outbox.claims import LEASE, claim
 from app.mail.outbox.tables import State
 from tests.conftest import Clock, eventually, on_postgresql
 from tests.support.certificates import Certificate
@@ -28,7 +27,7 @@ from tests.support.wire import Wire
 
 
 class Gate:
-    """Where a relay keeps whoever waits for its answer: to the dot, if not ``at`` another phase."""
+    """Makes a relay hold back its reply to the final dot, or to the phase ``at``."""
 
     def __init__(self) -> None:
         self.at: At | None = At.DOT
@@ -53,7 +52,7 @@ def gate() -> Iterator[Gate]:
 
 @pytest.fixture
 def scripted(certificate: Certificate, gate: Gate) -> Iterator[ScriptedSMTP]:
-    """A relay that takes a body, and answers its dot once the gate is open."""
+    """A relay that takes a body and replies to its final dot once the gate is open."""
     with ScriptedSMTP(certificate, before=gate) as relay:
         yield relay
 
@@ -80,7 +79,7 @@ def remote(
     scripted: ScriptedSMTP,
     wire: Wire,
 ) -> Router:
-    """The application on another machine: it has the same database at the end of a line."""
+    """The application on another machine, with a network line to the same database."""
     values = {"database.url": wire.url, "email.connections": "1"}
     return make_app(settings_values | through(scripted) | values)
 
@@ -94,11 +93,11 @@ class Lock:
 
     @property
     def worker(self) -> str:
-        """The name of the worker that it is the lock of."""
+        """The name of the worker that owns the lock."""
         return f"{LOCKED}{self.number}"
 
     def backends(self) -> list[int]:
-        """Who holds it now."""
+        """The backends that hold the lock now."""
         return [backend for number, backend in self.run(_LOCKS) if number == self.number]
 
     def run(self, statement: str, *values: object) -> list[tuple[int, int]]:
@@ -106,12 +105,12 @@ class Lock:
             return connection.execute(statement.encode(), values).fetchall()
 
     def end(self) -> None:
-        """End the connection, and with it the lock."""
+        """End the connection, which frees the lock."""
         self.run("SELECT pg_terminate_backend(%s, 5000)::int, 0", self.backend)
 
     @contextmanager
     def stolen(self) -> Iterator[None]:
-        """End the connection and have the lock oneself for a while."""
+        """End the connection, and hold the lock during the block."""
         with psycopg.connect(self._conninfo, autocommit=True) as thief:
             take = f"SELECT pg_advisory_lock({self.number})".encode()
             waiting = threading.Thread(target=thief.execute, args=(take,))
@@ -132,13 +131,13 @@ _WAITING = "SELECT 0, pid FROM pg_locks WHERE locktype = 'advisory' AND NOT gran
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers wait for their lock as long as a test takes."""
+    """Workers wait longer for their lock than a test takes."""
     monkeypatch.setattr(liveness, "GRACE_SECONDS", 60.0)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers do without their lock when they do not get it at once."""
+    """Workers give their lock up when they do not get it at once."""
     monkeypatch.setattr(liveness, "GRACE_SECONDS", 0.1)
 
 
@@ -157,7 +156,7 @@ def test_a_worker_that_lost_its_lock_sends_no_final_dot_until_it_has_it_again(
     hire(app).start()
     assert gate.reached.wait(20)
     with Lock(database_url).stolen():
-        eventually(lambda: "own database connection was lost" in caplog.text)
+        eventually(lambda: "lost its own database connection" in caplog.text)
         gate.open()
         eventually(lambda: outbox.row(first).state == State.SENT)
         eventually(lambda: {outbox.row(email).leased_by for email in others} == {None})
@@ -184,7 +183,7 @@ def test_a_body_that_the_relay_waits_for_stays_here_when_the_lock_is_lost(
     hire(app).start()
     assert gate.reached.wait(20)
     with Lock(database_url).stolen():
-        eventually(lambda: "own database connection was lost" in caplog.text)
+        eventually(lambda: "lost its own database connection" in caplog.text)
         gate.open()
         eventually(lambda: outbox.row(email).leased_by is None)
         assert (outbox.row(email).state, scripted.received) == (State.QUEUED, [])
@@ -226,8 +225,8 @@ def test_a_worker_that_does_not_get_its_lock_back_goes_on_under_another_name(
     assert gate.reached.wait(20)
     lock = Lock(database_url)
     with lock.stolen():
-        eventually(lambda: "does not get its lock back" in caplog.text)
-        # The body that the relay waits for stays here; a connection under the new name brings it.
+        eventually(lambda: "did not get its lock back" in caplog.text)
+        # The body does not go out under the old name. A connection under the new name sends it.
         gate.open()
         scripted.wait_for(5)
         eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
@@ -251,8 +250,9 @@ def test_a_worker_with_another_name_waits_for_what_it_sent_under_the_old_one(
     assert gate.reached.wait(20)
     lock = Lock(database_url)
     with lock.stolen():
-        eventually(lambda: "does not get its lock back" in caplog.text)
-    eventually(lambda: f"worker {lock.worker} is dead; in doubt: no email" in caplog.text)
+        eventually(lambda: "did not get its lock back" in caplog.text)
+    released = f"leases released: worker={lock.worker} cause=worker_dead emails_in_doubt=0"
+    eventually(lambda: released in caplog.text)
     gate.open()
     scripted.wait_for(5)
     eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
@@ -274,8 +274,8 @@ def test_a_line_that_is_cut_without_a_word_costs_no_email_and_no_copy(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(delivery, "KEEP_SECONDS", 0.02)
-    monkeypatch.setattr(delivery, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(maintenance, "MAINTENANCE_SECONDS", 0.02)
+    monkeypatch.setattr(maintenance, "HEARTBEAT_SECONDS", 0.02)
     remote.registry.email_kinds.add(kind())
     emails = [outbox.write(number) for number in range(5)]
     worker, other = hire(remote), hire(app)
@@ -283,9 +283,9 @@ def test_a_line_that_is_cut_without_a_word_costs_no_email_and_no_copy(
     assert gate.reached.wait(20)
     lock = Lock(database_url)
     wire.cut()
-    eventually(lambda: "does not get its lock back" in caplog.text)
+    eventually(lambda: "did not get its lock back" in caplog.text)
     assert lock.backends() == [lock.backend]
-    # What it has in hand under its old name stays its own until the relay says what became of it.
+    # Its emails in progress under the old name stay leased to it until the relay replies.
     for _ in range(3):
         clock.advance(LEASE / 2)
         eventually(lambda: {outbox.row(e).leased_until for e in emails} == {clock() + LEASE})
@@ -319,7 +319,7 @@ def test_what_a_worker_was_sending_when_it_was_cut_off_is_in_doubt_when_its_leas
     lock = Lock(database_url)
     wire.close()
     wire.cut()
-    # PostgreSQL was not told, and keeps the lock.
+    # PostgreSQL has not noticed the cut line, so the lock is still taken.
     assert other.run_once() == 0
     clock.advance(LEASE + timedelta(seconds=1))
     assert other.run_once() == 4
@@ -365,12 +365,12 @@ def test_a_database_that_comes_back_finds_worker_and_web_at_work(
     assert browser.get("/").status_int == 200
     hire(app).start()
     assert gate.reached.wait(20)
-    # A customer's commit waits for the disk, and with it for all that was committed before.
+    # A customer's commit waits for the disk, and so writes every earlier commit too.
     before.append(outbox.write(6))
     postgresql.kill()
     try:
         gate.open()
-        eventually(lambda: "a verdict waits for the database" in caplog.text)
+        eventually(lambda: "verdict waits for the database" in caplog.text)
         assert browser.get("/", status="*").status_int in (500, 503)
     finally:
         postgresql.start()
@@ -396,8 +396,7 @@ def test_a_database_that_crashes_amid_deliveries_may_cost_copies_and_loses_nothi
     gate.open()
     hire(app).start()
     scripted.wait_for(25)
-    # What delivery committed within the last moments does not survive this: it never waits for
-    # the disk.
+    # The last commits of delivery are lost, because delivery does not wait for the disk.
     postgresql.kill()
     postgresql.start()
 
@@ -457,8 +456,8 @@ def test_a_worker_that_waits_long_for_a_verdict_keeps_its_emails(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "KEEP_SECONDS", 0.02)
-    monkeypatch.setattr(delivery, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(maintenance, "MAINTENANCE_SECONDS", 0.02)
+    monkeypatch.setattr(maintenance, "HEARTBEAT_SECONDS", 0.02)
     emails = [outbox.write(number) for number in range(3)]
     hire(app).start()
     assert gate.reached.wait(20)

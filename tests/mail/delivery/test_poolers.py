@@ -1,5 +1,5 @@
-"""Behind a pooler, which gives each transaction whatever connection is free, a worker's lock proves
-nothing: then leases and the poll do.
+"""A pooler gives each transaction any free connection, so a worker's lock proves nothing. Workers
+then rely on leases and polling.
 """
 
 import logging
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from pyramid.router import Router
 
-from app.mail.delivery import worker as delivery
+from app.mail.delivery import maintenance
 from app.mail.delivery.liveness import LEASED, AdvisoryLock
-from app.mail.outbox.moves import lease_holders
+from app.mail.outbox.claims import lease_holders
 from app.mail.outbox.tables import State
 from tests.conftest import eventually, on_postgresql
 from tests.support.certificates import Certificate
@@ -55,14 +55,14 @@ def test_a_worker_behind_a_pooler_says_so_once_and_delivers_by_leases_and_the_po
             names.update(worker for worker, _ in lease_holders(session))
 
     hire(app).start()
-    eventually(lambda: "a pooler stands before PostgreSQL" in caplog.text)
+    eventually(lambda: "pooler before PostgreSQL" in caplog.text)
     scripted.before = look
     emails = [outbox.write(number) for number in range(5)]
     scripted.wait_for(5)
     eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
     [name] = names
     assert name.startswith(LEASED)
-    # Neither its LISTEN, which went to a stranger's backend, nor anything else is a trouble.
+    # Nothing else is logged, although the worker's LISTEN went to another client's backend.
     [warning] = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert "pooler" in warning.getMessage()
     assert name in warning.getMessage()
@@ -78,8 +78,8 @@ def test_a_worker_behind_a_pooler_goes_on_without_its_own_connection(
 ) -> None:
     worker = hire(app)
     worker.start()
-    eventually(lambda: "a pooler stands before PostgreSQL" in caplog.text)
-    own = worker._liveness
+    eventually(lambda: "pooler before PostgreSQL" in caplog.text)
+    own = worker._maintenance.liveness
     assert isinstance(own, AdvisoryLock)
     own._drop()
     assert own.is_held(own.worker)
@@ -96,11 +96,11 @@ def test_workers_that_find_a_pooler_amid_their_first_batches_double_nothing(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "KEEP_SECONDS", 0.02)
+    monkeypatch.setattr(maintenance, "MAINTENANCE_SECONDS", 0.02)
     emails = [outbox.write(number) for number in range(60)]
     for _ in range(2):
         hire(app).start()
     eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
     assert Counter(scripted.received) == Counter(email.message_id for email in emails)
-    assert "is dead" not in caplog.text
-    assert caplog.text.count(f"worker {LEASED}") == 2
+    assert "cause=worker_dead" not in caplog.text
+    assert caplog.text.count(f"worker={LEASED}") == 2

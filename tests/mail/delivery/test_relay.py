@@ -1,4 +1,4 @@
-"""The relay as a whole: how long it rests, and who may find out whether it is back."""
+"""The relay's rest: how long it lasts, and which worker may probe the relay."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,7 +20,7 @@ def plain_database(database_url: str) -> Iterator[Database]:
 
 
 class Office:
-    """Workers as the relay's row sees them, each step in a transaction of its own."""
+    """What workers write into the relay's row, each step in its own transaction."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
@@ -30,7 +30,7 @@ class Office:
             return relay.may_try(session, NAME, self._clock())
 
     def fail(self, seen: int | None) -> timedelta:
-        """A connection failed. Returns how long the relay rests from now on."""
+        """Report a failed connection. Returns how long the relay rests from now on."""
         assert seen is not None
         with self._database.transaction(write=True) as session:
             return (

@@ -1,5 +1,5 @@
-"""A relay that is down, refuses the login or asks to slow down rests for all workers; one of them
-finds out whether it is back, and then the most urgent emails go first.
+"""A relay that is down, refuses the login or asks to slow down rests for all workers. One worker
+probes it, and then the most urgent emails go first.
 """
 
 import threading
@@ -34,7 +34,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 def scripted(certificate: Certificate) -> ScriptedSMTP:
-    """A relay that is not started, and does everything right."""
+    """A relay that works but is not started."""
     return ScriptedSMTP(certificate)
 
 
@@ -45,7 +45,7 @@ Machines = Callable[[ScriptedSMTP, int], list[Router]]
 def machines(
     make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
 ) -> Machines:
-    """Applications on one database, as on so many machines, which all know the tests' kinds."""
+    """Applications on one database, like several machines. Each has the tests' kinds."""
 
     def machines(relay: ScriptedSMTP, count: int) -> list[Router]:
         apps = [make_app(settings_values | through(relay)) for _ in range(count)]
@@ -62,7 +62,7 @@ RECEIPT = kind("receipt", priority=Priority.RECEIPT)
 
 
 def rest_of(app: Router, clock: Clock) -> tuple[timedelta, str]:
-    """How long the relay rests from now on, and why."""
+    """How long the relay still rests, and why."""
     with app.registry.database.transaction(write=False) as session:
         row = session.scalars(select(Relay)).one()
     assert row.blocked_until is not None
@@ -167,7 +167,7 @@ def test_after_a_rest_one_worker_probes_and_the_others_wait_for_its_word(
 
 
 def order_of(relay: ScriptedSMTP, emails: list[OutboxEmail]) -> list[str]:
-    """The kinds in the order in which they arrived."""
+    """The kinds of the received emails, in order."""
     kinds = {email.message_id: email.kind for email in emails}
     return [kinds[message_id] for message_id in relay.received]
 
@@ -182,7 +182,7 @@ def test_a_relay_that_is_back_gets_security_before_receipts(
         emails = [outbox.write(n, of=RECEIPT) for n in range(3)]
         emails.append(outbox.write(3, of=RESET))
         worker.run_once()
-        # Meanwhile more comes in, the most urgent last.
+        # More emails are written during the rest, the most urgent last.
         emails += [outbox.write(n, of=each) for n, each in enumerate((RECEIPT, kind(), RESET), 4)]
         clock.advance(SECOND)
         worker.run_once()
@@ -199,7 +199,7 @@ def test_a_relay_that_slowed_us_down_once_gets_security_before_receipts_too(
         emails = [outbox.write(n, of=RECEIPT) for n in range(3)]
         emails.append(outbox.write(3, of=RESET))
         worker.run_once()
-        # Meanwhile more comes in, the most urgent last.
+        # More emails are written during the rest, the most urgent last.
         emails += [outbox.write(n, of=each) for n, each in enumerate((RECEIPT, kind(), RESET), 4)]
         clock.advance(SECOND)
         worker.run_once()

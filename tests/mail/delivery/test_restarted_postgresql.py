@@ -1,6 +1,4 @@
-"""PostgreSQL goes away while nobody has anything to do, and comes back: nobody has to be started
-again.
-"""
+"""PostgreSQL restarts while web and worker are idle. Neither has to be restarted."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -49,7 +47,7 @@ def test_idle_workers_and_the_web_come_back_by_themselves(
     scripted.wait_for(4)
     eventually(lambda: {outbox.row(email).state for email in before} == {State.SENT})
     page = another_browser(app).get("/sign-up")
-    # Delivery does not wait for the disk, and what is lost with a crash is another test's affair.
+    # Delivery's commits do not wait for the disk. Another test covers what a crash loses.
     postgresql.execute("CHECKPOINT")
     postgresql.kill()
     try:

@@ -1,14 +1,14 @@
-"""What a worker sees to beside delivering: what expired, and what was kept long enough."""
+"""Retention: emails expire, and old bodies are erased."""
 
 from datetime import timedelta
 
 import pytest
 
 from app.mail import Recipient
-from app.mail.delivery import retention as housekeeping
-from app.mail.delivery.retention import Housekeeping
+from app.mail.delivery import retention
+from app.mail.delivery.retention import Retention
 from app.mail.delivery.worker import Delivery
-from app.mail.outbox.moves import claim
+from app.mail.outbox.claims import claim
 from app.mail.outbox.tables import UNDER_WAY, State
 from tests.conftest import Clock, eventually
 from tests.mail.conftest import RECEIPT, attachments, put
@@ -16,15 +16,15 @@ from tests.support.sending import Outbox, kind
 
 
 @pytest.fixture
-def keeping(sending: Outbox) -> Housekeeping:
+def tasks(sending: Outbox) -> Retention:
     registry = sending.registry
-    return Housekeeping(
+    return Retention(
         registry.database, registry.pillarbox.email, registry.email_kinds, registry.clock
     )
 
 
 def test_bodies_and_attachments_go_after_the_retention_and_the_rest_stays(
-    sending: Outbox, keeping: Housekeeping, clock: Clock
+    sending: Outbox, tasks: Retention, clock: Clock
 ) -> None:
     states = [State.SENT, State.FAILED, State.CAPTURED, State.CANCELLED]
     emails = [
@@ -32,10 +32,10 @@ def test_bodies_and_attachments_go_after_the_retention_and_the_rest_stays(
         for number, state in enumerate(states)
     ]
     clock.advance(timedelta(days=30))
-    assert keeping.purge() == 0
+    assert tasks.purge() == 0
     clock.advance(timedelta(seconds=1))
     young = put(sending, sending.write(9), State.SENT)
-    assert keeping.purge() == len(states)
+    assert tasks.purge() == len(states)
     assert attachments(sending) == 0
     for email, state in zip(emails, states, strict=True):
         row = sending.row(email)
@@ -45,38 +45,38 @@ def test_bodies_and_attachments_go_after_the_retention_and_the_rest_stays(
 
 @pytest.mark.parametrize("state", UNDER_WAY)
 def test_what_is_under_way_is_never_erased(
-    sending: Outbox, keeping: Housekeeping, clock: Clock, state: State
+    sending: Outbox, tasks: Retention, clock: Clock, state: State
 ) -> None:
     email = put(sending, sending.write(1, attachments=(RECEIPT,)), state)
     clock.advance(timedelta(days=400))
-    assert keeping.purge() == 0
+    assert tasks.purge() == 0
     assert sending.row(email).has_body
     assert attachments(sending) == 1
 
 
 def test_more_than_a_batch_is_erased_batch_by_batch(
-    sending: Outbox, keeping: Housekeeping, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    sending: Outbox, tasks: Retention, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    monkeypatch.setattr(retention, "BATCH", 2)
     emails = [put(sending, sending.write(number), State.SENT) for number in range(5)]
     clock.advance(timedelta(days=31))
-    keeping.do_what_is_due()
+    tasks.run_due_tasks()
     assert [sending.row(email).has_body for email in emails].count(False) == 2
-    keeping.do_what_is_due()
+    tasks.run_due_tasks()
     assert [sending.row(email).has_body for email in emails].count(False) == 4
-    keeping.do_what_is_due()
+    tasks.run_due_tasks()
     assert [sending.row(email).has_body for email in emails].count(False) == 5
 
 
 def test_what_expires_while_the_relay_rests_is_expired_all_the_same(
-    sending: Outbox, keeping: Housekeeping, clock: Clock
+    sending: Outbox, tasks: Retention, clock: Clock
 ) -> None:
     brief = {"time_to_live": timedelta(minutes=30)}
     secret = sending.write(1, of=kind("secret", carries_secret=True, **brief))
     note = sending.write(2, of=kind("brief", **brief), attachments=(RECEIPT,))
     lasting = sending.write(3)
     clock.advance(timedelta(minutes=30))
-    keeping.do_what_is_due()
+    tasks.run_due_tasks()
     assert [sending.row(email).state for email in (secret, note, lasting)] == [
         "expired",
         "expired",
@@ -88,13 +88,13 @@ def test_what_expires_while_the_relay_rests_is_expired_all_the_same(
 
 
 def test_a_leased_email_is_left_to_its_worker(
-    sending: Outbox, keeping: Housekeeping, clock: Clock
+    sending: Outbox, tasks: Retention, clock: Clock
 ) -> None:
     email = sending.write(1, of=kind("brief", time_to_live=timedelta(seconds=10)))
     with sending.registry.database.transaction(write=True) as session:
         assert claim(session, "lease-1", clock(), 1)
     clock.advance(timedelta(seconds=20))
-    keeping.do_what_is_due()
+    tasks.run_due_tasks()
     assert sending.row(email).state == "queued"
 
 

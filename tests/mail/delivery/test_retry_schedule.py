@@ -1,4 +1,4 @@
-"""When a refused email is tried again, driven by a clock: two days pass in moments."""
+"""When a deferred email is tried again. The tests set the clock, so two days pass at once."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -34,17 +34,17 @@ def app(
 
 
 def refuse_always(relay: ScriptedSMTP, how: str, at: At = At.RCPT) -> None:
-    """In every connection; each of these tests has one email in each of them."""
+    """The fault in every connection. Each of these tests sends one email in each connection."""
     relay.faults = tuple(Fault(at, how, connection=number) for number in range(1, 100))
 
 
 def waits(outbox: Outbox, email: OutboxEmail, clock: Clock, hire: Hire, app: Router) -> list[float]:
-    """How many hours it waited after each refusal, until it came to an end."""
+    """The hours that the email waited after each refusal, until it failed."""
     worker, found = hire(app), []
     while (row := outbox.row(email)).state == "queued":
         assert row.next_attempt_at is not None
         found.append((row.next_attempt_at - clock()) / HOUR)
-        # Not a moment too early.
+        # One moment before, it is not yet due.
         clock.now = row.next_attempt_at - timedelta(microseconds=1)
         assert worker.run_once() == 0
         clock.now = row.next_attempt_at

@@ -1,5 +1,5 @@
-"""How the work comes to workers, wherever they are: by a call with the commit, by looking when
-nobody called, and each email to one of them.
+"""How workers on several machines share the emails: a commit wakes them, they poll, and each email
+goes to one worker.
 """
 
 import threading
@@ -10,8 +10,9 @@ import pytest
 from pyramid.router import Router
 from sqlalchemy import text
 
-from app.mail.delivery import worker as delivery
-from app.mail.outbox.moves import LEASE, claim
+from app.mail.delivery import maintenance, worker
+from app.mail.delivery.batch import BATCH
+from app.mail.outbox.claims import LEASE, claim
 from app.mail.outbox.tables import State
 from app.mail.outbox.wakeup import CHANNEL
 from tests.conftest import Clock, eventually, on_postgresql
@@ -24,7 +25,7 @@ Apps = Callable[[dict[str, str]], Router]
 
 @pytest.fixture
 def scripted(certificate: Certificate) -> ScriptedSMTP:
-    """A relay that is not started, and does everything right."""
+    """A relay that works but is not started."""
     return ScriptedSMTP(certificate)
 
 
@@ -78,7 +79,7 @@ def test_a_worker_that_nobody_called_looks_by_itself(
         monkeypatch.setattr(there.registry.email_wakeup, "after_commit", lambda session: None)
         shop.write(1)
         scripted.wait_for(2)
-    assert delivery.POLL_SECONDS <= 1
+    assert worker.POLL_SECONDS <= 1
 
 
 def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
@@ -87,7 +88,7 @@ def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
     together = threading.Barrier(3)
 
     def meet(phase: At) -> None:
-        # Once three connections are at their first dot, none of them waits any more.
+        # Once three connections have sent their first final dot, all of them continue.
         if phase is At.DOT and not met.is_set():
             together.wait(20)
             met.set()
@@ -96,7 +97,7 @@ def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
     with ScriptedSMTP(certificate, before=meet) as relay:
         app = make_app(settings_values | through(relay) | {"email.connections": "3"})
         shop = Outbox(app.registry)
-        emails = [shop.write(number) for number in range(3 * delivery.BATCH)]
+        emails = [shop.write(number) for number in range(3 * BATCH)]
         hire(app).start()
         relay.wait_for(len(emails))
         assert relay.connections == 3
@@ -120,10 +121,10 @@ def test_claims_at_the_same_time_get_different_emails_and_wait_for_nobody(
 
 
 def test_a_dead_worker_is_noticed_within_two_seconds_and_a_silent_one_within_a_minute() -> None:
-    # It is looked for every second where its lock tells, and its successor is called at once.
-    assert delivery.KEEP_SECONDS + 1 <= 2
-    assert LEASE.total_seconds() + delivery.KEEP_SECONDS < 60
-    assert LEASE.total_seconds() > 2 * delivery.HEARTBEAT_SECONDS
+    # Workers look for free locks every second, and a released email wakes them at once.
+    assert maintenance.MAINTENANCE_SECONDS + 1 <= 2
+    assert LEASE.total_seconds() + maintenance.MAINTENANCE_SECONDS < 60
+    assert LEASE.total_seconds() > 2 * maintenance.HEARTBEAT_SECONDS
 
 
 def test_the_verdict_on_an_email_is_committed_before_the_next_ones_body_leaves(
@@ -132,7 +133,7 @@ def test_the_verdict_on_an_email_is_committed_before_the_next_ones_body_leaves(
     seen: list[list[str]] = []
 
     def look(phase: At) -> None:
-        # At the dot a whole body is here, and its email has no verdict yet.
+        # At the final dot the relay has a whole body, and the email has no verdict yet.
         if phase is At.DOT:
             seen.append([shop.row(email).state for email in emails])
 

@@ -1,4 +1,4 @@
-"""How the databases find what is due: along its index, whatever else the outbox holds."""
+"""The databases find due emails by an index, whatever else the outbox holds."""
 
 import re
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from sqlalchemy import Connection, event, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from app.database.engine import Database
-from app.mail.outbox.moves import claim, has_due
+from app.mail.outbox.claims import claim, has_due
 from app.mail.outbox.tables import OutboxEmail
 from tests.conftest import Clock, on_postgresql
 from tests.support.sending import Outbox
 
 
 def plan(session: Session, look: Callable[[], Any]) -> str:
-    """The database's plan for the last search for emails that ``look`` makes, as it would be for
-    any parameters.
+    """The database's plan for the last search for emails that ``look`` makes. The plan fits any
+    parameters.
     """
     searches: list[tuple[str, Any]] = []
 
@@ -33,7 +33,7 @@ def plan(session: Session, look: Callable[[], Any]) -> str:
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         return "\n".join(row[-1] for row in rows)
-    # What a prepared statement settles for in the end: a plan that knows no parameter.
+    # PostgreSQL uses such a generic plan once a prepared statement has run a few times.
     names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
     for number, name in enumerate(names, 1):
         statement = statement.replace(f"%({name})s", f"${number}")
@@ -42,7 +42,7 @@ def plan(session: Session, look: Callable[[], Any]) -> str:
 
 @pytest.fixture
 def backlog(outbox: Outbox) -> None:
-    """A new outbox, of which the database knows no figures yet."""
+    """A new outbox, about which the database has no statistics yet."""
     first = outbox.write(0, text="A letter, " * 150)
     columns = [column.name for column in OutboxEmail.__table__.columns if column.name != "id"]
     row = {name: getattr(first, name) for name in columns}

@@ -1,9 +1,9 @@
-"""Claiming: a batch of due emails is leased to one worker, most urgent first."""
+"""Claims: a batch of due emails is leased to one worker, the most urgent first."""
 
 from sqlalchemy import select, text
 
 from app.mail import Priority
-from app.mail.outbox.moves import LEASE, claim, renew
+from app.mail.outbox.claims import LEASE, claim, renew
 from app.mail.outbox.tables import OutboxEmail
 from tests.conftest import Clock, on_postgresql
 from tests.support.sending import Outbox, kind
@@ -12,7 +12,7 @@ from tests.support.sending import Outbox, kind
 def test_a_claim_leases_no_more_than_its_limit(sending: Outbox, clock: Clock) -> None:
     for number in range(30):
         sending.write(number)
-    # With statistics PostgreSQL chooses its plan for a small table.
+    # With statistics, PostgreSQL chooses its plan for a small table.
     with sending.registry.database.engine.connect() as connection:
         connection.exec_driver_sql("ANALYZE")
     leased: set[int] = set()

@@ -1,11 +1,11 @@
-"""What a person decides about an email: resend, release, cancel."""
+"""A person's decisions about an email: resend, release, cancel."""
 
 from datetime import timedelta
 
 import pytest
 
 from app.mail import Kind
-from app.mail.outbox import decisions as interventions
+from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import NOT_ACCEPTED, OutboxEmail, State, SuppressedAddress
 from tests.conftest import Clock
@@ -20,7 +20,7 @@ def resend(outbox: Outbox, email: OutboxEmail, of: Kind | None = None) -> Outbox
     with registry.database.transaction(write=True) as session:
         row = session.get_one(OutboxEmail, email.id)
         found = of or registry.email_kinds.get(row.kind)
-        queued = interventions.resend(session, row, found, registry.clock())
+        queued = decisions.resend(session, row, found, registry.clock())
     return outbox.row(queued)
 
 
@@ -28,7 +28,7 @@ def cancel(outbox: Outbox, email: OutboxEmail) -> OutboxEmail:
     registry = outbox.registry
     with registry.database.transaction(write=True) as session:
         row = session.get_one(OutboxEmail, email.id)
-        interventions.cancel(session, row, registry.email_kinds.get(row.kind), by="by a test")
+        decisions.cancel(session, row, registry.email_kinds.get(row.kind), by="by a test")
     return outbox.row(email)
 
 
@@ -37,7 +37,7 @@ def release(outbox: Outbox, email: OutboxEmail) -> OutboxEmail:
     with registry.database.transaction(write=True) as session:
         row = session.get_one(OutboxEmail, email.id)
         found = registry.email_kinds.get(row.kind)
-        interventions.release(session, row, found, registry.clock())
+        decisions.release(session, row, found, registry.clock())
     return outbox.row(email)
 
 

@@ -1,4 +1,4 @@
-"""The log names the emails that are there, and none that was rolled back."""
+"""The log names committed emails, and none that was rolled back."""
 
 from contextlib import suppress
 
@@ -15,11 +15,11 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 def numbers(log: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage().split()[1] for record in log.records]
+    return [record.getMessage().split()[2].removeprefix("email=") for record in log.records]
 
 
 class Undone(Exception):
-    """What ends the act."""
+    """Raised to roll a transaction back."""
 
 
 def message() -> Message:
@@ -34,7 +34,9 @@ def test_an_email_is_named_once_its_transaction_has_committed(
     with sending.registry.database.transaction(write=True) as session:
         email = sending.service(session).send_message(message(), key="note:1")
         assert log.text == ""
-    assert [record.getMessage() for record in log.records] == [f"email {email.id} (note) is queued"]
+    assert [record.getMessage() for record in log.records] == [
+        f"email written: email={email.id} kind=note state=queued"
+    ]
 
 
 def test_an_email_that_was_rolled_back_is_never_named(

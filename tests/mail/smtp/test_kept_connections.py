@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from pyramid.router import Router
 
-from app.mail.delivery import worker as delivery
+from app.mail.delivery import worker
 from app.mail.smtp import mailer
 from app.mail.smtp.mailer import Mailer, RelayUnavailable, Timeouts
 from app.mail.smtp.replies import Outcome
@@ -140,8 +140,8 @@ def test_a_worker_with_nothing_to_do_says_goodbye_and_comes_back(
     phases: Phases,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "IDLE_SECONDS", 0.0)
-    monkeypatch.setattr(delivery, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(worker, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "POLL_SECONDS", 0.02)
     with scripted:
         app = make_app(settings_values | through(scripted) | {"email.connections": "1"})
         outbox = Outbox(app.registry)

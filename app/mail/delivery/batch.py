@@ -1,0 +1,182 @@
+"""A batch: the emails that one connection claims at a time, and the guards that they pass.
+
+A guard can end an email just before the handover: debug mode, time to live, suppression, a newer
+email, or a missing body.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.database.engine import Database
+from app.mail import addresses
+from app.mail.delivery import relay
+from app.mail.kinds import Kind, Kinds
+from app.mail.outbox import claims, endings
+from app.mail.outbox.tables import OutboxEmail, State, SuppressedAddress
+from app.mail.smtp.envelope import Envelope
+from app.mail.smtp.mime import message_bytes
+from app.settings.declarations import Email
+
+log = logging.getLogger(__name__)
+
+BATCH = 20
+"""How many emails a connection claims at a time: enough to send one right after another, and few
+enough to leave some to other workers.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A claimed batch: how many emails were ``claimed``, those that passed the guards, and the
+    relay's failures in a row (``relay.may_try``).
+    """
+
+    claimed: int = 0
+    passed: tuple[tuple[OutboxEmail, Kind], ...] = ()
+    relay_failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyEmail:
+    """An email that passed the guards, with its envelope and the bytes that the relay will get."""
+
+    email: OutboxEmail
+    kind: Kind
+    envelope: Envelope
+    message: bytes
+
+
+class Batches:
+    """Claims batches and prepares their emails for the handover."""
+
+    def __init__(
+        self, database: Database, settings: Email, kinds: Kinds, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._kinds = kinds
+        self._clock = clock
+        self._relay = relay.name_of(settings)
+
+    def claim(
+        self, worker: str, in_progress: Callable[[], set[int]], only: int | None = None
+    ) -> Batch:
+        """Claim due emails for ``worker``, or ``only`` the email with that id, and run the guards.
+        The batch is empty while the relay rests.
+        """
+        with self._database.transaction(write=False) as session:
+            now = self._clock()
+            if not claims.has_due(session, now) or relay.is_blocked(session, self._relay, now):
+                return Batch()
+        with self._database.transaction(write=True, asynchronous_commit=True) as session:
+            now = self._clock()
+            claimed = claims.claim(session, worker, now, BATCH, only, in_progress=in_progress())
+            passed = self._guarded(session, claimed, now)
+            failures = relay.may_try(session, self._relay, now) if passed else 0
+            if failures is None:
+                ids = {email.id for email, _ in passed}
+                claims.hand_back(session.connection(), worker, ids)
+                return Batch()
+        return Batch(len(claimed), tuple(passed), failures)
+
+    def ready_emails(self, batch: Batch) -> list[ReadyEmail]:
+        """The batch's emails with their envelopes and bytes. An email that cannot be written as a
+        message becomes ``failed``.
+
+        Call this after ``claim`` has committed, because other writers wait for its transaction.
+        """
+        ready = []
+        for email, kind in batch.passed:
+            result = _ready_email(email, kind)
+            if isinstance(result, ReadyEmail):
+                ready.append(result)
+                continue
+            with self._database.transaction(write=True, asynchronous_commit=True) as session:
+                _end(session, email, kind, State.FAILED, result)
+        return ready
+
+    def _guarded(
+        self, session: Session, claimed: list[OutboxEmail], now: datetime
+    ) -> list[tuple[OutboxEmail, Kind]]:
+        """The emails that may go out, with their kinds. The guards end the others."""
+        if not claimed:
+            return []
+        suppressed = self._suppressed(session, claimed)
+        superseded = self._superseded(session, claimed)
+        passed = []
+        for email in claimed:
+            kind = self._kinds.get(email.kind)
+            ending = self._ending(email, suppressed, superseded, now)
+            if kind is None:
+                ending = State.FAILED, f"there is no kind of email named {email.kind!r} any more"
+            elif ending is None:
+                passed.append((email, kind))
+                continue
+            _end(session, email, kind, *ending)
+        return passed
+
+    def _suppressed(self, session: Session, claimed: list[OutboxEmail]) -> dict[str, str]:
+        rows = session.execute(
+            select(SuppressedAddress.address, SuppressedAddress.reason).where(
+                SuppressedAddress.address.in_([email.recipient_key for email in claimed])
+            )
+        )
+        return dict(rows.all())
+
+    def _superseded(self, session: Session, claimed: list[OutboxEmail]) -> dict[int, int]:
+        kinds = {email.id: self._kinds.get(email.kind) for email in claimed}
+        ids = [number for number, kind in kinds.items() if kind is not None and kind.supersedes]
+        return endings.superseded(session, ids) if ids else {}
+
+    def _ending(
+        self,
+        email: OutboxEmail,
+        suppressed: dict[str, str],
+        superseded: dict[int, int],
+        now: datetime,
+    ) -> tuple[State, str] | None:
+        """The state in which a guard ends the email, and the reason. None when it may go out."""
+        settings = self._settings
+        if settings.debug and not addresses.matches(email.recipient, settings.debug_recipients):
+            return State.CAPTURED, "email.debug is on"
+        if email.expires_at <= now:
+            return State.EXPIRED, endings.TOO_LATE
+        if email.recipient_key in suppressed:
+            return State.SUPPRESSED, suppressed[email.recipient_key]
+        if email.id in superseded:
+            return State.SUPERSEDED, endings.superseded_by(superseded[email.id])
+        if not email.has_body:
+            return State.FAILED, "its bodies were erased"
+        return None
+
+
+def _end(
+    session: Session, email: OutboxEmail, kind: Kind | None, state: State, reason: str
+) -> None:
+    erase = (kind is None or kind.carries_secret) and state is not State.CAPTURED
+    endings.end(session, email, state, reason, erase=erase)
+    log.warning(
+        "email ended before its handover: email=%d kind=%s state=%s", email.id, email.kind, state
+    )
+
+
+def _ready_email(email: OutboxEmail, kind: Kind) -> ReadyEmail | str:
+    """The email prepared for the handover, or the reason why it cannot be."""
+    try:
+        message = message_bytes(email)
+        envelope = Envelope(
+            addresses.ascii_domain(email.envelope_sender),
+            addresses.ascii_domain(email.recipient),
+            len(message),
+        )
+    except addresses.BadAddress as error:
+        return str(error)
+    except Exception as error:
+        log.exception("email cannot be written as a message: email=%d", email.id)
+        return f"cannot be written as a message: {type(error).__name__}"
+    return ReadyEmail(email, kind, envelope, message)

@@ -1,0 +1,170 @@
+"""Endings: an email that is not sent, and bodies that are erased.
+
+Where a function erases bodies, it deletes the attachments too.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import and_, case, func, select, update
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.mail.outbox.changes import BODIES_ERASED, delete_attachments, update_emails
+from app.mail.outbox.claims import is_unleased
+from app.mail.outbox.tables import HAS_BODY, IS_QUEUED, UNDER_WAY, OutboxEmail, State
+
+TOO_LATE = "its time to live ended before it could go out"
+"""The reason of an expired email."""
+
+
+def end(session: Session, email: OutboxEmail, state: State, reason: str, *, erase: bool) -> bool:
+    """End a ``queued`` or ``unknown`` email in ``state``, because a guard or a person decided so.
+    Returns whether it was in one of these states.
+    """
+    ended = update_emails(
+        session,
+        OutboxEmail.id == email.id,
+        OutboxEmail.state.in_([State.QUEUED, State.UNKNOWN]),
+        state=state,
+        reason=reason,
+        next_attempt_at=None,
+        leased_by=None,
+        leased_until=None,
+        **(BODIES_ERASED if erase else {}),
+    )
+    if ended and erase and email.attachments:
+        delete_attachments(session, [email.id])
+    return bool(ended)
+
+
+def supersede(session: Session, newer: OutboxEmail, *, erase: bool) -> int:
+    """End every older queued email of the same kind with the same ``about``. Returns how many.
+
+    An older email that a worker is sending may return to the queue. The guard that calls
+    ``superseded`` ends it then.
+    """
+    return _end_all(
+        session,
+        OutboxEmail.kind == newer.kind,
+        OutboxEmail.about == newer.about,
+        OutboxEmail.id < newer.id,
+        OutboxEmail.state == "queued",
+        state=State.SUPERSEDED,
+        reason=superseded_by(newer.id),
+        keep=() if erase else (newer.kind,),
+    )
+
+
+def superseded_by(newer: int) -> str:
+    """The reason of an email that the email with the id ``newer`` superseded."""
+    return f"email {newer} about the same thing is newer"
+
+
+def superseded(session: Session, email_ids: Collection[int]) -> dict[int, int]:
+    """Those of the emails that have a newer one of the same kind and ``about``, sent or under way,
+    with the newest one's id.
+
+    ``supersede`` misses an email that returns to the queue later, and two written at once.
+    """
+    newer = aliased(OutboxEmail)
+    rows = session.execute(
+        select(OutboxEmail.id, func.max(newer.id))
+        .join(
+            newer,
+            and_(
+                newer.about == OutboxEmail.about,
+                newer.kind == OutboxEmail.kind,
+                newer.id > OutboxEmail.id,
+                newer.state.in_([*UNDER_WAY, State.SENT, State.BOUNCED, State.CAPTURED]),
+            ),
+        )
+        .where(OutboxEmail.id.in_(email_ids))
+        .group_by(OutboxEmail.id)
+    )
+    return dict(rows.all())
+
+
+def expire(session: Session, now: datetime, *, keep: Collection[str], limit: int) -> int:
+    """Expire up to ``limit`` queued emails whose time to live has ended. Returns how many. The
+    bodies of the kinds ``keep`` stay.
+
+    The guard expires only emails that a worker claims, and while the relay rests no worker does.
+    """
+    return _end_all(
+        session,
+        IS_QUEUED,
+        OutboxEmail.expires_at <= now,
+        is_unleased(now),
+        state=State.EXPIRED,
+        reason=TOO_LATE,
+        keep=keep,
+        limit=limit,
+    )
+
+
+def cancel_all(session: Session, reason: str, *, keep: Collection[str], limit: int) -> int:
+    """Cancel up to ``limit`` emails that may still go out. Returns how many. The bodies of the
+    kinds ``keep`` stay.
+
+    Call this only when no worker runs on the database: it cancels emails in ``sending`` too.
+    """
+    return _end_all(
+        session,
+        OutboxEmail.state.in_(UNDER_WAY),
+        state=State.CANCELLED,
+        reason=reason,
+        keep=keep,
+        limit=limit,
+    )
+
+
+def erase_old(session: Session, before: datetime, limit: int) -> int:
+    """Erase the bodies of up to ``limit`` emails that were written before that time and can no
+    longer go out. Returns how many.
+    """
+    is_final = OutboxEmail.state.not_in(UNDER_WAY)
+    old = (
+        select(OutboxEmail.id)
+        .where(OutboxEmail.created_at < before, is_final, HAS_BODY)
+        .limit(limit)
+    )
+    erased = session.scalars(
+        update(OutboxEmail)
+        .where(OutboxEmail.id.in_(old), is_final)
+        .values(**BODIES_ERASED)
+        .returning(OutboxEmail.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    delete_attachments(session, erased)
+    return len(erased)
+
+
+def _end_all(
+    session: Session,
+    *conditions: ColumnElement[bool],
+    state: State,
+    reason: str,
+    keep: Collection[str],
+    limit: int | None = None,
+) -> int:
+    """End every email that fulfils ``conditions``. The bodies of the kinds ``keep`` stay."""
+    kept = OutboxEmail.kind.in_(keep)
+    ended = session.execute(
+        update(OutboxEmail)
+        .where(OutboxEmail.id.in_(select(OutboxEmail.id).where(*conditions).limit(limit)))
+        .where(*conditions)
+        .values(
+            state=state,
+            reason=reason,
+            next_attempt_at=None,
+            leased_by=None,
+            leased_until=None,
+            html_body=case((kept, OutboxEmail.html_body), else_=None),
+            text_body=case((kept, OutboxEmail.text_body), else_=None),
+        )
+        .returning(OutboxEmail.id, OutboxEmail.kind)
+        .execution_options(synchronize_session=False)
+    ).all()
+    delete_attachments(session, [row.id for row in ended if row.kind not in keep])
+    return len(ended)
