@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from app.mail import Message
-from benchmarks.patience import wait_until
 from benchmarks.processes import Processes
 from benchmarks.sink import Sink
+from tests.support.waiting import eventually
 
 NAMES = ("celery", "dramatiq")
 CONNECTIONS = 2
@@ -65,7 +65,7 @@ def redis(folder: Path) -> Iterator[None]:
     path = folder / "redis.sock"
     command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", ""]
     with Processes([*command, "--dir", str(folder)], log=folder / "redis.log") as server:
-        wait_until(lambda: _answers(path), 10, "Redis to start")
+        eventually(lambda: _answers(path), 10, "Redis to start")
         server.check()
         os.environ["BENCHMARK_REDIS"] = str(path)
         yield

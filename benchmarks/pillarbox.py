@@ -1,7 +1,6 @@
 """Pillarbox's own workers, on an outbox of their own."""
 
 import itertools
-import sys
 from typing import Self
 
 from app import configure
@@ -11,11 +10,10 @@ from benchmarks.databases import Databases
 from benchmarks.outbox import fill
 from benchmarks.processes import Processes
 from benchmarks.receipts import BUYER, receipt
-from benchmarks.settings import settings_for, write_ini
+from benchmarks.settings import settings_for
 from benchmarks.sink import Sink
-
-COMMAND = [sys.executable, "-c", "from app.commands import main; main()"]
-"""The ``pillarbox`` command of this environment."""
+from tests.support.server_process import pillarbox
+from tests.support.shop_settings import write_ini
 
 
 class Pillarbox:
@@ -29,7 +27,7 @@ class Pillarbox:
         self._url = databases.new(engine)
         values = settings_for(self._url, sink)
         values |= {"email.delivery": "worker", "email.connections": str(connections)}
-        self._ini = write_ini(databases.folder / f"{id(self)}.ini", values)
+        self._ini = write_ini(databases.folder / f"{id(self)}.ini", values, log_level="WARNING")
         self._log = databases.folder / f"{id(self)}.log"
         self.registry = configure({}, values).registry
         self._fillings = itertools.count(1)
@@ -50,8 +48,7 @@ class Pillarbox:
 
     def workers(self, number: int) -> Processes:
         """That many worker processes, not yet started."""
-        commands = [[*COMMAND, "deliver", str(self._ini)]] * number
-        return Processes(*commands, log=self._log)
+        return Processes(*[pillarbox("deliver", self._ini)] * number, log=self._log)
 
     def fill(self, count: int, message: Message | None = None) -> None:
         """Queue ``message``, or the receipt, ``count`` times."""

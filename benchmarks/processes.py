@@ -4,14 +4,15 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import psutil
 
-from benchmarks.patience import wait_until
+from tests.support.server_process import Process, start
+from tests.support.waiting import eventually
 
 STARTING_SECONDS = 60.0
 
@@ -19,21 +20,14 @@ STARTING_SECONDS = 60.0
 class Processes:
     """Commands that run in sessions of their own, so that all their descendants end with them."""
 
-    def __init__(
-        self, *commands: Sequence[str], log: Path, environ: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, *commands: Sequence[str], log: Path) -> None:
         self._commands = commands
         self._log = log
-        self._environ = {**os.environ, **(environ or {})}
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Process] = []
 
     def __enter__(self) -> Self:
-        with self._log.open("ab") as log:
-            for command in self._commands:
-                process = subprocess.Popen(
-                    command, stdout=log, stderr=log, env=self._environ, start_new_session=True
-                )
-                self._processes.append(process)
+        for command in self._commands:
+            self._processes.append(start(command, self._log, own_session=True))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,7 +58,7 @@ class Processes:
             used.append(self.cpu_seconds())
             return used[-1] - used[-2] < 0.04
 
-        wait_until(rests, STARTING_SECONDS, "processes to start")
+        eventually(rests, STARTING_SECONDS, "processes to start")
 
     def pause(self) -> None:
         """Stop them where they are."""

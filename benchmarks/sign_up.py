@@ -2,7 +2,6 @@
 
 import http.client
 import re
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,12 +9,14 @@ from statistics import median, quantiles
 from urllib.parse import urlencode
 
 from benchmarks.databases import Databases
-from benchmarks.patience import wait_until
-from benchmarks.pillarbox import COMMAND
 from benchmarks.processes import STARTING_SECONDS, Processes
-from benchmarks.settings import settings_for, write_ini
+from benchmarks.settings import settings_for
 from benchmarks.sink import HUNG, Sink
 from benchmarks.table import Line, Section, number, ratio
+from tests.support.ports import free_port, is_listening
+from tests.support.server_process import pillarbox
+from tests.support.shop_settings import write_ini
+from tests.support.waiting import eventually
 
 RELAYS = {"healthy": 0.0, "slow: 2 s a round trip": 2.0, "hung": HUNG}
 """Seconds of a round trip to each."""
@@ -69,25 +70,19 @@ class Visitor:
 @contextmanager
 def _visited(databases: Databases, round_trip: float) -> Iterator[Visitor]:
     """A visitor of a server of its own, whose relay is that far away."""
-    port, url = _free_port(), databases.new("SQLite")
+    port, url = free_port(), databases.new("SQLite")
     with Sink(round_trip=round_trip) as sink:
         settings = settings_for(url, sink, port=port)
-        ini = write_ini(databases.folder / f"{port}.ini", settings, port=port)
+        ini = write_ini(databases.folder / f"{port}.ini", settings, port=port, log_level="WARNING")
         log = databases.folder / f"{port}.log"
-        with Processes([*COMMAND, "serve", str(ini)], log=log) as server:
-            wait_until(lambda: _answers(server, port), STARTING_SECONDS, "the server to start")
+        with Processes(pillarbox("serve", ini), log=log) as server:
+            eventually(lambda: _answers(server, port), STARTING_SECONDS, "the server to start")
             yield Visitor(port)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _answers(server: Processes, port: int) -> bool:
     server.check()
-    with socket.socket() as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0
+    return is_listening(port)
 
 
 def run(databases: Databases, *, quick: bool) -> Section:

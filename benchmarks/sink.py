@@ -16,8 +16,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Self
 
-from benchmarks.patience import wait_until
 from tests.support.certificates import Certificate
+from tests.support.waiting import eventually
 
 HUNG = 3600.0
 """A round trip that stands for a relay that takes connections and never says a word."""
@@ -65,7 +65,7 @@ class Sink:
 
     def wait_for(self, count: int, seconds: float) -> None:
         """Wait until it has taken ``count`` emails; raises ``TimeoutError`` after ``seconds``."""
-        wait_until(lambda: self.count() >= count, seconds, f"{count} emails to arrive")
+        eventually(lambda: self.count() >= count, seconds, f"{count} emails to arrive")
 
     def _ask(self, question: str) -> str:
         assert self._process.stdin is not None

@@ -10,13 +10,11 @@ from webtest import TestApp, TestResponse
 from app.accounts.models import Token
 from app.database import Database
 from app.mail.testing import Mailbox
-from tests.conftest import Clock
 from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,
     PASSWORD,
     add_account,
-    another_browser,
     forgot_password,
     heading,
     is_signed_in,
@@ -24,6 +22,8 @@ from tests.support.accounts import (
     sign_in,
     summary,
 )
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
 
 
 @pytest.fixture(autouse=True)

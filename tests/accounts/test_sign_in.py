@@ -10,13 +10,11 @@ from webtest import TestApp
 
 from app.accounts.models import Account, SignInSession
 from app.database import Database
-from tests.conftest import Clock
 from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,
     PASSWORD,
     add_account,
-    another_browser,
     heading,
     is_signed_in,
     post,
@@ -24,6 +22,8 @@ from tests.support.accounts import (
     sign_in,
     summary,
 )
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
 
 SESSION = "pillarbox-session"
 

@@ -21,11 +21,13 @@ from app.mail.outbox.tables import UNDER_WAY, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
 from app.operations import server
 from app.operations.readiness import NotReady, Owner, require_ours, site_of
-from tests.commands.conftest import Pillarbox, write_ini
-from tests.conftest import Clock, on_sqlite
-from tests.mail.conftest import RECEIPT, attachments, put
+from tests.support.application import MakeApp
+from tests.support.clock import Clock
+from tests.support.databases import on_sqlite
+from tests.support.outbox import RECEIPT, Outbox, attachments, kind, put
+from tests.support.pillarbox_command import Pillarbox
 from tests.support.relay import Relay
-from tests.support.sending import Outbox, kind
+from tests.support.shop_settings import write_ini
 
 HERE = {"site.base_url": "https://shop.example.org"}
 THERE = {"site.base_url": "https://copy.example.net:8443"}
@@ -106,7 +108,7 @@ def test_the_first_start_claims_and_the_next_ones_find_their_own(app: Router, cl
 
 
 def test_another_port_or_loopback_address_is_the_same_site(
-    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
+    make_app: MakeApp, settings_values: dict[str, str]
 ) -> None:
     for base_url in ("http://localhost:6543", "http://127.0.0.1:8080", "http://[::1]"):
         require_ours(make_app(settings_values | {"site.base_url": base_url}).registry)
@@ -160,7 +162,7 @@ def test_a_copys_file_is_the_same_to_the_last_octet_and_nothing_stands_beside_it
 
 
 def test_the_server_refuses_by_itself_however_it_is_started(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     owned: Outbox,
     refusal: Refusal,
@@ -279,7 +281,7 @@ def test_more_than_a_batch_is_cancelled_whole(
 
 
 def test_two_first_starts_at_once_agree_on_one_owner(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -15,10 +15,10 @@ from app.mail.delivery.relay import Relay
 from app.mail.delivery.relay import name_of as relay_name
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
-from tests.commands.conftest import Pillarbox, write_ini
-from tests.conftest import on_sqlite
-from tests.mail.conftest import RECEIPT, attachments, put
-from tests.support.sending import Outbox
+from tests.support.databases import on_sqlite
+from tests.support.outbox import RECEIPT, Outbox, attachments, put
+from tests.support.pillarbox_command import Pillarbox
+from tests.support.shop_settings import write_ini
 
 WRITING = [("resend", 1), ("release", 1), ("cancel", 1), ("purge",)]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import LOGGING, Pillarbox, write_ini
+from tests.support.pillarbox_command import Pillarbox
+from tests.support.shop_settings import write_ini
 
 SECRET = "50%off-and-nobody-knows-it"
 
@@ -51,7 +52,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
 
 @pytest.fixture
 def broken(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    ini = write_ini(tmp_path / "broken.ini", {"environment": "development"}, LOGGING)
+    ini = write_ini(tmp_path / "broken.ini", {"environment": "development"}, log_level="INFO")
     change: Change = request.param
     ini.write_text(change(ini.read_text()))
     return ini

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import inspect
 
 from app.database import Database
-from tests.commands.conftest import Pillarbox, write_ini
-from tests.conftest import on_sqlite
-from tests.support.sending import Outbox
+from tests.support.databases import on_sqlite
+from tests.support.outbox import Outbox
+from tests.support.pillarbox_command import Pillarbox
+from tests.support.shop_settings import write_ini
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 

@@ -12,9 +12,10 @@ from app.mail.delivery.worker import Delivery
 from app.mail.outbox.tables import OutboxEmail, SuppressedAddress
 from app.mail.test_message import TEST_MESSAGE
 from app.mail.testing import Mailbox
-from tests.commands.conftest import Pillarbox, write_ini
+from tests.support.outbox import Outbox
+from tests.support.pillarbox_command import Pillarbox
 from tests.support.relay import Relay
-from tests.support.sending import Outbox
+from tests.support.shop_settings import write_ini
 
 ADA = "ada@example.org"
 

@@ -1,7 +1,6 @@
 """The database's own rules: whose clock counts, and connections that are held."""
 
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -12,14 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from app import database as module
 from app.database import Database, DatabaseBusy, utc_clock
 from app.mail.delivery.relay import Relay
-from tests.conftest import on_postgresql, on_sqlite
+from tests.support.databases import on_postgresql, on_sqlite
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    yield database
-    database.dispose()
+def database(plain_database: Database) -> Database:
+    return plain_database
 
 
 def names(database: Database) -> list[str]:

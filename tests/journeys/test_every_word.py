@@ -5,7 +5,7 @@ email or on a page, has to be a name, an address or the like.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,9 +19,12 @@ from app.i18n import formats
 from app.mail import Recipient
 from app.mail.testing import Mailbox
 from app.shop.samples import CATALOGUE
-from tests.conftest import Clock, on_sqlite
-from tests.previews.test_every_email import KINDS
 from tests.support.accounts import ANNA, ANOTHER_PASSWORD, PASSWORD, heading, post, sign_in, sign_up
+from tests.support.application import MakeApp
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
+from tests.support.databases import on_sqlite
+from tests.support.sample_kinds import KINDS
 from tests.support.shopping import BUYER, put_into_basket, stock
 from tests.support.texts import forms, texts, write_catalogue
 
@@ -34,7 +37,7 @@ HEARD = ("alt", "aria-label", "data-hide", "data-show", "placeholder", "title")
 
 @pytest.fixture
 def app(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -56,7 +59,7 @@ def app(
 @pytest.fixture
 def browser(app: Router) -> TestApp:
     """A browser whose owner reads that language."""
-    return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "HTTP_ACCEPT_LANGUAGE": NOBODYS})
+    return another_browser(app, HTTP_ACCEPT_LANGUAGE=NOBODYS)
 
 
 def unmarked(html: str, data: str) -> list[str]:

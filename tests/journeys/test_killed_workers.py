@@ -3,16 +3,12 @@ doubt.
 """
 
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pyramid.router import Router
 from sqlalchemy import select, update
 
 from app.accounts.emails import WELCOME
@@ -21,24 +17,25 @@ from app.mail import InDoubt
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.mail.smtp.mailer import Outcome
 from app.mail.test_message import TEST_MESSAGE
-from tests.commands.conftest import LOGGING, write_ini
-from tests.conftest import eventually
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import At, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, through, unsettled
+from tests.support.outbox import Outbox, unsettled
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.server_process import Process, pillarbox, start
+from tests.support.shop_settings import write_ini
+from tests.support.smtp_script import At
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 assert (WELCOME.in_doubt, TEST_MESSAGE.in_doubt) == (InDoubt.RESEND, InDoubt.HOLD)
 WORKERS = 2
 CONNECTIONS = 2
 
 
-def hired(ini: Path) -> subprocess.Popen[bytes]:
+def hired(ini: Path) -> Process:
     """``pillarbox deliver`` in a process of its own."""
-    program = "from app.commands import main; main()"
-    with ini.with_suffix(".log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-c", program, "deliver", str(ini)], stdout=log, stderr=log
-        )
+    return start(pillarbox("deliver", ini), ini.with_suffix(".log"))
 
 
 class Crew:
@@ -85,7 +82,7 @@ def doubts_by_email(database: Database) -> Counter[int]:
     ],
 )
 def test_killed_workers_lose_nothing_and_double_only_what_was_in_doubt(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     certificate: Certificate,
     tmp_path: Path,
@@ -104,7 +101,7 @@ def test_killed_workers_lose_nothing_and_double_only_what_was_in_doubt(
             outbox.write(number, of=WELCOME if number % 2 else TEST_MESSAGE)
             for number in range(emails)
         ]
-        crew = Crew(write_ini(tmp_path / "worker.ini", values, LOGGING))
+        crew = Crew(write_ini(tmp_path / "worker.ini", values, log_level="INFO"))
         try:
             for progress in sorted(chance.sample(range(1, emails), kills)):
                 hurry(database)
@@ -132,7 +129,7 @@ def test_killed_workers_lose_nothing_and_double_only_what_was_in_doubt(
 
 
 def test_what_a_killed_worker_had_leased_goes_out_through_another_one(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     certificate: Certificate,
     hire: Hire,
@@ -151,7 +148,7 @@ def test_what_a_killed_worker_had_leased_goes_out_through_another_one(
         app.registry.clock = utc_clock
         outbox = Outbox(app.registry)
         first, *others = [outbox.write(number, of=TEST_MESSAGE) for number in range(5)]
-        worker = hired(write_ini(tmp_path / "worker.ini", values, LOGGING))
+        worker = hired(write_ini(tmp_path / "worker.ini", values, log_level="INFO"))
         try:
             assert waiting.wait(60)
             hire(app).start()

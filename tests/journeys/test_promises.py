@@ -2,7 +2,6 @@
 twice, relay away.
 """
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -15,8 +14,10 @@ from app import configure
 from app.database import DatabaseBusy
 from app.mail import Message, Recipient
 from app.mail.testing import Mailbox
-from tests.conftest import Clock
-from tests.support.sending import kind
+from tests.support.at_once import at_once
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
+from tests.support.outbox import kind
 
 NOTE = kind()
 
@@ -90,18 +91,9 @@ def test_a_key_of_another_recipient_is_refused_and_nothing_is_written(
 
 
 def test_ten_requests_at_once_with_one_key_leave_one_email(app: Router, mailbox: Mailbox) -> None:
-    start = threading.Barrier(10)
-    statuses = []
-
-    def post() -> None:
-        browser = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
-        start.wait()
-        statuses.append(browser.post("/test/sends_twice").status_int)
-
-    threads = [threading.Thread(target=post) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    statuses = at_once(
+        lambda browser: browser.post("/test/sends_twice").status_int,
+        [another_browser(app) for _ in range(10)],
+    )
     assert statuses == [303] * 10
     assert len(mailbox.all()) == 1

@@ -15,10 +15,10 @@ from app.mail.outbox.moves import Attempt, begin_sending, claim, deferred, postp
 from app.mail.outbox.tables import SuppressedAddress
 from app.mail.service import LARGEST
 from app.mail.testing import Mailbox
-from tests.conftest import Clock
-from tests.mail.conftest import RECEIPT, attachments
-from tests.support.accounts import another_browser, sign_up
-from tests.support.sending import Note, Outbox, kind
+from tests.support.accounts import sign_up
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
+from tests.support.outbox import RECEIPT, Note, Outbox, attachments, kind
 
 HOUR = timedelta(hours=1)
 

@@ -1,6 +1,5 @@
 """Previews: what would be sent, without an outbox, and as files."""
 
-from collections.abc import Callable
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -12,8 +11,10 @@ from app.commands import main
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mime import message_bytes
 from app.previews.preview import Preview, compose_preview, previews_of
-from tests.conftest import on_sqlite
-from tests.support.sending import Outbox
+from tests.support.application import MakeApp
+from tests.support.databases import on_sqlite
+from tests.support.outbox import Outbox
+from tests.support.shop_settings import write_ini
 
 pytestmark = on_sqlite
 
@@ -43,17 +44,10 @@ def test_a_preview_is_never_stored_and_always_the_same(app: Router) -> None:
         assert session.query(OutboxEmail).count() == 0
 
 
-def write_ini(folder: Path, values: dict[str, str]) -> Path:
-    lines = [f"{name} = {value}" for name, value in values.items()]
-    path = folder / "preview.ini"
-    path.write_text("\n".join(["[app:main]", "use = egg:pillarbox", *lines]), encoding="utf-8")
-    return path
-
-
 def test_the_command_writes_every_sample_in_every_language(
     tmp_path: Path, settings_values: dict[str, str], app: Router
 ) -> None:
-    ini = write_ini(tmp_path, settings_values)
+    ini = write_ini(tmp_path / "preview.ini", settings_values)
     arguments = ["preview", str(ini), "--all", "--out", str(tmp_path / "new" / "folder")]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -72,7 +66,7 @@ def test_the_command_writes_every_sample_in_every_language(
 
 
 def test_the_command_writes_one_kind(tmp_path: Path, settings_values: dict[str, str]) -> None:
-    ini = write_ini(tmp_path, settings_values)
+    ini = write_ini(tmp_path / "preview.ini", settings_values)
     arguments = ["preview", str(ini), "welcome", "--out", str(tmp_path / "out")]
     assert CliRunner().invoke(main, arguments).exit_code == 0
     assert {path.name.partition(".")[0] for path in (tmp_path / "out").iterdir()} == {"welcome"}
@@ -89,7 +83,7 @@ def test_the_command_writes_one_kind(tmp_path: Path, settings_values: dict[str, 
 def test_the_command_says_what_it_needs(
     tmp_path: Path, settings_values: dict[str, str], arguments: list[str], words: str
 ) -> None:
-    ini = write_ini(tmp_path, settings_values)
+    ini = write_ini(tmp_path / "preview.ini", settings_values)
     out = tmp_path / "out"
     result = CliRunner().invoke(main, ["preview", str(ini), *arguments, "--out", str(out)])
     assert result.exit_code != 0
@@ -99,7 +93,7 @@ def test_the_command_says_what_it_needs(
 
 @pytest.mark.parametrize(("debug", "reloads"), [("true", True), ("false", False)])
 def test_an_application_looks_for_changes_in_debug_mode_only(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     debug: str,
     reloads: bool,

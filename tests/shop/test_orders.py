@@ -17,8 +17,10 @@ from app.shop.models import Order, Payment, Receipt
 from app.shop.numbers import new_order_number
 from app.shop.payments.provider import Charge, Outcome, ProviderError, Started, Verdict, settle
 from app.shop.payments.test import HostedPayment
-from tests.conftest import Clock
-from tests.support.shopping import ANNA, buy, order, orders_in, put_into_basket, sign_in, stock
+from tests.support.accounts import ANNA
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
+from tests.support.shopping import buy, order, orders_in, put_into_basket, sign_in, stock
 
 
 @pytest.fixture
@@ -121,7 +123,7 @@ def test_somebody_elses_order_is_not_found(
     put_into_basket(customer, "envelopes")
     payment_page = order(customer).location
     number = orders_in(database)[0].number
-    other = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+    other = another_browser(app)
     sign_in(other, database, "bert@example.org")
     put_into_basket(other, "envelopes")
     token = other.get("/checkout").forms[0]["csrf_token"].value
@@ -136,7 +138,7 @@ def test_somebody_elses_order_is_not_found(
 
 def test_an_order_asks_to_sign_in(app: Router, customer: TestApp, database: Database) -> None:
     path = buy(customer).request.path
-    stranger = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+    stranger = another_browser(app)
 
     assert "/sign-in" in stranger.get(path, status=303).location
     assert "/sign-in" in stranger.get("/orders", status=303).location

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from pyramid.router import Router
 from sqlalchemy import event
 from webtest import TestApp, TestResponse
 
@@ -18,11 +17,6 @@ ANNA = "anna@example.org"
 PASSWORD = "correct horse battery"
 ANOTHER_PASSWORD = "seven quiet umbrellas"
 PASSWORD_HASH = hash_password(PASSWORD)
-
-
-def another_browser(app: Router) -> TestApp:
-    """Somebody else, or the same person elsewhere."""
-    return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "REMOTE_ADDR": "127.0.0.1"})
 
 
 def add_account(database: Database, address: str = ANNA, **values: Any) -> int:

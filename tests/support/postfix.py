@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.support.certificates import Certificate
-from tests.support.relay import free_port
+from tests.support.ports import free_port
 
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 POSTFIX = shutil.which("postfix", path=PATH)

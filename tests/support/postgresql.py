@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import psycopg
+
+from tests.support.waiting import eventually
 
 with warnings.catch_warnings():
     # The wheel asks for the user's runtime folder as it is imported, and warns where there is none.
@@ -63,19 +64,20 @@ class PostgreSQL:
         """Start the server and wait until it answers."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, user=self._user)
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                self.execute("SELECT 1")
-                return
-            except psycopg.OperationalError:
-                assert self._process.poll() is None, (self._folder / "log").read_text()
-                assert time.monotonic() < deadline, "PostgreSQL does not answer"
-                time.sleep(0.02)
+        eventually(self._answers, what="PostgreSQL to answer")
 
     def kill(self) -> None:
         """End the server as a power failure would: without a word to anybody."""
         self._end(signal.SIGKILL)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._folder / "log").read_text()
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None

@@ -1,21 +1,42 @@
-"""A real relay for tests: aiosmtpd with STARTTLS or TLS, AUTH and a certificate of the tests' own
-authority.
+"""A relay that works: aiosmtpd with STARTTLS or TLS, AUTH and a certificate of the tests' own
+authority. ``through`` gives the settings with which an application sends through a relay.
 """
 
 import asyncio
-import socket
 import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.support.certificates import Certificate
+from tests.support.ports import free_port
 
 USERNAME, PASSWORD = "shop", "pässword with ümlauts"
+
+
+class AnyRelay(Protocol):
+    """A relay with TLS on a port of this machine."""
+
+    certificate: Certificate
+    implicit_tls: bool
+    port: int
+
+
+def through(relay: AnyRelay) -> dict[str, str]:
+    """Settings with which emails really go out, through ``relay``."""
+    return {
+        "email.debug": "false",
+        "email.smtp_server": "127.0.0.1",
+        "email.smtp_port": str(relay.port),
+        "email.smtp_username": USERNAME,
+        "email.smtp_password": PASSWORD,
+        "email.smtp_security": "tls" if relay.implicit_tls else "starttls",
+        "email.smtp_ca_file": str(relay.certificate.ca),
+    }
 
 
 @dataclass
@@ -157,10 +178,3 @@ class _Handler:
                 )
                 relay.arrived.notify_all()
         return reply
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

@@ -4,8 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-
-from tests.journeys.browser.conftest import OpenPage
+from tests.support.chromium import OpenPage
 
 FIRST_PASSWORD = "a lovely long passphrase"
 SECOND_PASSWORD = "an even lovelier passphrase"

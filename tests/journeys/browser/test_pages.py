@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from pyramid.router import Router
+from tests.support.chromium import OpenPage, sideways
 
 from app.accounts.models import Account
 from app.accounts.passwords import hash_password
-from tests.journeys.browser.conftest import OpenPage, sideways
 
 WIDTHS = (320, 1280)
 SCHEMES = ("light", "dark")

@@ -5,13 +5,16 @@ does not go out, even where its envelope lies with the relay already.
 from collections.abc import Callable
 
 import pytest
-from pyramid.router import Router
 
 from app.mail.outbox import decisions as interventions
 from app.mail.outbox.tables import OutboxEmail, State
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import At, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, kind, through
+from tests.support.outbox import Outbox, kind
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import At
+from tests.support.workers import Hire
 
 RESET = kind("reset", supersedes=True, carries_secret=True)
 Decide = Callable[[Outbox, OutboxEmail], object]
@@ -35,7 +38,7 @@ def ask_again(outbox: Outbox, email: OutboxEmail) -> None:
     ids=["cancelled", "superseded"],
 )
 def test_an_email_that_was_leased_and_not_begun_stays_here(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     certificate: Certificate,
     hire: Hire,
@@ -67,7 +70,7 @@ def test_an_email_that_was_leased_and_not_begun_stays_here(
 
 @pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "plain"])
 def test_an_email_whose_body_is_on_its_way_can_no_longer_be_stopped(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     certificate: Certificate,
     hire: Hire,

@@ -11,21 +11,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pyramid.router import Router
 
 from app.mail import InDoubt
 from app.mail.outbox.tables import State
-from tests.conftest import Clock
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import DROP, GARBAGE, SLOW, STALL, At, Fault, ScriptedSMTP
-from tests.support.sending import Outbox, impatient, kind, through
+from tests.support.clock import Clock
+from tests.support.outbox import Outbox, kind
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import DROP, GARBAGE, SLOW, STALL, At, Fault
+from tests.support.workers import impatient
 
 LATER, NEVER, CLOSING = "451 4.3.0 later", "554 5.7.1 never", "421 4.3.2 closing"
 REPLIES = [LATER, NEVER, CLOSING]
 SILENCES = [STALL, DROP, GARBAGE]
 LARGE = "A line of a large letter.\n" * 15_000
 """More than the operating system keeps for a relay that does not read."""
-Apps = Callable[[dict[str, str]], Router]
+Apps = MakeApp
 
 
 @dataclass(frozen=True)

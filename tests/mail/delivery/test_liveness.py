@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.database import LINE, Database
 from app.mail.delivery.liveness import LEASED, LOCKED, AdvisoryLock, liveness_for
-from tests.conftest import on_postgresql, on_sqlite
+from tests.support.databases import on_postgresql, on_sqlite
 from tests.support.pooler import BACKENDS, Pooler
 
 

@@ -3,8 +3,7 @@ come back by themselves.
 """
 
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -14,31 +13,26 @@ from app import database as database_module
 from app.database import Database
 from app.mail.outbox.tables import State
 from app.mail.testing import Mailbox
-from tests.conftest import eventually, on_sqlite
-from tests.support.accounts import another_browser, sign_up
-from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import At, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, through
+from tests.support.accounts import sign_up
+from tests.support.application import MakeApp
+from tests.support.browser import another_browser
+from tests.support.databases import on_sqlite
+from tests.support.outbox import Outbox, each_is_sent_once
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import At
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 pytestmark = on_sqlite
 
 
 @pytest.fixture
-def scripted(certificate: Certificate) -> Iterator[ScriptedSMTP]:
-    with ScriptedSMTP(certificate) as relay:
-        yield relay
-
-
-@pytest.fixture
 def app(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
-    scripted: ScriptedSMTP,
-    monkeypatch: pytest.MonkeyPatch,
+    make_app: MakeApp, scripted_values: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Router:
     """An application that does not wait long for the file."""
     monkeypatch.setattr(database_module, "SQLITE_BUSY_SECONDS", 0.1)
-    return make_app(settings_values | through(scripted) | {"email.connections": "1"})
+    return make_app(scripted_values | {"email.connections": "1"})
 
 
 @contextmanager
@@ -73,9 +67,7 @@ def test_a_file_that_is_free_again_finds_the_worker_at_work(
     scripted.wait_for(1)
     eventually(lambda: "waits for the database: " in caplog.text)
     holding.__exit__(None, None, None)
-    scripted.wait_for(3)
-    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
-    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    each_is_sent_once(outbox, scripted, emails)
 
 
 def test_a_file_that_is_free_again_finds_the_idle_worker_ready(

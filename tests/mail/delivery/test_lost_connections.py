@@ -4,7 +4,7 @@ proof that it lives.
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -19,12 +19,17 @@ from app.mail.delivery import worker as delivery
 from app.mail.delivery.liveness import LOCKED
 from app.mail.outbox.moves import LEASE, claim
 from app.mail.outbox.tables import State
-from tests.conftest import Clock, eventually, on_postgresql
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
+from tests.support.clock import Clock
+from tests.support.databases import on_postgresql
+from tests.support.outbox import Outbox, each_is_sent_once, kind, unsettled
 from tests.support.postgresql import PostgreSQL
-from tests.support.scripted_smtp import At, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, kind, through, unsettled
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import At
+from tests.support.waiting import eventually
 from tests.support.wire import Wire
+from tests.support.workers import Hire
 
 
 class Gate:
@@ -52,19 +57,14 @@ def gate() -> Iterator[Gate]:
 
 
 @pytest.fixture
-def scripted(certificate: Certificate, gate: Gate) -> Iterator[ScriptedSMTP]:
+def scripted(certificate: Certificate, gate: Gate) -> ScriptedSMTP:
     """A relay that takes a body, and answers its dot once the gate is open."""
-    with ScriptedSMTP(certificate, before=gate) as relay:
-        yield relay
+    return ScriptedSMTP(certificate, before=gate)
 
 
 @pytest.fixture
-def app(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
-    scripted: ScriptedSMTP,
-) -> Router:
-    return make_app(settings_values | through(scripted) | {"email.connections": "1"})
+def app(make_app: MakeApp, scripted_values: dict[str, str]) -> Router:
+    return make_app(scripted_values | {"email.connections": "1"})
 
 
 @pytest.fixture
@@ -74,15 +74,9 @@ def wire(database_url: str) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def remote(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
-    scripted: ScriptedSMTP,
-    wire: Wire,
-) -> Router:
+def remote(make_app: MakeApp, scripted_values: dict[str, str], wire: Wire) -> Router:
     """The application on another machine: it has the same database at the end of a line."""
-    values = {"database.url": wire.url, "email.connections": "1"}
-    return make_app(settings_values | through(scripted) | values)
+    return make_app(scripted_values | {"database.url": wire.url, "email.connections": "1"})
 
 
 class Lock:
@@ -163,9 +157,7 @@ def test_a_worker_that_lost_its_lock_sends_no_final_dot_until_it_has_it_again(
         eventually(lambda: {outbox.row(email).leased_by for email in others} == {None})
         assert scripted.received == [first.message_id]
         assert scripted.connections == 1
-    scripted.wait_for(5)
-    eventually(lambda: {outbox.row(email).state for email in others} == {State.SENT})
-    assert Counter(scripted.received) == Counter(e.message_id for e in (first, *others))
+    each_is_sent_once(outbox, scripted, (first, *others))
 
 
 @on_postgresql
@@ -204,9 +196,7 @@ def test_a_worker_whose_connection_ended_has_its_lock_again_and_keeps_its_name(
     eventually(lambda: lock.backends() not in ([], [lock.backend]))
     assert {outbox.row(email).leased_by for email in emails} == {lock.worker}
     gate.open()
-    scripted.wait_for(5)
-    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
-    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    each_is_sent_once(outbox, scripted, emails)
 
 
 @on_postgresql
@@ -254,9 +244,7 @@ def test_a_worker_with_another_name_waits_for_what_it_sent_under_the_old_one(
         eventually(lambda: "does not get its lock back" in caplog.text)
     eventually(lambda: f"worker {lock.worker} is dead; in doubt: no email" in caplog.text)
     gate.open()
-    scripted.wait_for(5)
-    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
-    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    each_is_sent_once(outbox, scripted, emails)
 
 
 @on_postgresql
@@ -292,9 +280,7 @@ def test_a_line_that_is_cut_without_a_word_costs_no_email_and_no_copy(
         assert other.run_once() == 0
     assert {outbox.row(email).leased_by for email in emails} == {lock.worker}
     gate.open()
-    scripted.wait_for(5)
-    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
-    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    each_is_sent_once(outbox, scripted, emails)
 
 
 @on_postgresql
@@ -377,9 +363,7 @@ def test_a_database_that_comes_back_finds_worker_and_web_at_work(
     assert browser.get("/").status_int == 200
     scripted.wait_for(6)
     after = outbox.write(9)
-    scripted.wait_for(7)
-    eventually(lambda: {outbox.row(email).state for email in (*before, after)} == {State.SENT})
-    assert Counter(scripted.received) == Counter(e.message_id for e in (*before, after))
+    each_is_sent_once(outbox, scripted, (*before, after))
 
 
 @on_postgresql
@@ -411,24 +395,21 @@ def test_a_database_that_crashes_amid_deliveries_may_cost_copies_and_loses_nothi
 
 
 def test_two_servers_that_both_deliver_by_mistake_double_nothing(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
+    make_app: MakeApp,
+    scripted_values: dict[str, str],
     hire: Hire,
     scripted: ScriptedSMTP,
     gate: Gate,
 ) -> None:
     gate.open()
-    values = settings_values | through(scripted)
-    servers = [make_app(values) for _ in range(2)]
+    servers = [make_app(scripted_values) for _ in range(2)]
     note = kind()
     for server in servers:
         server.registry.email_kinds.add(note)
         hire(server).start()
     shops = [Outbox(server.registry) for server in servers]
     emails = [shop.write(10 * n + number) for n in range(30) for number, shop in enumerate(shops)]
-    scripted.wait_for(60)
-    eventually(lambda: {shops[0].row(email).state for email in emails} == {State.SENT})
-    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    each_is_sent_once(shops[0], scripted, emails)
 
 
 def test_a_worker_whose_death_nobody_can_see_is_replaced_within_a_minute(

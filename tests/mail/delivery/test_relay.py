@@ -1,22 +1,14 @@
 """The relay as a whole: how long it rests, and who may find out whether it is back."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from app.database import Database
 from app.mail.delivery import relay
-from tests.conftest import Clock
+from tests.support.clock import Clock
 
 NAME = "mail.example.org:587"
-
-
-@pytest.fixture
-def plain_database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    yield database
-    database.dispose()
 
 
 class Office:

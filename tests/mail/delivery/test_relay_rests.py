@@ -13,11 +13,14 @@ from sqlalchemy import select
 
 from app.mail import Priority
 from app.mail.delivery.relay import Relay
-from app.mail.outbox.tables import OutboxEmail
-from tests.conftest import Clock, on_sqlite
-from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import DROP, At, Fault, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, kind, through
+from tests.support.application import MakeApp
+from tests.support.clock import Clock
+from tests.support.databases import on_sqlite
+from tests.support.outbox import Outbox, kind
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import DROP, At, Fault
+from tests.support.workers import Hire
 
 NO_CONNECTION = {
     "down": Fault(At.BANNER, DROP),
@@ -32,19 +35,11 @@ SLOWED_DOWN = {
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
-def scripted(certificate: Certificate) -> ScriptedSMTP:
-    """A relay that is not started, and does everything right."""
-    return ScriptedSMTP(certificate)
-
-
 Machines = Callable[[ScriptedSMTP, int], list[Router]]
 
 
 @pytest.fixture
-def machines(
-    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
-) -> Machines:
+def machines(make_app: MakeApp, settings_values: dict[str, str]) -> Machines:
     """Applications on one database, as on so many machines, which all know the tests' kinds."""
 
     def machines(relay: ScriptedSMTP, count: int) -> list[Router]:
@@ -166,8 +161,21 @@ def test_after_a_rest_one_worker_probes_and_the_others_wait_for_its_word(
     assert sorted(relay.received) == sorted(email.message_id for email in emails)
 
 
-def order_of(relay: ScriptedSMTP, emails: list[OutboxEmail]) -> list[str]:
-    """The kinds in the order in which they arrived."""
+def order_of_arrival(
+    relay: ScriptedSMTP, app: Router, hire: Hire, clock: Clock, *rests: timedelta
+) -> list[str]:
+    """Deliver to a relay that takes these rests, while more emails come in. Returns the emails'
+    kinds in the order in which they arrive.
+    """
+    outbox, worker = Outbox(app.registry), hire(app)
+    emails = [outbox.write(n, of=RECEIPT) for n in range(3)]
+    emails.append(outbox.write(3, of=RESET))
+    worker.run_once()
+    # The most urgent comes in last.
+    emails += [outbox.write(n, of=each) for n, each in enumerate((RECEIPT, kind(), RESET), 4)]
+    for rest in rests:
+        clock.advance(rest)
+        worker.run_once()
     kinds = {email.message_id: email.kind for email in emails}
     return [kinds[message_id] for message_id in relay.received]
 
@@ -178,15 +186,8 @@ def test_a_relay_that_is_back_gets_security_before_receipts(
 ) -> None:
     with replace(scripted, faults=(trouble,)) as relay:
         [app] = machines(relay, 1)
-        outbox, worker = Outbox(app.registry), hire(app)
-        emails = [outbox.write(n, of=RECEIPT) for n in range(3)]
-        emails.append(outbox.write(3, of=RESET))
-        worker.run_once()
-        # Meanwhile more comes in, the most urgent last.
-        emails += [outbox.write(n, of=each) for n, each in enumerate((RECEIPT, kind(), RESET), 4)]
-        clock.advance(SECOND)
-        worker.run_once()
-    assert order_of(relay, emails) == ["reset"] * 2 + ["note"] + ["receipt"] * 4
+        order = order_of_arrival(relay, app, hire, clock, SECOND)
+    assert order == ["reset"] * 2 + ["note"] + ["receipt"] * 4
 
 
 @pytest.mark.parametrize("trouble", SLOWED_DOWN.values(), ids=SLOWED_DOWN)
@@ -195,14 +196,5 @@ def test_a_relay_that_slowed_us_down_once_gets_security_before_receipts_too(
 ) -> None:
     with replace(scripted, faults=(trouble,)) as relay:
         [app] = machines(relay, 1)
-        outbox, worker = Outbox(app.registry), hire(app)
-        emails = [outbox.write(n, of=RECEIPT) for n in range(3)]
-        emails.append(outbox.write(3, of=RESET))
-        worker.run_once()
-        # Meanwhile more comes in, the most urgent last.
-        emails += [outbox.write(n, of=each) for n, each in enumerate((RECEIPT, kind(), RESET), 4)]
-        clock.advance(SECOND)
-        worker.run_once()
-        clock.advance(timedelta(minutes=2))
-        worker.run_once()
-    assert order_of(relay, emails) == ["reset"] * 2 + ["note"] + ["receipt"] * 4
+        order = order_of_arrival(relay, app, hire, clock, SECOND, timedelta(minutes=2))
+    assert order == ["reset"] * 2 + ["note"] + ["receipt"] * 4

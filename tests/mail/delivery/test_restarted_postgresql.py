@@ -3,36 +3,27 @@ again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 
 import pytest
 from pyramid.router import Router
 
 from app.mail.outbox.tables import State
 from app.mail.testing import Mailbox
-from tests.conftest import eventually, on_postgresql
-from tests.support.accounts import another_browser, sign_up
-from tests.support.certificates import Certificate
+from tests.support.accounts import sign_up
+from tests.support.browser import another_browser
+from tests.support.databases import on_postgresql
+from tests.support.outbox import Outbox
 from tests.support.postgresql import PostgreSQL
 from tests.support.scripted_smtp import ScriptedSMTP
-from tests.support.sending import Hire, Outbox, through
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 pytestmark = on_postgresql
 
 
 @pytest.fixture
-def scripted(certificate: Certificate) -> Iterator[ScriptedSMTP]:
-    with ScriptedSMTP(certificate) as relay:
-        yield relay
-
-
-@pytest.fixture
-def app(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
-    scripted: ScriptedSMTP,
-) -> Router:
-    return make_app(settings_values | through(scripted))
+def app(scripted_app: Router) -> Router:
+    return scripted_app
 
 
 def test_idle_workers_and_the_web_come_back_by_themselves(

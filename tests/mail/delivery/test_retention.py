@@ -10,9 +10,9 @@ from app.mail.delivery.retention import Housekeeping
 from app.mail.delivery.worker import Delivery
 from app.mail.outbox.moves import claim
 from app.mail.outbox.tables import UNDER_WAY, State
-from tests.conftest import Clock, eventually
-from tests.mail.conftest import RECEIPT, attachments, put
-from tests.support.sending import Outbox, kind
+from tests.support.clock import Clock
+from tests.support.outbox import RECEIPT, Outbox, attachments, kind, put
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """When a refused email is tried again, driven by a clock: two days pass in moments."""
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -8,10 +7,11 @@ from pyramid.router import Router
 
 from app.mail import InDoubt
 from app.mail.outbox.tables import OutboxEmail
-from tests.conftest import Clock
-from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import DROP, At, Fault, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, kind, through
+from tests.support.clock import Clock
+from tests.support.outbox import Outbox, kind
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import DROP, At, Fault
+from tests.support.workers import Hire
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 WAITS = [MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, *[12 * HOUR] * 3]
@@ -19,18 +19,8 @@ LATER = "452 4.2.2 mailbox full"
 
 
 @pytest.fixture
-def scripted(certificate: Certificate) -> Iterator[ScriptedSMTP]:
-    with ScriptedSMTP(certificate) as relay:
-        yield relay
-
-
-@pytest.fixture
-def app(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
-    scripted: ScriptedSMTP,
-) -> Router:
-    return make_app(settings_values | through(scripted))
+def app(scripted_app: Router) -> Router:
+    return scripted_app
 
 
 def refuse_always(relay: ScriptedSMTP, how: str, at: At = At.RCPT) -> None:

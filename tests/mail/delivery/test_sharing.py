@@ -3,34 +3,30 @@ nobody called, and each email to one of them.
 """
 
 import threading
-from collections.abc import Callable
 
 import psycopg
 import pytest
-from pyramid.router import Router
 from sqlalchemy import text
 
 from app.mail.delivery import worker as delivery
 from app.mail.outbox.moves import LEASE, claim
 from app.mail.outbox.tables import State
 from app.mail.outbox.wakeup import CHANNEL
-from tests.conftest import Clock, eventually, on_postgresql
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import At, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, through
-
-Apps = Callable[[dict[str, str]], Router]
-
-
-@pytest.fixture
-def scripted(certificate: Certificate) -> ScriptedSMTP:
-    """A relay that is not started, and does everything right."""
-    return ScriptedSMTP(certificate)
+from tests.support.clock import Clock
+from tests.support.databases import on_postgresql
+from tests.support.outbox import Outbox
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import At
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 
 @on_postgresql
 def test_a_commit_on_another_machine_calls_a_worker_at_once(
-    make_app: Apps, settings_values: dict[str, str], hire: Hire, scripted: ScriptedSMTP
+    make_app: MakeApp, settings_values: dict[str, str], hire: Hire, scripted: ScriptedSMTP
 ) -> None:
     with scripted:
         here, there = (make_app(settings_values | through(scripted)) for _ in range(2))
@@ -47,7 +43,7 @@ def test_a_commit_on_another_machine_calls_a_worker_at_once(
 
 @on_postgresql
 def test_the_call_leaves_with_the_commit_and_not_without_it(
-    make_app: Apps, settings_values: dict[str, str], database_url: str
+    make_app: MakeApp, settings_values: dict[str, str], database_url: str
 ) -> None:
     values = {"email.debug": "false", "email.smtp_server": "127.0.0.1"}
     shop = Outbox(make_app(settings_values | values).registry)
@@ -63,7 +59,7 @@ def test_the_call_leaves_with_the_commit_and_not_without_it(
 
 
 def test_a_worker_that_nobody_called_looks_by_itself(
-    make_app: Apps,
+    make_app: MakeApp,
     settings_values: dict[str, str],
     hire: Hire,
     scripted: ScriptedSMTP,
@@ -82,7 +78,7 @@ def test_a_worker_that_nobody_called_looks_by_itself(
 
 
 def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
-    make_app: Apps, settings_values: dict[str, str], hire: Hire, certificate: Certificate
+    make_app: MakeApp, settings_values: dict[str, str], hire: Hire, certificate: Certificate
 ) -> None:
     together = threading.Barrier(3)
 
@@ -105,7 +101,7 @@ def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
 
 @on_postgresql
 def test_claims_at_the_same_time_get_different_emails_and_wait_for_nobody(
-    make_app: Apps, settings_values: dict[str, str], clock: Clock
+    make_app: MakeApp, settings_values: dict[str, str], clock: Clock
 ) -> None:
     values = {"email.debug": "false", "email.smtp_server": "127.0.0.1"}
     shop = Outbox(make_app(settings_values | values).registry)
@@ -127,7 +123,7 @@ def test_a_dead_worker_is_noticed_within_two_seconds_and_a_silent_one_within_a_m
 
 
 def test_the_verdict_on_an_email_is_committed_before_the_next_ones_body_leaves(
-    make_app: Apps, settings_values: dict[str, str], hire: Hire, certificate: Certificate
+    make_app: MakeApp, settings_values: dict[str, str], hire: Hire, certificate: Certificate
 ) -> None:
     seen: list[list[str]] = []
 

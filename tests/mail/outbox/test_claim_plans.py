@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.mail.outbox.moves import claim, has_due
 from app.mail.outbox.tables import OutboxEmail
-from tests.conftest import Clock, on_postgresql
-from tests.support.sending import Outbox
+from tests.support.clock import Clock
+from tests.support.databases import on_postgresql
+from tests.support.outbox import Outbox
 
 
 def plan(session: Session, look: Callable[[], Any]) -> str:

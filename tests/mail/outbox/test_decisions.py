@@ -8,9 +8,8 @@ from app.mail import Kind
 from app.mail.outbox import decisions as interventions
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import NOT_ACCEPTED, OutboxEmail, State, SuppressedAddress
-from tests.conftest import Clock
-from tests.mail.conftest import RECEIPT, attachments, put
-from tests.support.sending import Outbox, kind
+from tests.support.clock import Clock
+from tests.support.outbox import RECEIPT, Outbox, attachments, kind, put
 
 SECRET = kind("secret", carries_secret=True, time_to_live=timedelta(minutes=30))
 

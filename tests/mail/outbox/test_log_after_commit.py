@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from app.mail import Message, Recipient
-from tests.support.sending import Outbox, kind
+from tests.support.outbox import Outbox, kind
 
 
 @pytest.fixture

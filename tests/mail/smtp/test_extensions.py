@@ -7,14 +7,17 @@ from dataclasses import replace
 
 import pytest
 from pyramid.router import Router
-from sqlalchemy import select
 
-from app.mail.outbox.tables import EmailAttempt, OutboxEmail
+from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mime import message_bytes
-from tests.conftest import on_sqlite
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import At, Fault, ScriptedSMTP
-from tests.support.sending import Outbox, impatient, through
+from tests.support.databases import on_sqlite
+from tests.support.outbox import Outbox
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import At, Fault
+from tests.support.workers import impatient
 
 UMLAUT = "müller@example.org"
 
@@ -40,19 +43,15 @@ class Shop:
         row = self.outbox.row(email)
         return row.state, row.reason
 
-    def attempts(self, email: OutboxEmail) -> list[tuple[int | None, str | None]]:
-        attempts = select(EmailAttempt).where(EmailAttempt.email_id == email.id)
-        with self.outbox.registry.database.transaction(write=False) as session:
-            return [(row.code, row.enhanced_code) for row in session.scalars(attempts)]
+    def codes(self, email: OutboxEmail) -> list[tuple[int | None, str | None]]:
+        return [(row.code, row.enhanced_code) for row in self.outbox.attempts(email)]
 
 
 Open = Callable[[ScriptedSMTP], Shop]
 
 
 @pytest.fixture
-def open_shop(
-    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
-) -> Open:
+def open_shop(make_app: MakeApp, settings_values: dict[str, str]) -> Open:
     return lambda relay: Shop(make_app(settings_values | through(relay)))
 
 
@@ -157,7 +156,7 @@ def test_a_refusals_code_and_enhanced_code_are_recorded(
         shop = open_shop(relay)
         email = shop.outbox.write(1)
         shop.deliver()
-    assert shop.attempts(email) == [recorded]
+    assert shop.codes(email) == [recorded]
     assert (shop.end(email)[1] or "").startswith(reply.partition("\r\n")[0].replace("-", " ", 1))
 
 
@@ -168,4 +167,4 @@ def test_an_accepted_emails_enhanced_code_is_recorded(
         shop = open_shop(relay)
         email = shop.outbox.write(1)
         shop.deliver()
-    assert shop.attempts(email) == [(250, "2.0.0")]
+    assert shop.codes(email) == [(250, "2.0.0")]

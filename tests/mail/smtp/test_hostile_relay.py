@@ -5,25 +5,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from pyramid.router import Router
 
-from tests.support.certificates import Certificate
-from tests.support.relay import PASSWORD
-from tests.support.scripted_smtp import DROP, GARBAGE, STALL, At, Fault, ScriptedSMTP
-from tests.support.sending import Outbox, impatient, through
-
-Apps = Callable[[dict[str, str]], Router]
-
-
-@pytest.fixture
-def scripted(certificate: Certificate) -> ScriptedSMTP:
-    """A relay that is not started, and does everything right."""
-    return ScriptedSMTP(certificate)
+from tests.support.application import MakeApp
+from tests.support.outbox import Outbox
+from tests.support.relay import PASSWORD, through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import DROP, GARBAGE, STALL, At, Fault
+from tests.support.workers import impatient
 
 
 @pytest.fixture
 def deliver(
-    make_app: Apps, settings_values: dict[str, str]
+    make_app: MakeApp, settings_values: dict[str, str]
 ) -> Callable[..., list[tuple[str, int, str | None]]]:
     """Deliver emails to these recipients once. Returns state, attempts and reason of each."""
 

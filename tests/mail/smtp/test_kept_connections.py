@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from pyramid.router import Router
 
 from app.mail.delivery import worker as delivery
 from app.mail.smtp import mailer
 from app.mail.smtp.mailer import Mailer, Outcome, RelayUnavailable, Timeouts, tls_context
-from tests.conftest import eventually, on_sqlite
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.relay import PASSWORD, USERNAME
-from tests.support.scripted_smtp import DROP, GARBAGE, SLOW, STALL, At, Fault, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, through
+from tests.support.databases import on_sqlite
+from tests.support.outbox import Outbox
+from tests.support.relay import PASSWORD, USERNAME, through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import DROP, GARBAGE, SLOW, STALL, At, Fault
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 SENDER, ADA = "shop@example.org", "ada@example.org"
 LATER, NEVER, CLOSING = "451 4.3.0 later", "500 5.5.1 what?", "421 4.4.2 idle for too long"
@@ -131,7 +134,7 @@ def test_after_silence_or_a_goodbye_a_connection_is_never_used_again(
 
 @on_sqlite
 def test_a_worker_with_nothing_to_do_says_goodbye_and_comes_back(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     hire: Hire,
     scripted: ScriptedSMTP,
