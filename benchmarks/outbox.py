@@ -1,4 +1,4 @@
-"""An outbox with as many emails as a benchmark needs, quickly."""
+"""Fills an outbox quickly with as many emails as a benchmark needs."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from tests.support.outbox import Outbox
 
 
 def fill(registry: Registry, message: Message, count: int, *, key: str, **columns: Any) -> None:
-    """Commit ``message`` ``count`` times: once as a request does, the others as copies of that row.
+    """Commit ``message`` ``count`` times: once as a request does, and then copies of that row.
 
-    ``columns`` overrides what stands in the copies, such as their state.
+    ``columns`` overrides columns of the copies, such as their state.
     """
     with registry.database.transaction(write=True) as session:
         first = Outbox(registry).service(session).send_message(message, key=f"{key}:0")

@@ -1,4 +1,4 @@
-"""Pillarbox's own workers, on an outbox of their own."""
+"""Pillarbox as a contender: an application, its outbox and its worker processes."""
 
 import itertools
 from typing import Self
@@ -17,7 +17,7 @@ from tests.support.shop_settings import write_ini
 
 
 class Pillarbox:
-    """An application on ``engine`` whose emails ``pillarbox deliver`` takes to ``sink``."""
+    """An application on ``engine``. Its workers deliver to ``sink``."""
 
     def __init__(
         self, databases: Databases, engine: str, sink: Sink, *, connections: int = 2
@@ -40,14 +40,14 @@ class Pillarbox:
         self._databases.drop(self._url)
 
     def message(self) -> Message:
-        """The receipt of 20 lines."""
+        """The receipt of 20 lines, composed."""
         composed: Message = self.registry.email_composer.compose(
             PURCHASE_RECEIPT, receipt(), to=BUYER, about="order:1"
         )
         return composed
 
     def workers(self, number: int) -> Processes:
-        """That many worker processes, not yet started."""
+        """So many ``pillarbox deliver`` processes, which are not started yet."""
         return Processes(*[pillarbox("deliver", self._ini)] * number, log=self._log)
 
     def fill(self, count: int, message: Message | None = None) -> None:

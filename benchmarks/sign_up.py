@@ -1,4 +1,4 @@
-"""How long POST /sign-up takes while the relay is healthy, slow and hung."""
+"""How long POST /sign-up takes while the relay is healthy, slow, or hung."""
 
 import http.client
 import re
@@ -19,12 +19,12 @@ from tests.support.shop_settings import write_ini
 from tests.support.waiting import eventually
 
 RELAYS = {"healthy": 0.0, "slow: 2 s a round trip": 2.0, "hung": HUNG}
-"""Seconds of a round trip to each."""
+"""The seconds of a round trip to each relay."""
 
 
 class Visitor:
-    """A browser that signs up, each time from an IP address of its own, so that limits per client
-    say nothing.
+    """A browser that signs up. Each request comes from another IP address, so that no limit per
+    client applies.
     """
 
     def __init__(self, port: int) -> None:
@@ -37,7 +37,7 @@ class Visitor:
         self._cookie = response.headers["Set-Cookie"].partition(";")[0]
 
     def sign_up(self) -> float:
-        """Sign up with a new address; the seconds it took."""
+        """Sign up with a new address, and return how many seconds it took."""
         self._number += 1
         fields = {
             "csrf_token": self._token,
@@ -69,7 +69,7 @@ class Visitor:
 
 @contextmanager
 def _visited(databases: Databases, round_trip: float) -> Iterator[Visitor]:
-    """A visitor of a server of its own, whose relay is that far away."""
+    """A visitor of a new server, whose relay has this round trip in seconds."""
     port, url = free_port(), databases.new("SQLite")
     with Sink(round_trip=round_trip) as sink:
         settings = settings_for(url, sink, port=port)
@@ -86,7 +86,7 @@ def _answers(server: Processes, port: int) -> bool:
 
 
 def run(databases: Databases, *, quick: bool) -> Section:
-    """One server for each relay, asked in turn."""
+    """Measure one server for each relay, in turn."""
     warm_up, rounds = (1, 3) if quick else (20, 300)
     with ExitStack() as stack:
         visitors = {

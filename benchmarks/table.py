@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Line:
-    """One contender: who, and what was measured of it, as it is to be shown."""
+    """One contender, and its figures as the table shows them."""
 
     who: str
     figures: Sequence[str]
@@ -14,7 +14,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Section:
-    """What one question came to. ``wanted`` is the figure of ours that was asked for."""
+    """The result of one benchmark. ``wanted`` is the figure that we aim at."""
 
     title: str
     columns: Sequence[str]

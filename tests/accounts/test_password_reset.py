@@ -82,7 +82,7 @@ def test_a_known_and_an_unknown_address_run_the_same_statements(
         with recorded_statements(database) as recorded:
             form.submit(status=303)
         statements.append(recorded)
-    # What was done for nobody is undone.
+    # What the request did for an unknown address is rolled back.
     kept, undone = "RELEASE SAVEPOINT sa_savepoint_1", "ROLLBACK TO SAVEPOINT"
     assert [kept if text == undone else text for text in statements[1]] == statements[0]
 
@@ -208,7 +208,7 @@ def test_links_in_emails_ignore_the_host_header(app: Router, mailbox: Mailbox) -
     assert "http://localhost/reset-password/" in (email.text_body or "")
 
 
-def test_an_address_that_is_none_is_said_so(browser: TestApp) -> None:
+def test_an_invalid_address_is_answered_with_an_error(browser: TestApp) -> None:
     page = forgot_password(browser, "anna")
     assert page.status_int == 422
     assert summary(page) == ["Enter an email address in the form name@example.com"]

@@ -218,7 +218,7 @@ def test_sessions_that_ended_are_swept_at_the_next_sign_in(
 
 
 @pytest.mark.parametrize("value", ["", "x", "x" * 5_000, "\x7f"])
-def test_a_made_up_session_is_nobody(browser: TestApp, value: str) -> None:
+def test_a_made_up_session_id_signs_nobody_in(browser: TestApp, value: str) -> None:
     page = browser.get("/account", headers={"Cookie": f"{SESSION}={value}"}, status=303)
     assert "/sign-in" in page.location
 

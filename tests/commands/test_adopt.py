@@ -136,7 +136,7 @@ def test_what_starts_for_another_site_writes_nothing_and_names_both_and_the_cure
     [("serve",), ("deliver",), ("send-test", "ada@example.org"), ("cancel", 1), ("purge",)],
     ids=lambda command: command[0],
 )
-def test_a_copys_file_is_the_same_to_the_last_octet_and_nothing_stands_beside_it(
+def test_a_refused_command_changes_no_byte_of_a_copied_database_and_adds_no_file(
     pillarbox: Pillarbox,
     tmp_path: Path,
     sending_values: dict[str, str],
@@ -292,7 +292,7 @@ def test_two_first_starts_at_once_agree_on_one_owner(
     answers = iter([None])
 
     def late(session: Any) -> str | None:
-        # The second one looked before the first had claimed.
+        # The second start looks before the first has claimed the database.
         return next(answers, owner(session))
 
     require_ours(first.registry)
@@ -303,7 +303,7 @@ def test_two_first_starts_at_once_agree_on_one_owner(
 
 @on_sqlite
 @pytest.mark.parametrize("command", ["serve", "deliver"])
-def test_a_copy_that_vacuum_made_is_the_same_to_the_last_octet_too(
+def test_a_refused_command_changes_no_byte_of_a_copy_made_by_vacuum(
     pillarbox: Pillarbox,
     tmp_path: Path,
     sending_values: dict[str, str],
@@ -314,7 +314,7 @@ def test_a_copy_that_vacuum_made_is_the_same_to_the_last_octet_too(
     folder.mkdir()
     copy = folder / "shop.sqlite"
     with closing(sqlite3.connect(str(owned.registry.database.engine.url.database))) as original:
-        # A backup made so keeps its changes in no file of their own: journal_mode is "delete".
+        # Such a copy has journal_mode "delete", so SQLite keeps its changes in no file beside it.
         original.execute("VACUUM INTO ?", (str(copy),))
     values = sending_values | THERE | {"database.url": f"sqlite:///{copy}"}
     ini = write_ini(folder / "copy.ini", values)

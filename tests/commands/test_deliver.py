@@ -1,4 +1,4 @@
-"""``pillarbox deliver``: a worker of its own, ended by signals."""
+"""``pillarbox deliver``: a worker in a process of its own, which signals end."""
 
 import signal
 import socket
@@ -77,7 +77,7 @@ def test_a_signal_lets_what_is_under_way_finish_and_hands_the_rest_back(
     assert len(relay.received) == 1
 
 
-def test_what_waits_behind_its_dot_longer_than_half_a_minute_is_unknown_and_the_rest_queued(
+def test_an_email_without_a_verdict_after_30_seconds_is_unknown_and_the_rest_stay_queued(
     logging_ini: Path, outbox: Outbox, relay: Relay
 ) -> None:
     held = threading.Event()

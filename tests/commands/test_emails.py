@@ -62,7 +62,7 @@ def test_the_list_is_filtered(
     assert expected or lines == ["There are no such emails."]
 
 
-def test_a_relay_that_rests_is_told_with_the_time_at_which_the_email_goes_on(
+def test_a_relay_that_rests_is_reported_with_the_time_at_which_the_email_goes_on(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox
 ) -> None:
     email = outbox.write(1, of=WELCOME)
@@ -227,7 +227,7 @@ def test_what_is_no_id_is_a_mistake_of_usage(
 
 @on_sqlite
 @pytest.mark.parametrize("command", WRITING, ids=lambda command: command[0])
-def test_a_database_that_another_program_holds_is_told_in_a_line(
+def test_a_database_that_another_program_holds_is_reported_in_a_line(
     pillarbox: Pillarbox,
     ini: Path,
     outbox: Outbox,

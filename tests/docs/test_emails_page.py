@@ -1,4 +1,4 @@
-"""docs/emails.md does what it says: its own blocks make a package, and the package's email goes
+"""The steps of docs/emails.md work: its blocks of code make a package, and the package's email goes
 out.
 """
 
@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """A package made by the five steps and nothing else, but for its one import."""
+    """A package made of the code in the five steps, and one import."""
     context, kind, include, view, *_ = blocks("python")
     package = tmp_path / "parcels"
     (package / "templates" / "email").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""kill -9 of the server right after a sign-up was answered: after a restart the email arrives,
+"""The server is killed with -9 right after it answered a sign-up. After a restart the email arrives
 once.
 """
 
@@ -37,7 +37,7 @@ def server(ini: Path, port: int) -> Iterator[Process]:
 
 
 def sign_up(port: int, address: str) -> int:
-    """Sign up over real HTTP; the status of the last page."""
+    """Sign up over real HTTP. Returns the status of the last page."""
     base = f"http://localhost:{port}"
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
     with browser.open(f"{base}/sign-up") as page:

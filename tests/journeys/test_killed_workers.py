@@ -1,5 +1,5 @@
-"""Workers killed with -9 at random moments: every email arrives, and what arrives twice was in
-doubt.
+"""Workers are killed with -9 at random moments. Every email arrives, and only emails in doubt
+arrive twice.
 """
 
 import random
@@ -39,7 +39,7 @@ def hired(ini: Path) -> Process:
 
 
 class Crew:
-    """Workers, each a process of its own. Who dies is replaced at once."""
+    """Workers, each a process of its own. A killed one is replaced at once."""
 
     def __init__(self, ini: Path) -> None:
         self._ini = ini
@@ -58,7 +58,7 @@ class Crew:
 
 
 def hurry(database: Database) -> None:
-    """Make due what waits for its next attempt, as if the time had passed."""
+    """Make emails due that wait for their next attempt, as if the time had passed."""
     waiting = OutboxEmail.state == State.QUEUED, OutboxEmail.next_attempt_at > utc_clock()
     with database.transaction(write=False) as session:
         if session.scalar(select(OutboxEmail.id).where(*waiting).limit(1)) is None:
@@ -91,7 +91,7 @@ def test_killed_workers_lose_nothing_and_double_only_what_was_in_doubt(
     kills: int,
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 (moments, no secrets)
-    # The relay takes its time over each email, so that a kill often falls behind a final dot.
+    # The relay is slow at each final dot, so that a kill often falls between it and the reply.
     with ScriptedSMTP(certificate, before=lambda at: time.sleep(0.004 * (at is At.DOT))) as relay:
         values = settings_values | through(relay) | {"email.connections": str(CONNECTIONS)}
         outbox = Outbox(make_app(values).registry)

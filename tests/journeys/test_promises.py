@@ -1,5 +1,5 @@
-"""The four promises of sending, each with a real commit (DESIGN 1): rolled back, retried, said
-twice, relay away.
+"""An email leaves if and only if its transaction commits, and once for each key. Views of the
+test's own send, and then fail, are retried, or send again.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def note(address: str = "ada@example.org") -> Message:
 
 @pytest.fixture
 def app(settings_values: dict[str, str], clock: Clock) -> Iterator[Router]:
-    """The application with a few views that send, and then succeed or not."""
+    """The application with views that send, and then succeed or fail."""
     config = configure({}, settings_values)
     config.registry.clock = clock
     config.add_email_kind(NOTE)

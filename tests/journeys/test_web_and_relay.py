@@ -1,5 +1,5 @@
-"""The web never waits for mail: whatever the relay does, a customer's request is answered the same
-and as fast.
+"""The web never waits for the relay. Whatever the relay does, a customer gets the same response as
+fast as ever.
 """
 
 import socket
@@ -31,7 +31,7 @@ def app(sending_app: Router) -> Router:
 
 @contextmanager
 def hung_relay() -> Iterator[int]:
-    """A port that takes connections and never says a word."""
+    """The port of a relay that takes connections and never replies."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -73,7 +73,7 @@ def test_a_hung_relay_holds_no_request(
             answered.set()
 
         threading.Thread(target=customers, daemon=True).start()
-        # Waiting for this relay would take 30 seconds for each of them.
+        # A request that waited for this relay would take 30 seconds.
         assert answered.wait(20)
         assert {email.state for email in Mailbox(app.registry.database).all()} == {"queued"}
 

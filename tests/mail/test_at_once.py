@@ -1,6 +1,4 @@
-"""Requests at the same time: a limit counts them all, and the newest of them is the one to go
-out.
-"""
+"""Requests at the same time: a limit counts all of them, and only the newest email goes out."""
 
 from collections import Counter
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What becomes of a message when it is sent: queued, or never to go out and why."""
+"""What ``send_message`` does with a message: it is queued, or never sent, with a reason."""
 
 import logging
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The database's history: it goes up and down on both databases, and ends where the models are."""
+"""The migrations go up and down on both databases, and end with the models' tables."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""`./run bench --quick`: what it measures can still be measured. Its figures are noise."""
+"""`./run bench --quick` runs every benchmark. Its figures are noise."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def empty_folder() -> Iterator[Path]:
-    # PostgreSQL, which runs as a user of its own, has to get in, and its socket needs a short path.
+    # PostgreSQL runs as a user of its own, which needs access, and its socket needs a short path.
     folder = Path(tempfile.mkdtemp(prefix="b-"))
     folder.chmod(0o755)
     yield folder

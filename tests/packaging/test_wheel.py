@@ -1,4 +1,4 @@
-"""The wheel: everything the shop needs is in it, and it works where there is no source tree."""
+"""The wheel holds everything the shop needs, and works without the source tree."""
 
 import re
 import shutil
@@ -43,8 +43,8 @@ def environment(source: Path) -> Path:
     python = environment / "bin/python"
     [wheel] = folder.glob("*.whl")
     pip("--python", python, "install", *NO_INDEX, wheel)
-    # A path in a .pth file is searched, but .pth files in it are not read: where the tests run in
-    # an editable install, that install stays out of sight.
+    # Python searches a path that a .pth file names, but reads no .pth file in it. So an editable
+    # install, in which the tests may run, stays out of sight.
     borrowed = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
     (site_packages(environment) / "borrowed.pth").write_text("\n".join(borrowed))
     return environment

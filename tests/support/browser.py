@@ -7,6 +7,6 @@ from webtest import TestApp
 
 
 def another_browser(app: Router, **environ: str) -> TestApp:
-    """Somebody else, or the same person elsewhere. ``environ`` adds to what each request says."""
+    """A new browser. ``environ`` adds to the WSGI environment of each request."""
     usual = {"HTTP_HOST": "localhost", "REMOTE_ADDR": "127.0.0.1"}
     return TestApp(app, extra_environ=usual | environ)

@@ -1,5 +1,5 @@
-"""A customer's whole way through the shop, with mail that is captured or mail that a relay
-delivers.
+"""A customer's whole way through the shop, from sign-up to purchase. The emails on the way may be
+captured, or delivered by a relay.
 """
 
 import re

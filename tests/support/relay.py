@@ -41,7 +41,7 @@ def through(relay: AnyRelay) -> dict[str, str]:
 
 @dataclass
 class Received:
-    """A message the relay took: its envelope, and its bytes as they came."""
+    """A message that the relay took: its envelope and its bytes."""
 
     sender: str
     recipients: list[str]
@@ -51,8 +51,8 @@ class Received:
 
 @dataclass
 class Relay:
-    """Takes every message. Give ``replies`` to answer something else: they are used up one by one,
-    by phase.
+    """Takes every message, unless ``rcpt_replies`` or ``data_replies`` hold another reply. Each of
+    these is given once.
     """
 
     certificate: Certificate
@@ -66,7 +66,7 @@ class Relay:
     rcpt_replies: list[str] = field(default_factory=list)
     data_replies: list[str] = field(default_factory=list)
     refuses: dict[str, str] = field(default_factory=dict)
-    """Replies to RCPT that stay, by recipient."""
+    """The reply to every RCPT for a recipient."""
     before_verdict: Callable[[], object] = field(default=lambda: None)
     """Called in a thread of its own when a body has arrived, before the reply to its final dot."""
     body_arrived: threading.Event = field(default_factory=threading.Event)
@@ -95,7 +95,7 @@ class Relay:
         if self.implicit_tls:
             options |= {
                 "ssl_context": context,
-                # aiosmtpd does not know that this socket has been inside TLS from its first octet.
+                # aiosmtpd does not know that this connection is encrypted from its first octet.
                 "auth_required": False,
                 "auth_require_tls": False,
             }
@@ -109,7 +109,7 @@ class Relay:
         self._controller.stop()
 
     def wait_for(self, count: int, seconds: float = 20) -> list[Received]:
-        """The messages, once there are ``count`` of them."""
+        """Wait for ``count`` messages, and return all that have arrived."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.received) >= count, seconds), (
                 f"{len(self.received)} of {count} emails arrived"

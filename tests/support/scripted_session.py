@@ -1,5 +1,5 @@
-"""One connection to a ``ScriptedSMTP``: the server's side of the dialogue, as the script has it. It
-runs in a thread of its own.
+"""One connection to a ``ScriptedSMTP``: the server's side of the dialogue, with the faults of the
+script. It runs in a thread of its own.
 """
 
 import socket
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Over(Exception):
-    """The connection has come to its end."""
+    """Ends the connection's thread."""
 
 
 class Session:
@@ -37,7 +37,7 @@ class Session:
     def end(self) -> None:
         """Break the connection."""
         self._ended.set()
-        # An error says that it is gone already.
+        # An error means that the connection has ended already.
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         self._thread.join()
@@ -59,7 +59,7 @@ class Session:
 
     def _command(self, line: str) -> None:
         verb = line.partition(" ")[0].upper()
-        # RFC 2920 3.1: only these may have others behind them in a group.
+        # RFC 2920 3.1: a client may send more before the reply only after these commands.
         if self._buffer and not (self._server.pipelining and verb in ("MAIL", "RCPT", "RSET")):
             self._violated(f"{verb} did not wait for its reply")
         match verb:
@@ -123,7 +123,7 @@ class Session:
             self._options = self._asked_for(line)
 
     def _asked_for(self, line: str) -> dict[str, str]:
-        """The parameters of MAIL, none of which may be more than was offered (RFC 5321 2.2.1)."""
+        """The parameters of MAIL. Each needs an extension that was offered (RFC 5321 2.2.1)."""
         parameters = line.partition(">")[2].split()
         options = {name: value for name, _, value in (p.partition("=") for p in parameters)}
         offered = {offer.partition(" ")[0] for offer in self._server.offers}
@@ -176,7 +176,7 @@ class Session:
         self._give(fault.how, "250 2.0.0 taken")
 
     def _check(self, message: bytes) -> None:
-        """What MAIL announced is what comes (RFC 1870, 6152 and 6531)."""
+        """Check that the message is as MAIL announced it (RFC 1870, 6152 and 6531)."""
         announced = self._options.get("SIZE", str(len(message)))
         if message and announced != str(len(message)):
             self._violated(f"SIZE={announced} was announced, and {len(message)} octets came")
@@ -188,7 +188,7 @@ class Session:
     # --- Answers, right and wrong -------------------------------------------------
 
     def _fault(self, phase: At) -> Fault:
-        """The script's word on this moment; without one, a fault that is none."""
+        """The script's fault at this moment, or a ``Fault`` whose ``how`` is empty."""
         self._server.before(phase)
         self._reached[phase] += 1
         moment = phase, self._number, self._reached[phase]
@@ -198,7 +198,7 @@ class Session:
         return Fault(phase, "")
 
     def _answer(self, phase: At, reply: str) -> bool:
-        """Give the answer of a phase. True when it was the good one."""
+        """Reply to a phase. Returns whether it was the good reply."""
         return self._give(self._fault(phase).how, reply)
 
     def _give(self, how: str, reply: str) -> bool:
@@ -218,11 +218,11 @@ class Session:
         return True
 
     def _go_wrong(self, how: str) -> NoReturn:
-        """End the connection in the given way; a reply is its last word."""
+        """End the connection in the given way. A reply is sent before."""
         if how == GARBAGE:
             self._sock.sendall(b"\x16\x03\x01\xff GET / no SMTP at all\r\n")
         if how in (STALL, GARBAGE):
-            # Nothing is read either.
+            # Nor does the relay read anything.
             self._ended.wait()
         elif how != DROP:
             self._send(how)

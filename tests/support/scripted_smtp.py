@@ -1,4 +1,4 @@
-"""A relay that misbehaves as a script tells it: at any phase of the dialogue, in any way a relay
+"""A relay that misbehaves as a script tells it, at any phase of the dialogue, in any way a relay
 can fail. It lists in ``violations`` what a client does against RFC 5321 and RFC 2920.
 """
 
@@ -17,29 +17,29 @@ from tests.support.smtp_script import At, Fault
 
 @dataclass
 class ScriptedSMTP:
-    """Takes every message but where ``faults`` say otherwise. ``port`` is chosen at the start."""
+    """Takes every message, unless ``faults`` say otherwise. ``start`` chooses the ``port``."""
 
     certificate: Certificate
     faults: tuple[Fault, ...] = ()
     offers: tuple[str, ...] = ("SIZE 20000000", "8BITMIME", "ENHANCEDSTATUSCODES")
-    """What EHLO names beside PIPELINING, STARTTLS and AUTH, and so all that MAIL may ask for."""
+    """The extensions in the reply to EHLO, beside PIPELINING, STARTTLS and AUTH."""
     pipelining: bool = True
     starttls: bool = True
-    """False strips STARTTLS from what is offered, as an attacker on the line would."""
+    """False leaves STARTTLS out of the reply to EHLO, as an attacker on the way would."""
     implicit_tls: bool = False
     refused: frozenset[str] = frozenset()
     """Recipients that get a 550."""
     accepts_data_without_recipients: bool = False
     """Answers DATA with 354 although every recipient was refused (RFC 2920 3.1)."""
     before: Callable[[At], object] = field(default=lambda phase: None)
-    """Called with every phase that is reached, before it is answered; at the dot, before the
-    message is taken.
+    """Called with every phase before the relay replies to it; at the dot, before it takes the
+    message.
     """
     port: int = 0
     connections: int = 0
     logins: list[str] = field(default_factory=list)
     received: list[str] = field(default_factory=list)
-    """The Message-ID of every message that was taken, in order; twice when it came twice."""
+    """The Message-ID of every message that the relay took, in order; twice if it came twice."""
     messages: list[bytes] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
@@ -60,7 +60,7 @@ class ScriptedSMTP:
         """Open the port, the same one after a ``stop``."""
         self._listening = socket.socket()
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Small buffers, so that the middle of a large body is really on the way.
+        # Small buffers: the client is then still sending when a large body is half here.
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         self._listening.bind(("127.0.0.1", self.port))
@@ -79,7 +79,7 @@ class ScriptedSMTP:
         self._sessions = []
 
     def wait_for(self, count: int, seconds: float = 20) -> list[str]:
-        """The Message-IDs, once there are ``count`` of them."""
+        """Wait for ``count`` messages, and return the Message-IDs of all that have arrived."""
         with self._arrival:
             assert self._arrival.wait_for(lambda: len(self.received) >= count, seconds), (
                 f"{len(self.received)} of {count} emails arrived"
@@ -87,7 +87,7 @@ class ScriptedSMTP:
             return list(self.received)
 
     def take(self, message: bytes) -> None:
-        """Called by a session: the message is the relay's now."""
+        """Accept a message. The sessions call this."""
         found = re.search(rb"^Message-ID: (\S+)\r$", message, re.MULTILINE)
         with self._arrival:
             self.messages.append(message)

@@ -1,4 +1,6 @@
-"""What tests of the shop share: a stocked shop, a signed-in customer, and the way to the till."""
+"""What customers do in the shop: sign in, fill the basket, order and pay. ``stock`` fills the shop
+first.
+"""
 
 from sqlalchemy import select
 from webtest import TestApp, TestResponse
@@ -40,7 +42,7 @@ def order(browser: TestApp, **buyer: str) -> TestResponse:
 
 
 def buy(browser: TestApp, *slugs: str) -> TestResponse:
-    """Everything from the product page to the page of the paid order."""
+    """Go from the product page to the page of the paid order, and return that page."""
     for slug in slugs or ("letter-paper",):
         put_into_basket(browser, slug)
     payment_page = order(browser).follow()

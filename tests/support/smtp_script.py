@@ -6,29 +6,29 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 STALL = "stall"
-"""Says nothing more, ever."""
+"""The relay sends and reads nothing more."""
 DROP = "drop"
-"""Closes the connection."""
+"""The relay closes the connection."""
 GARBAGE = "garbage"
-"""Says something that is no SMTP, and nothing more."""
+"""The relay sends something that is not SMTP, and then nothing more."""
 SLOW = "slow"
-"""Gives the right answer, one octet at a time."""
+"""The relay gives the right reply, one octet at a time."""
 
 
 class At(StrEnum):
-    """The phases, in their order."""
+    """The phases of the dialogue, in their order."""
 
     BANNER = "banner"
     EHLO = "ehlo"
     STARTTLS = "starttls"
     TLS = "tls"
-    """In place of the handshake; a reply has no place here."""
+    """In place of the handshake, where no reply can be given."""
     AUTH = "auth"
     MAIL = "mail"
     RCPT = "rcpt"
     DATA = "data"
     BODY = "body"
-    """In the middle of it, with most of a large message still to come."""
+    """After the first line, with most of a large message still to come."""
     DOT = "dot"
     RSET = "rset"
     """After a refusal."""
@@ -39,9 +39,9 @@ class At(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong: at which phase, how, in which connection, and at which time that this
-    connection comes to the phase. ``how`` is one of the words above, or a reply such as
-    ``451 4.3.0 later``.
+    """What goes wrong at a phase. ``how`` is one of the words above, or a reply such as ``451 4.3.0
+    later``. ``connection`` counts from 1, and so does ``time``, the connection's visits to the
+    phase.
     """
 
     at: At
@@ -49,4 +49,4 @@ class Fault:
     connection: int = 1
     time: int = 1
     taken: bool = False
-    """At the dot: the message was taken before things went wrong."""
+    """At the dot: the relay takes the message before the fault."""

@@ -97,7 +97,7 @@ def test_a_serialiser_that_fails_fails_one_email_and_is_logged_with_its_tracebac
 
 
 @pytest.mark.parametrize("policy", [InDoubt.RESEND, InDoubt.HOLD])
-def test_what_a_dead_worker_was_sending_of_a_forgotten_kind_is_held(
+def test_an_email_in_doubt_whose_kind_no_longer_exists_is_held(
     outbox: Outbox, app: Router, hire: Hire, policy: InDoubt, clock: Clock
 ) -> None:
     doubtful = outbox.write(1, of=kind("doubtful", in_doubt=policy))

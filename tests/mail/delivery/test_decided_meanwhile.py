@@ -1,5 +1,5 @@
-"""What a person or a newer email decides about an email that a worker has leased and not begun: it
-does not go out, even where its envelope lies with the relay already.
+"""A person cancels, or a newer email supersedes, an email that a worker has leased but not begun.
+It does not go out, even if the relay has its envelope already.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def ask_again(outbox: Outbox, email: OutboxEmail) -> None:
     [(cancel, State.CANCELLED), (ask_again, State.SUPERSEDED)],
     ids=["cancelled", "superseded"],
 )
-def test_an_email_that_was_leased_and_not_begun_stays_here(
+def test_an_email_that_was_leased_but_not_begun_is_not_sent(
     make_app: MakeApp,
     settings_values: dict[str, str],
     certificate: Certificate,
@@ -50,7 +50,7 @@ def test_an_email_that_was_leased_and_not_begun_stays_here(
     decided: list[OutboxEmail] = []
 
     def decide_once(phase: At) -> None:
-        # While the first email is on its way.
+        # The first email is on its way at this moment.
         if phase is first_phase and not decided:
             decided.append(second)
             decide(outbox, second)

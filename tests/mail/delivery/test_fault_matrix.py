@@ -79,7 +79,7 @@ def play(
 
     def play(*faults: Fault, in_doubt: InDoubt = InDoubt.RESEND) -> list[End]:
         phases = {fault.at for fault in faults}
-        # Where the relay says nothing more, the worker's patience is what the test has to wait for.
+        # Where the relay falls silent, the test waits as long as the worker does, so that is short.
         silent = any(
             fault.how == STALL or (fault.how == GARBAGE and fault.at in (At.TLS, At.BODY))
             for fault in faults
@@ -165,9 +165,7 @@ def test_a_5xx_is_failed_and_never_tried_again(play: Play, fault: Fault) -> None
 @pytest.mark.parametrize(
     "fault", faults(At.MAIL, At.RCPT, At.DATA, At.BODY, At.DOT, how=[CLOSING], time=2), ids=named
 )
-def test_a_421_is_a_rest_for_the_relay_and_nothing_against_the_email(
-    play: Play, fault: Fault
-) -> None:
+def test_a_421_makes_the_relay_rest_and_uses_up_no_attempt(play: Play, fault: Fault) -> None:
     assert play(fault) == [End(), End(), End()]
 
 

@@ -362,7 +362,7 @@ def test_a_kind_that_no_longer_exists_fails_alone(
 @pytest.mark.parametrize(
     ("policy", "state"), [(InDoubt.RESEND, "queued"), (InDoubt.HOLD, "unknown")]
 )
-def test_an_email_whose_worker_died_behind_the_dot_follows_its_kinds_policy(
+def test_an_email_whose_worker_died_after_the_final_dot_follows_its_kinds_policy(
     app: Router, outbox: Outbox, delivery: Delivery, policy: InDoubt, state: str, clock: Clock
 ) -> None:
     email = outbox.write(of=kind("doubtful", in_doubt=policy))
@@ -417,7 +417,7 @@ def test_what_a_relay_says_of_everybody_because_of_one_does_not_stop_the_others(
             clock.advance(timedelta(seconds=5))
     assert [outbox.row(email).state for email in emails] == ["queued", "sent", "sent"]
     assert outbox.row(emails[0]).attempts == 0
-    # The relay's words name a customer: they stand with that customer's attempts alone.
+    # The relay's reply names a customer, so it is recorded only with that customer's attempts.
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("app.")]
     assert ours
     assert emails[0].recipient not in "\n".join(ours)
@@ -425,7 +425,7 @@ def test_what_a_relay_says_of_everybody_because_of_one_does_not_stop_the_others(
     assert emails[0].recipient in outbox.attempts(emails[0])[0].reply
 
 
-def test_what_a_mailbox_is_sent_too_fast_is_that_emails_own_affair(
+def test_a_reply_about_the_rate_of_one_mailbox_defers_only_its_own_email(
     outbox: Outbox, delivery: Delivery, relay: Relay
 ) -> None:
     emails = [outbox.write(number) for number in (1, 2)]
@@ -435,7 +435,7 @@ def test_what_a_mailbox_is_sent_too_fast_is_that_emails_own_affair(
     assert outbox.row(emails[0]).attempts == 1
 
 
-def test_what_a_worker_has_in_hand_is_its_own_however_late_the_heartbeat(
+def test_a_worker_keeps_its_emails_in_progress_however_late_its_heartbeat(
     app: Router, outbox: Outbox, clock: Clock
 ) -> None:
     emails = [outbox.write(number) for number in (1, 2)]

@@ -153,7 +153,7 @@ def test_a_single_delivery_keeps_its_lease_while_the_relay_makes_up_its_mind(
 
 
 @pytest.mark.parametrize("phase", [At.BANNER, At.EHLO, At.MAIL, At.RCPT, At.DATA])
-def test_stopping_is_nothing_against_an_email_or_the_relay(
+def test_stopping_counts_neither_against_an_email_nor_against_the_relay(
     make_app: MakeApp,
     settings_values: dict[str, str],
     certificate: Certificate,
@@ -215,7 +215,7 @@ def test_a_verdict_that_comes_after_the_email_was_given_up_still_counts(
     others = [outbox.write(2)] if more else []
     sleeper, other = hire(app), hire(app)
     with waiting_for_its_verdict(sleeper, relay):
-        # Its heartbeat stopped with it, as when a machine sleeps.
+        # Its lease is not renewed, as when its machine sleeps.
         clock.advance(LEASE + timedelta(seconds=1))
         other._take_over(other._alive())
         given_up = {InDoubt.RESEND: "queued", InDoubt.HOLD: "unknown"}[policy]

@@ -1,4 +1,4 @@
-"""The proof that a worker lives, and how others tell that it is dead."""
+"""Liveness: the lock that proves that a worker lives, and how others see that it is dead."""
 
 import threading
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.support.pooler import BACKENDS, Pooler
 
 @pytest.fixture
 def connected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
-    """With which settings psycopg was asked to connect."""
+    """The settings of every connection that psycopg was asked for."""
     asked: list[dict[str, object]] = []
     connect = psycopg.connect
 
@@ -31,7 +31,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
 @pytest.fixture
 def behind_a_pooler(postgresql_url: str) -> Iterator[Engine]:
-    """An engine whose every transaction is another backend's."""
+    """An engine each of whose transactions gets another backend."""
     with Pooler(postgresql_url) as pooler:
         engine = Database(pooler.url).engine
         yield engine
@@ -40,7 +40,7 @@ def behind_a_pooler(postgresql_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def behind_a_quiet_pooler(postgresql_url: str) -> Iterator[Engine]:
-    """An engine that has the same backend as long as it has only one."""
+    """An engine that gets the same backend each time while it has only one connection."""
     with Pooler(postgresql_url, last_first=True) as pooler:
         engine = create_engine(pooler.url)
         yield engine
@@ -61,7 +61,7 @@ def test_a_worker_is_dead_once_its_lock_is_free(database: Database) -> None:
         other.close()
 
 
-def test_a_proof_is_about_one_name(database: Database) -> None:
+def test_a_lock_proves_the_life_of_one_name_only(database: Database) -> None:
     worker = liveness_for(database.engine)
     assert worker.is_held(worker.worker)
     assert not worker.is_held(f"{LOCKED}1")
@@ -78,7 +78,7 @@ def test_the_workers_own_connection_notices_a_cut_line(
 
 
 @on_postgresql
-def test_what_the_url_says_of_the_line_holds(
+def test_connection_settings_in_the_url_win(
     database_url: str, connected: list[dict[str, object]]
 ) -> None:
     database = Database(f"{database_url}&tcp_user_timeout=3000&connect_timeout=9")
@@ -88,7 +88,7 @@ def test_what_the_url_says_of_the_line_holds(
     assert connected[0]["keepalives_idle"] == LINE["keepalives_idle"]
 
 
-def test_a_lock_that_a_pooler_keeps_is_done_without(
+def test_a_worker_behind_a_pooler_does_without_its_lock(
     behind_a_pooler: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker = AdvisoryLock(behind_a_pooler)
@@ -107,7 +107,7 @@ def test_a_lock_that_a_pooler_keeps_is_done_without(
 def test_a_lock_stays_until_somebody_else_gets_its_backend(behind_a_quiet_pooler: Engine) -> None:
     worker = AdvisoryLock(behind_a_quiet_pooler)
     locked = worker.worker
-    # Often enough for psycopg to prepare what it is asked, which another backend would not know.
+    # So often that psycopg prepares the statement, which another backend would not know.
     for _ in range(10):
         worker.watch(0, threading.Event())
         assert worker.is_held(locked)
@@ -119,7 +119,7 @@ def test_a_lock_stays_until_somebody_else_gets_its_backend(behind_a_quiet_pooler
     worker.close()
 
 
-def test_nobody_is_dead_whose_lock_a_pooler_lends_to_the_one_who_asks(
+def test_a_worker_is_not_taken_for_dead_when_a_pooler_lends_its_lock_to_the_asker(
     behind_a_pooler: Engine,
 ) -> None:
     worker, other = (AdvisoryLock(behind_a_pooler) for _ in range(2))

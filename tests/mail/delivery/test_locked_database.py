@@ -1,5 +1,5 @@
-"""SQLite goes away when another program holds its file: a backup, a person's shell. Worker and web
-come back by themselves.
+"""Another program, such as a backup, locks the SQLite file. Worker and web go on by themselves once
+it is free again.
 """
 
 import sqlite3
@@ -47,7 +47,7 @@ def held_by_another_program(database: Database) -> Iterator[None]:
         other.close()
 
 
-def test_a_file_that_is_free_again_finds_the_worker_at_work(
+def test_a_worker_goes_on_once_the_file_is_free_again(
     outbox: Outbox,
     app: Router,
     hire: Hire,
@@ -70,7 +70,7 @@ def test_a_file_that_is_free_again_finds_the_worker_at_work(
     each_is_sent_once(outbox, scripted, emails)
 
 
-def test_a_file_that_is_free_again_finds_the_idle_worker_ready(
+def test_an_idle_worker_delivers_once_the_file_is_free_again(
     outbox: Outbox,
     app: Router,
     hire: Hire,

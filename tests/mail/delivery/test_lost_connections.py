@@ -1,5 +1,5 @@
-"""The database goes away, or the line to it, or only a worker's own connection, which holds the
-proof that it lives.
+"""A worker loses the database, the connection to it, or only the connection of its own that holds
+its advisory lock, which proves that it lives.
 """
 
 import threading
@@ -33,7 +33,7 @@ from tests.support.workers import Hire
 
 
 class Gate:
-    """Where a relay keeps whoever waits for its answer: to the dot, if not ``at`` another phase."""
+    """Makes a relay hold back its reply to one phase, which ``at`` names."""
 
     def __init__(self) -> None:
         self.at: At | None = At.DOT
@@ -75,12 +75,12 @@ def wire(database_url: str) -> Iterator[Wire]:
 
 @pytest.fixture
 def remote(make_app: MakeApp, scripted_values: dict[str, str], wire: Wire) -> Router:
-    """The application on another machine: it has the same database at the end of a line."""
+    """The application on another machine, which reaches the same database through ``wire``."""
     return make_app(scripted_values | {"database.url": wire.url, "email.connections": "1"})
 
 
 class Lock:
-    """The advisory lock of the one worker that runs, and the connection that holds it."""
+    """The advisory lock of the only running worker, and the connection that holds it."""
 
     def __init__(self, url: str) -> None:
         self._conninfo = url.replace("postgresql+psycopg", "postgresql")
@@ -88,11 +88,11 @@ class Lock:
 
     @property
     def worker(self) -> str:
-        """The name of the worker that it is the lock of."""
+        """The name of the lock's worker."""
         return f"{LOCKED}{self.number}"
 
     def backends(self) -> list[int]:
-        """Who holds it now."""
+        """The connections that hold it now."""
         return [backend for number, backend in self.run(_LOCKS) if number == self.number]
 
     def run(self, statement: str, *values: object) -> list[tuple[int, int]]:
@@ -105,7 +105,7 @@ class Lock:
 
     @contextmanager
     def stolen(self) -> Iterator[None]:
-        """End the connection and have the lock oneself for a while."""
+        """End the connection, and hold the lock for the time of the block."""
         with psycopg.connect(self._conninfo, autocommit=True) as thief:
             take = f"SELECT pg_advisory_lock({self.number})".encode()
             waiting = threading.Thread(target=thief.execute, args=(take,))
@@ -162,7 +162,7 @@ def test_a_worker_that_lost_its_lock_sends_no_final_dot_until_it_has_it_again(
 
 @on_postgresql
 @pytest.mark.usefixtures("patient")
-def test_a_body_that_the_relay_waits_for_stays_here_when_the_lock_is_lost(
+def test_a_body_that_the_relay_waits_for_is_not_sent_once_the_lock_is_lost(
     database_url: str,
     outbox: Outbox,
     app: Router,
@@ -217,7 +217,8 @@ def test_a_worker_that_does_not_get_its_lock_back_goes_on_under_another_name(
     lock = Lock(database_url)
     with lock.stolen():
         eventually(lambda: "does not get its lock back" in caplog.text)
-        # The body that the relay waits for stays here; a connection under the new name brings it.
+        # The worker does not send the body that the relay waits for. It sends it over another
+        # connection, under its new name.
         gate.open()
         scripted.wait_for(5)
         eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
@@ -249,7 +250,7 @@ def test_a_worker_with_another_name_waits_for_what_it_sent_under_the_old_one(
 
 @on_postgresql
 @pytest.mark.usefixtures("impatient")
-def test_a_line_that_is_cut_without_a_word_costs_no_email_and_no_copy(
+def test_a_connection_that_dies_in_silence_loses_no_email_and_doubles_none(
     database_url: str,
     remote: Router,
     wire: Wire,
@@ -273,7 +274,7 @@ def test_a_line_that_is_cut_without_a_word_costs_no_email_and_no_copy(
     wire.cut()
     eventually(lambda: "does not get its lock back" in caplog.text)
     assert lock.backends() == [lock.backend]
-    # What it has in hand under its old name stays its own until the relay says what became of it.
+    # The emails in progress under its old name stay its own until the relay has replied.
     for _ in range(3):
         clock.advance(LEASE / 2)
         eventually(lambda: {outbox.row(e).leased_until for e in emails} == {clock() + LEASE})
@@ -305,7 +306,7 @@ def test_what_a_worker_was_sending_when_it_was_cut_off_is_in_doubt_when_its_leas
     lock = Lock(database_url)
     wire.close()
     wire.cut()
-    # PostgreSQL was not told, and keeps the lock.
+    # PostgreSQL has not noticed that the connection is cut, and keeps the lock.
     assert other.run_once() == 0
     clock.advance(LEASE + timedelta(seconds=1))
     assert other.run_once() == 4
@@ -337,7 +338,7 @@ def test_what_another_worker_took_over_is_not_sent_by_the_one_that_lost_its_lock
 
 
 @on_postgresql
-def test_a_database_that_comes_back_finds_worker_and_web_at_work(
+def test_worker_and_web_go_on_once_the_database_is_back(
     postgresql: PostgreSQL,
     outbox: Outbox,
     app: Router,
@@ -351,7 +352,7 @@ def test_a_database_that_comes_back_finds_worker_and_web_at_work(
     assert browser.get("/").status_int == 200
     hire(app).start()
     assert gate.reached.wait(20)
-    # A customer's commit waits for the disk, and with it for all that was committed before.
+    # A customer's commit waits until the disk has it and all that was committed before it.
     before.append(outbox.write(6))
     postgresql.kill()
     try:
@@ -380,7 +381,7 @@ def test_a_database_that_crashes_amid_deliveries_may_cost_copies_and_loses_nothi
     gate.open()
     hire(app).start()
     scripted.wait_for(25)
-    # What delivery committed within the last moments does not survive this: it never waits for
+    # This loses what delivery committed within the last moments, because delivery never waits for
     # the disk.
     postgresql.kill()
     postgresql.start()

@@ -1,5 +1,5 @@
-"""Behind a pooler, which gives each transaction whatever connection is free, a worker's lock proves
-nothing: then leases and the poll do.
+"""A pooler gives each transaction any free connection, so a worker's lock proves nothing behind
+one. Leases and polling take the place of lock and notification.
 """
 
 import logging
@@ -52,7 +52,7 @@ def test_a_worker_behind_a_pooler_says_so_once_and_delivers_by_leases_and_the_po
     eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
     [name] = names
     assert name.startswith(LEASED)
-    # Neither its LISTEN, which went to a stranger's backend, nor anything else is a trouble.
+    # This is the only warning: that its LISTEN went to another client's backend does no harm.
     [warning] = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert "pooler" in warning.getMessage()
     assert name in warning.getMessage()

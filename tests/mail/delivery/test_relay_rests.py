@@ -1,5 +1,5 @@
-"""A relay that is down, refuses the login or asks to slow down rests for all workers; one of them
-finds out whether it is back, and then the most urgent emails go first.
+"""A relay that is down, refuses the login or asks to slow down rests for all workers. After the
+rest one worker tries it, and then the most urgent emails go first.
 """
 
 import threading
@@ -40,7 +40,7 @@ Machines = Callable[[ScriptedSMTP, int], list[Router]]
 
 @pytest.fixture
 def machines(make_app: MakeApp, settings_values: dict[str, str]) -> Machines:
-    """Applications on one database, as on so many machines, which all know the tests' kinds."""
+    """Applications on one database, as on several machines. All of them know the tests' kinds."""
 
     def machines(relay: ScriptedSMTP, count: int) -> list[Router]:
         apps = [make_app(settings_values | through(relay)) for _ in range(count)]
@@ -69,7 +69,7 @@ def rest_of(app: Router, clock: Clock) -> tuple[timedelta, str]:
     [*NO_CONNECTION.values(), *SLOWED_DOWN.values()],
     ids=[*NO_CONNECTION, *SLOWED_DOWN],
 )
-def test_what_one_worker_learns_of_the_relay_keeps_all_others_from_it(
+def test_a_problem_that_one_worker_has_with_the_relay_keeps_all_others_from_trying_it(
     machines: Machines, hire: Hire, scripted: ScriptedSMTP, clock: Clock, trouble: Fault
 ) -> None:
     with replace(scripted, faults=(trouble,)) as relay:
@@ -111,7 +111,7 @@ def test_what_one_worker_learns_of_the_relay_keeps_all_others_from_it(
         ("452 4.3.1 too many messages in the queue for this disk", False),
     ],
 )
-def test_what_is_about_the_rate_concerns_everybody_and_what_is_not_this_email_alone(
+def test_a_reply_about_the_rate_delays_every_email_and_any_other_reply_only_its_own(
     machines: Machines,
     hire: Hire,
     scripted: ScriptedSMTP,

@@ -1,6 +1,4 @@
-"""PostgreSQL goes away while nobody has anything to do, and comes back: nobody has to be started
-again.
-"""
+"""PostgreSQL ends while workers and web are idle, and starts again. Neither has to be restarted."""
 
 from collections import Counter
 
@@ -40,7 +38,7 @@ def test_idle_workers_and_the_web_come_back_by_themselves(
     scripted.wait_for(4)
     eventually(lambda: {outbox.row(email).state for email in before} == {State.SENT})
     page = another_browser(app).get("/sign-up")
-    # Delivery does not wait for the disk, and what is lost with a crash is another test's affair.
+    # Delivery does not wait for the disk. Another test is about what a crash loses.
     postgresql.execute("CHECKPOINT")
     postgresql.kill()
     try:

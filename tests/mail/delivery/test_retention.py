@@ -1,4 +1,4 @@
-"""What a worker sees to beside delivering: what expired, and what was kept long enough."""
+"""What a worker does beside delivering: it ends expired emails and erases old bodies."""
 
 from datetime import timedelta
 
@@ -98,7 +98,7 @@ def test_a_leased_email_is_left_to_its_worker(
     assert sending.row(email).state == "queued"
 
 
-def test_a_running_worker_keeps_house_by_itself(sending: Outbox, clock: Clock) -> None:
+def test_a_running_worker_erases_old_bodies_by_itself(sending: Outbox, clock: Clock) -> None:
     email = put(sending, sending.write(1, to=Recipient("ada@example.org")), State.SENT)
     clock.advance(timedelta(days=31))
     worker = Delivery.from_registry(sending.registry)

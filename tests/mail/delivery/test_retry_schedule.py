@@ -1,4 +1,4 @@
-"""When a refused email is tried again, driven by a clock: two days pass in moments."""
+"""When a deferred email is tried again. A clock lets two days pass in a moment."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ def app(scripted_app: Router) -> Router:
 
 
 def refuse_always(relay: ScriptedSMTP, how: str, at: At = At.RCPT) -> None:
-    """In every connection; each of these tests has one email in each of them."""
+    """Refuse the email in every connection. These tests have one email in each connection."""
     relay.faults = tuple(Fault(at, how, connection=number) for number in range(1, 100))
 
 
@@ -72,7 +72,7 @@ def test_refusals_of_the_same_moment_are_not_tried_again_at_the_same_moment(
         assert MINUTE <= moment - clock() <= MINUTE * 1.1
 
 
-def test_an_email_lost_again_and_again_behind_its_dot_keeps_one_message_id(
+def test_an_email_whose_verdict_is_lost_again_and_again_keeps_one_message_id(
     outbox: Outbox, app: Router, hire: Hire, scripted: ScriptedSMTP, clock: Clock
 ) -> None:
     email = outbox.write(1, of=kind("doubtful", in_doubt=InDoubt.RESEND))
@@ -84,7 +84,7 @@ def test_an_email_lost_again_and_again_behind_its_dot_keeps_one_message_id(
     assert scripted.received == [email.message_id] * 4
 
 
-def test_an_email_that_is_not_worth_sending_any_more_is_expired_and_not_failed(
+def test_an_email_that_outlives_its_time_to_live_is_expired_and_not_failed(
     outbox: Outbox, app: Router, hire: Hire, scripted: ScriptedSMTP, clock: Clock
 ) -> None:
     email = outbox.write(1, of=kind("brief", time_to_live=30 * MINUTE, carries_secret=True))

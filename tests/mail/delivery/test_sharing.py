@@ -1,5 +1,5 @@
-"""How the work comes to workers, wherever they are: by a call with the commit, by looking when
-nobody called, and each email to one of them.
+"""How workers on several machines share the emails: a commit notifies them, they poll besides, and
+each email goes to one of them.
 """
 
 import threading
@@ -25,7 +25,7 @@ from tests.support.workers import Hire
 
 
 @on_postgresql
-def test_a_commit_on_another_machine_calls_a_worker_at_once(
+def test_a_commit_on_another_machine_wakes_a_worker_at_once(
     make_app: MakeApp, settings_values: dict[str, str], hire: Hire, scripted: ScriptedSMTP
 ) -> None:
     with scripted:
@@ -42,7 +42,7 @@ def test_a_commit_on_another_machine_calls_a_worker_at_once(
 
 
 @on_postgresql
-def test_the_call_leaves_with_the_commit_and_not_without_it(
+def test_workers_are_notified_by_a_commit_and_not_by_a_rollback(
     make_app: MakeApp, settings_values: dict[str, str], database_url: str
 ) -> None:
     values = {"email.debug": "false", "email.smtp_server": "127.0.0.1"}
@@ -58,7 +58,7 @@ def test_the_call_leaves_with_the_commit_and_not_without_it(
         assert len(list(listener.notifies(timeout=20, stop_after=1))) == 1
 
 
-def test_a_worker_that_nobody_called_looks_by_itself(
+def test_a_worker_without_a_notification_finds_the_email_by_polling(
     make_app: MakeApp,
     settings_values: dict[str, str],
     hire: Hire,
@@ -83,7 +83,7 @@ def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
     together = threading.Barrier(3)
 
     def meet(phase: At) -> None:
-        # Once three connections are at their first dot, none of them waits any more.
+        # The first three connections wait for each other at their first dot; nothing waits later.
         if phase is At.DOT and not met.is_set():
             together.wait(20)
             met.set()
@@ -116,7 +116,7 @@ def test_claims_at_the_same_time_get_different_emails_and_wait_for_nobody(
 
 
 def test_a_dead_worker_is_noticed_within_two_seconds_and_a_silent_one_within_a_minute() -> None:
-    # It is looked for every second where its lock tells, and its successor is called at once.
+    # Workers look for dead ones every second, and wake each other at once.
     assert delivery.KEEP_SECONDS + 1 <= 2
     assert LEASE.total_seconds() + delivery.KEEP_SECONDS < 60
     assert LEASE.total_seconds() > 2 * delivery.HEARTBEAT_SECONDS
@@ -128,7 +128,7 @@ def test_the_verdict_on_an_email_is_committed_before_the_next_ones_body_leaves(
     seen: list[list[str]] = []
 
     def look(phase: At) -> None:
-        # At the dot a whole body is here, and its email has no verdict yet.
+        # At the dot the relay has a whole body, and the email has no verdict yet.
         if phase is At.DOT:
             seen.append([shop.row(email).state for email in emails])
 

@@ -34,7 +34,7 @@ def plan(session: Session, look: Callable[[], Any]) -> str:
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         return "\n".join(row[-1] for row in rows)
-    # What a prepared statement settles for in the end: a plan that knows no parameter.
+    # A prepared statement ends up with this kind of plan, which does not depend on parameters.
     names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
     for number, name in enumerate(names, 1):
         statement = statement.replace(f"%({name})s", f"${number}")
@@ -43,7 +43,7 @@ def plan(session: Session, look: Callable[[], Any]) -> str:
 
 @pytest.fixture
 def backlog(outbox: Outbox) -> None:
-    """A new outbox, of which the database knows no figures yet."""
+    """A new outbox, of which the database has no statistics yet."""
     first = outbox.write(0, text="A letter, " * 150)
     columns = [column.name for column in OutboxEmail.__table__.columns if column.name != "id"]
     row = {name: getattr(first, name) for name in columns}
@@ -71,7 +71,7 @@ def test_whether_anything_is_due_is_seen_in_the_index(database: Database, clock:
 
 
 @on_postgresql
-def test_no_search_of_a_claims_transaction_is_compiled(database: Database, clock: Clock) -> None:
+def test_postgresql_compiles_no_query_of_a_claim(database: Database, clock: Clock) -> None:
     with database.transaction(write=True) as session:
         claim(session, "lock-1", clock(), 20)
         assert session.scalar(select(func.current_setting("jit"))) == "off"

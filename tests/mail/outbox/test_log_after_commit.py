@@ -19,7 +19,7 @@ def numbers(log: pytest.LogCaptureFixture) -> list[str]:
 
 
 class Undone(Exception):
-    """What ends the act."""
+    """Ends the request's transaction."""
 
 
 def message() -> Message:

@@ -1,5 +1,5 @@
-"""What a relay offers in its EHLO is what it is asked for, and no more; what it cannot take fails
-alone, in clear words.
+"""The client asks a relay only for extensions that its reply to EHLO offers. An email that the
+relay cannot take fails alone, with a plain reason.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def open_shop(make_app: MakeApp, settings_values: dict[str, str]) -> Open:
     return lambda relay: Shop(make_app(settings_values | through(relay)))
 
 
-def test_a_letter_larger_than_the_relay_takes_fails_alone_and_is_not_even_begun(
+def test_an_email_larger_than_the_relay_takes_fails_alone_and_is_not_begun(
     open_shop: Open, scripted: ScriptedSMTP
 ) -> None:
     with replace(scripted, offers=("SIZE 5000",)) as relay:
@@ -96,7 +96,7 @@ def test_a_relay_without_extensions_is_asked_for_none(
         shop.deliver()
     assert {shop.end(email) for email in emails} == {("sent", None)}
     assert relay.messages == [message_bytes(email) for email in emails]
-    # Without 8BITMIME nothing beyond ASCII may be on its way.
+    # Without 8BITMIME every octet must be ASCII.
     assert all(message.isascii() for message in relay.messages)
     assert relay.violations == []
 

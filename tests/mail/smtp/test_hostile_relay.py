@@ -1,4 +1,4 @@
-"""A relay, or somebody on the line to it, that is not what it should be."""
+"""A relay that attacks, or an attacker between us and the relay."""
 
 import logging
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def test_tls_on_the_port_of_starttls_says_what_may_be_meant(
     assert scripted.logins == []
 
 
-def test_what_was_slipped_in_before_tls_is_not_believed(
+def test_replies_that_were_slipped_in_before_tls_are_not_believed(
     deliver: Deliver, scripted: ScriptedSMTP
 ) -> None:
     slipped_in = "220 go ahead\r\n250-relay.example.org\r\n250 AUTH LOGIN"
@@ -101,7 +101,7 @@ def test_refused_recipients_fail_and_the_others_get_their_emails(
     assert relay.violations == []
 
 
-def test_a_reply_that_would_break_a_log_line_or_a_row_is_tamed(
+def test_a_reply_that_would_break_a_log_line_or_a_row_is_cleaned(
     deliver: Deliver, scripted: ScriptedSMTP, caplog: pytest.LogCaptureFixture
 ) -> None:
     nasty = "550 \x1b[31mred\x00\x07 \ud7ff anna@example.org " + "x" * 5000

@@ -1,5 +1,5 @@
-"""A connection that is kept between emails: asked before it is trusted again, closed in time, and
-replaced without a word when the relay has let it go.
+"""A connection that is kept between emails. It is tested before it is used again, closed when it
+idles, and replaced silently when the relay has closed it.
 """
 
 import ssl
@@ -30,7 +30,7 @@ def letter(number: int) -> bytes:
 
 
 class Phases:
-    """Every phase that the relay came to."""
+    """Records every phase that the relay reaches."""
 
     def __init__(self) -> None:
         self.reached: list[At] = []
@@ -107,7 +107,7 @@ def test_a_connection_in_use_is_not_asked(
 
 @pytest.mark.usefixtures("never_trusted")
 @pytest.mark.parametrize("how", [LATER, NEVER, CLOSING, STALL, DROP, GARBAGE])
-def test_a_connection_that_the_relay_has_let_go_is_replaced_and_the_email_arrives_once(
+def test_a_connection_that_the_relay_has_closed_is_replaced_and_the_email_arrives_once(
     client: Client, scripted: ScriptedSMTP, how: str
 ) -> None:
     with replace(scripted, faults=(Fault(At.NOOP, how),)) as relay:
@@ -157,14 +157,14 @@ def test_a_worker_with_nothing_to_do_says_goodbye_and_comes_back(
 def test_an_answer_that_trickles_in_for_ever_is_not_waited_for_longer_than_any_other(
     client: Client, scripted: ScriptedSMTP
 ) -> None:
-    # An octet every millisecond or two is never a silence, and its end is two seconds away.
+    # An octet comes every millisecond or two, so no read times out; the whole takes two seconds.
     relay = replace(scripted, offers=("X" * 2000,), faults=(Fault(At.EHLO, SLOW),))
     with relay, pytest.raises(RelayUnavailable, match="ehlo: timed out"):
         client(relay).connect()
 
 
 def test_the_waits_are_those_of_the_standards() -> None:
-    # STANDARDS A17: 30 s to connect and for commands, 10 min for the word on the final dot.
+    # STANDARDS A17: 30 s to connect and for commands, 10 min for the reply to the final dot.
     assert Timeouts() == Timeouts(command=30, body=180, verdict=600)
 
 

@@ -1,4 +1,4 @@
-"""Through a real Postfix: what it takes arrives as it was, and what it says is understood."""
+"""Through a real Postfix: an email arrives unchanged, and every reply is understood."""
 
 import os
 from collections.abc import Iterator
