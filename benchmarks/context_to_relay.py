@@ -72,7 +72,7 @@ def run(databases: Databases, *, quick: bool) -> Section:
             Line(who, [number(cost), ratio(cost / costs["Pillarbox"])])
             for who, cost in costs.items()
         ],
-        "the tutorial's way >= 3 x, aim 5 x",
+        "the tutorials' way >= 3 x, better 5 x",
     )
 
 

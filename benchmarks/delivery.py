@@ -60,12 +60,12 @@ def run(databases: Databases, *, quick: bool) -> Section:
                     paces.setdefault((contender.who, workers), []).append(pace)
     return Section(
         "From queue to a relay on this machine: a receipt of 20 lines",
-        ["emails/s", "CPU ms", "to Celery"],
+        ["emails/s", "CPU ms", "vs. Celery"],
         [
             *(_line(who, workers, paces) for who, workers in paces),
             *(Line(f"{name} or redis-server is not installed", ["-"] * 3) for name in missing),
         ],
-        "4 x Celery's emails/s with as many workers",
+        "4 x the emails/s of Celery with as many workers",
     )
 
 

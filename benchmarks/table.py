@@ -14,12 +14,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Section:
-    """The result of one benchmark. ``wanted`` is the figure that we aim at."""
+    """The result of one benchmark. ``target`` is the figure that we aim at."""
 
     title: str
     columns: Sequence[str]
     lines: Sequence[Line]
-    wanted: str
+    target: str
 
     def __str__(self) -> str:
         widths = [max(len(column), 10) for column in self.columns]
@@ -31,7 +31,7 @@ class Section:
             figures = zip(line.figures, widths, strict=True)
             cells = "  ".join(f"{figure:>{width}}" for figure, width in figures)
             rows.append(f"  {line.who:<{_FIRST - 2}}  {cells}")
-        return "\n".join([*rows, f"  wanted: {self.wanted}", ""])
+        return "\n".join([*rows, f"  target: {self.target}", ""])
 
 
 _FIRST = 62

@@ -43,18 +43,16 @@ def test_a_commit_on_another_machine_wakes_a_worker_at_once(
 
 @on_postgresql
 def test_workers_are_notified_by_a_commit_and_not_by_a_rollback(
-    make_app: MakeApp, settings_values: dict[str, str], database_url: str
+    sending: Outbox, database_url: str
 ) -> None:
-    values = {"email.debug": "false", "email.smtp_server": "127.0.0.1"}
-    shop = Outbox(make_app(settings_values | values).registry)
     conninfo = database_url.replace("postgresql+psycopg", "postgresql")
     with psycopg.connect(conninfo, autocommit=True) as listener:
         listener.execute(f"LISTEN {CHANNEL}".encode())
-        with shop.registry.database.transaction(write=True) as session:
-            shop.registry.email_wakeup.after_commit(session)
+        with sending.registry.database.transaction(write=True) as session:
+            sending.registry.email_wakeup.after_commit(session)
             session.rollback()
         assert list(listener.notifies(timeout=0.1)) == []
-        shop.write(1)
+        sending.write(1)
         assert len(list(listener.notifies(timeout=20, stop_after=1))) == 1
 
 
@@ -101,12 +99,10 @@ def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
 
 @on_postgresql
 def test_claims_at_the_same_time_get_different_emails_and_wait_for_nobody(
-    make_app: MakeApp, settings_values: dict[str, str], clock: Clock
+    sending: Outbox, clock: Clock
 ) -> None:
-    values = {"email.debug": "false", "email.smtp_server": "127.0.0.1"}
-    shop = Outbox(make_app(settings_values | values).registry)
-    emails = [shop.write(number) for number in range(20)]
-    database = shop.registry.database
+    emails = [sending.write(number) for number in range(20)]
+    database = sending.registry.database
     with database.transaction(write=True) as one, database.transaction(write=True) as other:
         first = claim(one, "lease-1", clock(), 10)
         other.execute(text("SET LOCAL lock_timeout = '5s'"))
