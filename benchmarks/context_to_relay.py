@@ -90,13 +90,13 @@ def _pillarbox(composer: Composer, mailer: Mailer) -> Way:
     """Our way: compose a batch, make its bytes, and hand it over on a kept connection."""
 
     def send(orders: list[Order]) -> None:
-        parcels = []
+        ready = []
         for order in orders:
             octets = message_bytes(_row(_compose(composer, order.context)))
-            parcels.append((Envelope("shop@example.org", BUYER.address, len(octets)), octets))
+            ready.append((Envelope("shop@example.org", BUYER.address, len(octets)), octets))
         mailer.connect()
-        followers = [*(envelope for envelope, _ in parcels[1:]), None]
-        for (envelope, octets), following in zip(parcels, followers, strict=True):
+        followers = [*(envelope for envelope, _ in ready[1:]), None]
+        for (envelope, octets), following in zip(ready, followers, strict=True):
             verdict = mailer.offer(envelope) or mailer.transmit(octets, following)
             assert verdict.outcome is Outcome.ACCEPTED, verdict
 

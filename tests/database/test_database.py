@@ -30,7 +30,7 @@ def test_machines_with_wrong_clocks_go_by_the_databases(
 ) -> None:
     right = utc_clock()
     monkeypatch.setattr(module, "utc_clock", lambda: right + timedelta(minutes=2))
-    assert database.clock() == right + timedelta(minutes=2), "nobody was asked yet"
+    assert database.clock() == right + timedelta(minutes=2), "no database was asked yet"
     assert names(database) == []
     assert abs(database.clock() - right) < timedelta(seconds=30)
 

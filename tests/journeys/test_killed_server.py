@@ -125,4 +125,4 @@ def test_a_server_whose_port_is_taken_says_so_in_one_line(
     assert ended.returncode == 1
     assert f"Port {port} is taken" in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert "Shop" not in ended.stdout, "nobody is sent to an address of another program"
+    assert "Shop" not in ended.stdout, "it must not give the address of another program"
