@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 from pyramid.router import Router
-from tests.support.chromium import OpenPage, sideways
 
 from app.previews.preview import Preview, previews_of
+from tests.support.chromium import OpenPage, sideways
 
 WIDTHS = (320, 600)
 SCHEMES = ("light", "dark")

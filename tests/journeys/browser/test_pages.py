@@ -1,21 +1,18 @@
 """Every page on a phone and a desktop, in light and dark; what scripts add; and the keyboard."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 from pyramid.router import Router
 
-from app.accounts.models import Account
-from app.accounts.passwords import hash_password
+from tests.support.accounts import PASSWORD, add_account
 from tests.support.chromium import OpenPage, sideways
 
 WIDTHS = (320, 1280)
 SCHEMES = ("light", "dark")
 GRACE = "grace.hopper@a-rather-long-domain-name.example.org"
-PASSWORD = "correct horse battery staple"
 
 FOCUS_RING = """
 (element) => [null, "::after"]
@@ -35,15 +32,7 @@ def fill(page: Page, **fields: str) -> None:
 @pytest.fixture(scope="module")
 def customer(shop: tuple[Router, str]) -> str:
     """The address of somebody with an account."""
-    account = Account(
-        address=GRACE,
-        address_key=GRACE,
-        password_hash=hash_password(PASSWORD),
-        locale="en",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    with shop[0].registry.database.transaction(write=True) as session:
-        session.add(account)
+    add_account(shop[0].registry.database, GRACE)
     return GRACE
 
 
