@@ -1,1 +1,3 @@
-"""What Pillarbox costs, beside its peers, in one run: ``./run bench``."""
+"""Measures what Pillarbox costs, beside other ways to send email: ``./run bench``. What these share
+with the tests stands in ``tests/support``.
+"""

@@ -1,4 +1,4 @@
-"""``./run bench [--quick] [NAMES]``: measure, and print one table."""
+"""``./run bench [--quick] [NAMES]``: runs the benchmarks, and prints a table for each."""
 
 import os
 import platform
@@ -35,10 +35,13 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(BENCHMARKS)))
-@click.option("--quick", is_flag=True, help="Only see that everything runs; the figures are noise.")
+@click.option(
+    "--quick", is_flag=True, help="Only check that everything runs. The figures mean nothing."
+)
 def main(names: tuple[str, ...], quick: bool) -> None:
-    """Measure what Pillarbox costs, beside its peers, in one run. All of it takes a quarter of an
-    hour; NAMES choose.
+    """Measure what Pillarbox costs, beside other ways to send email.
+
+    NAMES choose benchmarks. Without them all run, which takes a quarter of an hour.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     click.echo(f"Python {platform.python_version()}, {os.cpu_count()} processors\n")

@@ -1,4 +1,4 @@
-"""Sending email as Celery's users do: a task, acknowledged when it is done."""
+"""Sends email as users of Celery do: in a task that is acknowledged after it ends."""
 
 import os
 

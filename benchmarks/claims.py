@@ -1,5 +1,5 @@
-"""What claiming a batch costs: with a thousand and with a million emails that were sent before, and
-with a backlog of a hundred thousand that wait.
+"""How long a claim of one batch takes: in an outbox of a thousand sent emails, in one of a million,
+and in one where a hundred thousand emails wait.
 """
 
 import time
@@ -22,7 +22,7 @@ from benchmarks.table import Line, Section, number, ratio
 
 @dataclass(frozen=True)
 class Load:
-    """What an outbox holds besides the batches that are claimed."""
+    """The emails in an outbox besides the batches that are claimed."""
 
     name: str
     sent: int
@@ -30,7 +30,7 @@ class Load:
 
 
 def run(databases: Databases, *, quick: bool) -> Section:
-    """Batches are claimed from all outboxes in turn."""
+    """Claim batches from all outboxes in turn."""
     few, many, backlog, batches = (100, 2000, 500, 5) if quick else (1000, 1_000_000, 100_000, 200)
     loads = [
         Load(f"{few:,} sent", few, 0),
@@ -61,19 +61,19 @@ def run(databases: Databases, *, quick: bool) -> Section:
 
 
 def _prepare(ours: Pillarbox, load: Load, claimed: int) -> None:
-    """As after years: most were sent, and their bodies are erased. The database's figures are of
-    before the backlog.
+    """Fill an outbox as years do: most emails are sent, and their bodies are erased. The database's
+    statistics are older than the emails that wait.
     """
     now, registry, message = datetime.now(UTC), ours.registry, ours.message()
     erased = {"html_body": None, "text_body": None, "next_attempt_at": None, "sent_at": now}
     fill(registry, message, load.sent, key="sent", state=State.SENT, **erased)
     if not registry.database.is_sqlite:
-        # Autovacuum would, a minute later.
+        # Autovacuum would do this a minute later.
         with registry.database.engine.connect() as connection:
             connection.exec_driver_sql("ANALYZE")
     fill(registry, message, claimed, key="queued")
     if load.waiting:
-        # What waits behind those that are claimed is short, to spare the disk.
+        # The emails that are never claimed are short, to save space on the disk.
         note = replace(message, html="<p>Soon.</p>", text="Soon.")
         fill(registry, note, load.waiting, key="waiting")
 

@@ -1,4 +1,4 @@
-"""How long an email takes from the commit of its transaction to the relay, on an idle machine."""
+"""How long an email takes from the commit of its transaction to the relay. The machine is idle."""
 
 import time
 from dataclasses import replace
@@ -14,11 +14,11 @@ from benchmarks.table import Line, Section, number
 
 PATIENCE_SECONDS = 10.0
 PAUSES = (0.05, 0.3)
-"""Seconds between two emails, at the least and at the most."""
+"""The least and the most seconds between two emails."""
 
 
 def run(databases: Databases, *, quick: bool) -> Section:
-    """A thread of the server on SQLite, and a worker process that PostgreSQL notifies."""
+    """Measure a thread of the server on SQLite, and a worker process that PostgreSQL notifies."""
     count = 5 if quick else 100
     with Sink() as sink, Pillarbox(databases, "SQLite", sink) as ours:
         delivery = Delivery.from_registry(ours.registry)
@@ -36,7 +36,7 @@ def run(databases: Databases, *, quick: bool) -> Section:
         notified = _waits(ours, sink, count)
     waits = {"a thread of the server, SQLite": in_process, "a worker, PostgreSQL": notified}
     return Section(
-        "Commit to the relay's having the final dot",
+        "From the commit until the relay has the final dot",
         ["median ms", "p95 ms"],
         [
             Line(who, [number(median(taken)), number(quantiles(taken, n=20)[-1])])
@@ -47,11 +47,11 @@ def run(databases: Databases, *, quick: bool) -> Section:
 
 
 def _waits(ours: Pillarbox, sink: Sink, count: int) -> list[float]:
-    """Milliseconds, after a first email that opens the connection."""
+    """The milliseconds of each email, after a first email that opens the connection."""
     random, message, waits = Random(1), ours.message(), []
     for sent in range(count + 1):
         time.sleep(random.uniform(*PAUSES))
-        # To somebody else each time, since nobody gets a hundred receipts a day.
+        # Each email has a recipient of its own, because receipts have a limit for each recipient.
         ours.fill(1, replace(message, to=Recipient(f"buyer{sent}@example.org")))
         committed = time.monotonic()
         sink.wait_for(sent + 1, PATIENCE_SECONDS)

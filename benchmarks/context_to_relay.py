@@ -1,4 +1,4 @@
-"""What one receipt costs from its context to the relay, in processor time of the sender."""
+"""How much processor time the sender spends on one receipt, from its context to the relay."""
 
 import secrets
 import time
@@ -31,18 +31,18 @@ WARM_UP = 5
 
 @dataclass(frozen=True)
 class Order:
-    """What a receipt is made of. ``page`` is its HTML as it goes out."""
+    """The context of a receipt, and its HTML as it goes out."""
 
     context: PurchaseReceipt
     page: str
 
 
 Way = Callable[[list[Order]], None]
-"""Sends the receipts of orders."""
+"""Sends the receipts of these orders."""
 
 
 def run(databases: Databases, *, quick: bool) -> Section:
-    """All ways in turn, round after round."""
+    """Measure all ways in turn, round after round."""
     rounds, count = (3, 10) if quick else (25, 40)
     with Sink() as sink:
         registry = configure({}, settings_for("sqlite://", sink)).registry
@@ -68,13 +68,13 @@ def run(databases: Databases, *, quick: bool) -> Section:
         sink.wait_for(len(ways) * (WARM_UP + rounds * count), 10)
     costs = {who: median(milliseconds) for who, milliseconds in spent.items()}
     return Section(
-        "Context to relay: the receipt of 20 lines",
+        "From context to relay: a receipt of 20 lines",
         ["CPU ms", "ratio"],
         [
             Line(who, [number(cost), ratio(cost / costs["Pillarbox"])])
             for who, cost in costs.items()
         ],
-        "the tutorial's way >= 3 x, aim 5 x",
+        "the tutorials' way >= 3 x, better 5 x",
     )
 
 
@@ -89,16 +89,16 @@ def _compose(composer: Composer, context: PurchaseReceipt) -> Message:
 
 
 def _pillarbox(composer: Composer, mailer: Mailer) -> Way:
-    """A batch is composed and written as messages, and handed over on a kept connection."""
+    """Our way: compose a batch, make its bytes, and hand it over on a kept connection."""
 
     def send(orders: list[Order]) -> None:
-        emails = []
+        ready = []
         for order in orders:
             octets = message_bytes(_row(_compose(composer, order.context)))
-            emails.append((Envelope("shop@example.org", BUYER.address, len(octets)), octets))
+            ready.append((Envelope("shop@example.org", BUYER.address, len(octets)), octets))
         mailer.connect()
-        followers = [*(envelope for envelope, _ in emails[1:]), None]
-        for (envelope, octets), following in zip(emails, followers, strict=True):
+        followers = [*(envelope for envelope, _ in ready[1:]), None]
+        for (envelope, octets), following in zip(ready, followers, strict=True):
             verdict = mailer.offer(envelope) or mailer.transmit(octets, following)
             assert verdict.outcome is Outcome.ACCEPTED, verdict
 
@@ -106,7 +106,7 @@ def _pillarbox(composer: Composer, mailer: Mailer) -> Way:
 
 
 def _row(message: Message) -> OutboxEmail:
-    """The message as the outbox keeps it."""
+    """The message's row in the outbox."""
     return OutboxEmail(
         sender="Pillarbox <shop@example.org>",
         recipient_name=message.to.name,
@@ -122,16 +122,15 @@ def _row(message: Message) -> OutboxEmail:
 
 
 def _rendered(composer: Composer, order: Order) -> str:
-    """The same page for the peers, rendered by the same template.
-
-    Inlining the styles is spared them, as if they had been written inline in the template.
+    """The same page for the other ways, rendered from the same template. They need not inline the
+    styles, as if the template had them inline.
     """
     composer._render(PURCHASE_RECEIPT, order.context, BUYER)
     return order.page
 
 
 def _tutorial(composer: Composer, port: int) -> Way:
-    """As tutorials do it: html2text on the whole page, a new connection for every email."""
+    """The tutorials' way: html2text on the whole page, and a new connection for every email."""
 
     def send(orders: list[Order]) -> None:
         for order in orders:
@@ -143,7 +142,7 @@ def _tutorial(composer: Composer, port: int) -> Way:
 
 
 def _django(composer: Composer, port: int) -> Way:
-    """As Django's documentation does it: ``strip_tags``, and a connection for every ``send``."""
+    """The way of Django's documentation: ``strip_tags``, and a connection for every ``send``."""
     from django.conf import settings
     from django.core.mail import EmailMultiAlternatives
     from django.utils.html import strip_tags

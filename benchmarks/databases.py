@@ -1,4 +1,4 @@
-"""Databases for the benchmark: SQLite files and a PostgreSQL server in a folder of its own."""
+"""Databases for the benchmark: SQLite files, and a PostgreSQL server of the benchmark's own."""
 
 import itertools
 import shutil
@@ -17,7 +17,7 @@ ENGINES = ("SQLite", "PostgreSQL")
 
 
 class Databases:
-    """Makes migrated, empty databases. All of them, and ``folder``, are gone at its end."""
+    """Makes migrated, empty databases. All of them, and ``folder``, are removed at the end."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -38,7 +38,7 @@ class Databases:
         url = f"sqlite:///{self.folder}/{name}.sqlite"
         if engine == "PostgreSQL":
             if self._server is None:
-                # With the disk's guarantees, as for customers.
+                # It waits for the disk at each commit, as in production.
                 self._server = self._stack.enter_context(PostgreSQL({"max_connections": "200"}))
             self._server.create(name)
             url = self._server.url(name)
@@ -48,7 +48,7 @@ class Databases:
         return url
 
     def drop(self, url: str) -> None:
-        """Remove a database that is not needed any more, to spare the disk."""
+        """Remove a database that is no longer needed, to save space on the disk."""
         path = make_url(url).database
         assert path is not None
         if url.startswith("sqlite"):

@@ -1,5 +1,5 @@
-"""From the queue to a relay on the same machine: emails a second, and what the workers pay for one
-in processor time.
+"""From the queue to a relay on the same machine: emails per second, and the workers' processor time
+for each email.
 """
 
 from contextlib import ExitStack
@@ -16,11 +16,11 @@ from benchmarks.table import Line, Section, number, ratio
 
 PATIENCE_SECONDS = 120.0
 WARM_UP = 0.1
-"""The share of the emails that goes by before the measurement begins."""
+"""The share of the emails that are delivered before the measurement begins."""
 
 
 class Contender(Protocol):
-    """Workers, and a queue that they empty into the sink."""
+    """A queue, and the workers that deliver from it to the sink."""
 
     who: str
 
@@ -31,15 +31,15 @@ class Contender(Protocol):
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a queue was emptied, and what its workers spent."""
+    """How fast a queue was emptied, and how much processor time an email took."""
 
     emails_per_second: float
     cpu_ms: float
 
 
 def run(databases: Databases, *, quick: bool) -> Section:
-    """The receipt of 20 lines, by one and by two worker processes, all in turn, round after
-    round.
+    """Measure every contender with one and with two worker processes, in turn, round after round.
+    The email is a receipt of 20 lines.
     """
     rounds, count = (1, 30) if quick else (3, 2000)
     with Sink() as sink, ExitStack() as stack:
@@ -59,18 +59,18 @@ def run(databases: Databases, *, quick: bool) -> Section:
                     pace = measure(contender, workers, sink, count)
                     paces.setdefault((contender.who, workers), []).append(pace)
     return Section(
-        "Queue to relay on this machine: the receipt of 20 lines",
-        ["emails/s", "CPU ms", "to Celery"],
+        "From queue to a relay on this machine: a receipt of 20 lines",
+        ["emails/s", "CPU ms", "vs. Celery"],
         [
             *(_line(who, workers, paces) for who, workers in paces),
             *(Line(f"{name} or redis-server is not installed", ["-"] * 3) for name in missing),
         ],
-        "4 x Celery's emails/s with as many workers",
+        "4 x the emails/s of Celery with as many workers",
     )
 
 
 def measure(contender: Contender, workers: int, sink: Sink, count: int) -> Pace:
-    """Fill the queue before workers that are ready, and see how they empty it."""
+    """Fill the queue while the workers are paused, then measure how they empty it."""
     sink.forget()
     with contender.workers(workers) as processes:
         processes.wait_until_idle()

@@ -1,4 +1,4 @@
-"""Sending email as Dramatiq's users do: an actor."""
+"""Sends email as users of Dramatiq do: in an actor."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What a worker process has in memory after a thousand emails and after a hundred thousand."""
+"""How much memory a worker process uses after a thousand emails, and after a hundred thousand."""
 
 from dataclasses import replace
 
@@ -8,12 +8,12 @@ from benchmarks.sink import Sink
 from benchmarks.table import Line, Section, number, ratio
 
 FILLING = 5000
-"""Emails queued at a time, so that the outbox stays small."""
+"""How many emails are queued at a time, so that the outbox stays small."""
 PATIENCE_SECONDS = 120.0
 
 
 def run(databases: Databases, *, quick: bool) -> Section:
-    """Small emails, as many as it takes."""
+    """Measure while small emails are delivered."""
     few, many = (100, 500) if quick else (1000, 100_000)
     lines = []
     for engine in ENGINES:

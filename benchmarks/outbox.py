@@ -1,33 +1,22 @@
-"""An outbox with as many emails as a benchmark needs, quickly."""
+"""Fills an outbox quickly with as many emails as a benchmark needs."""
 
 from typing import Any
 
 from pyramid.registry import Registry
 from sqlalchemy import String, cast, insert, literal, select
-from sqlalchemy.orm import Session
 
-from app.mail import EmailService, Message
+from app.mail import Message
 from app.mail.outbox.tables import OutboxEmail
-
-
-def email_service(registry: Registry, session: Session) -> EmailService:
-    """The service that a request of the application would have."""
-    return EmailService(
-        settings=registry.pillarbox.email,
-        site=registry.pillarbox.site,
-        session=session,
-        clock=registry.clock,
-        wakeup=registry.email_wakeup,
-    )
+from tests.support.outbox import Outbox
 
 
 def fill(registry: Registry, message: Message, count: int, *, key: str, **columns: Any) -> None:
-    """Commit ``message`` ``count`` times: once as a request does, the others as copies of that row.
+    """Commit ``message`` ``count`` times: once as a request does, and then copies of that row.
 
-    ``columns`` overrides what stands in the copies, such as their state.
+    ``columns`` overrides columns of the copies, such as their state.
     """
     with registry.database.transaction(write=True) as session:
-        first = email_service(registry, session).send_message(message, key=f"{key}:0")
+        first = Outbox(registry).service(session).send_message(message, key=f"{key}:0")
         if count > 1:
             session.execute(_copies(first, count - 1, key, columns))
 

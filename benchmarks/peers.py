@@ -1,4 +1,4 @@
-"""The peers: queues of tasks that many applications send their email with, on a Redis of the
+"""Peers: task queues with which many applications send their email. They run on a Redis of the
 benchmark's own.
 """
 
@@ -13,13 +13,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from app.mail import Message
-from benchmarks.patience import wait_until
 from benchmarks.processes import Processes
 from benchmarks.sink import Sink
+from tests.support.waiting import eventually
 
 NAMES = ("celery", "dramatiq")
 CONNECTIONS = 2
-"""Threads of a Dramatiq process: as many as a worker of Pillarbox has connections."""
+"""Threads of a Dramatiq process, as many as the connections of a Pillarbox worker."""
 
 
 class Peer:
@@ -38,7 +38,7 @@ class Peer:
         }
 
     def workers(self, number: int) -> Processes:
-        """That many worker processes, not yet started."""
+        """So many worker processes, which are not started yet."""
         module = f"benchmarks.{self._name}_tasks"
         options = {
             "celery": ["-A", module, "worker", f"--concurrency={number}", "--loglevel=WARNING"],
@@ -55,17 +55,17 @@ class Peer:
 
 
 def is_installed(name: str) -> bool:
-    """Whether that peer can run here."""
+    """Whether this peer can run here."""
     return shutil.which("redis-server") is not None and find_spec(name) is not None
 
 
 @contextmanager
 def redis(folder: Path) -> Iterator[None]:
-    """A Redis that stores nothing, on a socket that the tasks find by the environment."""
+    """A Redis that stores nothing. An environment variable tells the tasks its socket."""
     path = folder / "redis.sock"
     command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", ""]
     with Processes([*command, "--dir", str(folder)], log=folder / "redis.log") as server:
-        wait_until(lambda: _answers(path), 10, "Redis to start")
+        eventually(lambda: _answers(path), 10, "Redis to start")
         server.check()
         os.environ["BENCHMARK_REDIS"] = str(path)
         yield

@@ -1,7 +1,6 @@
-"""Pillarbox's own workers, on an outbox of their own."""
+"""Pillarbox as a contender: an application, its outbox and its worker processes."""
 
 import itertools
-import sys
 from typing import Self
 
 from app import configure
@@ -11,15 +10,14 @@ from benchmarks.databases import Databases
 from benchmarks.outbox import fill
 from benchmarks.processes import Processes
 from benchmarks.receipts import BUYER, receipt
-from benchmarks.settings import settings_for, write_ini
+from benchmarks.settings import settings_for
 from benchmarks.sink import Sink
-
-COMMAND = [sys.executable, "-c", "from app.commands import main; main()"]
-"""The ``pillarbox`` command of this environment."""
+from tests.support.server_process import pillarbox
+from tests.support.shop_settings import write_ini
 
 
 class Pillarbox:
-    """An application on ``engine`` whose emails ``pillarbox deliver`` takes to ``sink``."""
+    """An application on ``engine``. Its workers deliver to ``sink``."""
 
     def __init__(
         self, databases: Databases, engine: str, sink: Sink, *, connections: int = 2
@@ -29,7 +27,7 @@ class Pillarbox:
         self._url = databases.new(engine)
         values = settings_for(self._url, sink)
         values |= {"email.delivery": "worker", "email.connections": str(connections)}
-        self._ini = write_ini(databases.folder / f"{id(self)}.ini", values)
+        self._ini = write_ini(databases.folder / f"{id(self)}.ini", values, log_level="WARNING")
         self._log = databases.folder / f"{id(self)}.log"
         self.registry = configure({}, values).registry
         self._fillings = itertools.count(1)
@@ -42,16 +40,15 @@ class Pillarbox:
         self._databases.drop(self._url)
 
     def message(self) -> Message:
-        """The receipt of 20 lines."""
+        """The receipt of 20 lines, composed."""
         composed: Message = self.registry.email_composer.compose(
             PURCHASE_RECEIPT, receipt(), to=BUYER, about="order:1"
         )
         return composed
 
     def workers(self, number: int) -> Processes:
-        """That many worker processes, not yet started."""
-        commands = [[*COMMAND, "deliver", str(self._ini)]] * number
-        return Processes(*commands, log=self._log)
+        """So many ``pillarbox deliver`` processes, which are not started yet."""
+        return Processes(*[pillarbox("deliver", self._ini)] * number, log=self._log)
 
     def fill(self, count: int, message: Message | None = None) -> None:
         """Queue ``message``, or the receipt, ``count`` times."""

@@ -1,39 +1,33 @@
-"""Processes that work side by side: started, measured from outside, and ended together."""
+"""Processes that run at the same time. They are started, measured and ended together."""
 
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import psutil
 
-from benchmarks.patience import wait_until
+from tests.support.server_process import Process, start
+from tests.support.waiting import eventually
 
 STARTING_SECONDS = 60.0
 
 
 class Processes:
-    """Commands that run in sessions of their own, so that all their descendants end with them."""
+    """Commands that run in sessions of their own, so that their child processes end with them."""
 
-    def __init__(
-        self, *commands: Sequence[str], log: Path, environ: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, *commands: Sequence[str], log: Path) -> None:
         self._commands = commands
         self._log = log
-        self._environ = {**os.environ, **(environ or {})}
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Process] = []
 
     def __enter__(self) -> Self:
-        with self._log.open("ab") as log:
-            for command in self._commands:
-                process = subprocess.Popen(
-                    command, stdout=log, stderr=log, env=self._environ, start_new_session=True
-                )
-                self._processes.append(process)
+        for command in self._commands:
+            self._processes.append(start(command, self._log, own_session=True))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,11 +45,11 @@ class Processes:
         return sum(sum(process.cpu_times()[:2]) for process in self._family())
 
     def memory(self) -> int:
-        """The bytes of memory that the biggest of them has resident."""
+        """The resident memory of the biggest process, in bytes."""
         return max(int(process.memory_info().rss) for process in self._family())
 
     def wait_until_idle(self) -> None:
-        """Wait until they have started, and so use the processor no more."""
+        """Wait until they have started, which shows in that they no longer use the processor."""
         used = [-1.0]
 
         def rests() -> bool:
@@ -64,18 +58,18 @@ class Processes:
             used.append(self.cpu_seconds())
             return used[-1] - used[-2] < 0.04
 
-        wait_until(rests, STARTING_SECONDS, "processes to start")
+        eventually(rests, STARTING_SECONDS, "processes to start")
 
     def pause(self) -> None:
-        """Stop them where they are."""
+        """Suspend them."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let them go on."""
+        """Let them go on after ``pause``."""
         self._signal(signal.SIGCONT)
 
     def check(self) -> None:
-        """Raise ``RuntimeError`` with its last words when one of them has ended."""
+        """Raise ``RuntimeError`` with the end of the log when one of them has ended."""
         if any(process.poll() is not None for process in self._processes):
             raise RuntimeError(f"a process has ended: {self._log.read_text()[-2000:]}")
 

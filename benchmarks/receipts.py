@@ -1,4 +1,4 @@
-"""The email that most of the benchmark sends: the receipt of 20 lines."""
+"""The email that most benchmarks send: a receipt of 20 lines."""
 
 from dataclasses import replace
 from random import Random
@@ -11,7 +11,7 @@ BUYER = Recipient("buyer@example.org", "Ada Lovelace")
 
 
 def receipt(number: int = 1) -> PurchaseReceipt:
-    """What the receipt of the ``number``-th order says, with products from a catalogue of 100."""
+    """The context of the receipt of order ``number``, with products from a catalogue of 100."""
     random = Random(number)
     lines = tuple(_line(random) for _ in range(20))
     sums = money.totals(money.Line(line.quantity, line.unit_price, line.vat_rate) for line in lines)

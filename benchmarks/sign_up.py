@@ -1,8 +1,7 @@
-"""How long POST /sign-up takes while the relay is healthy, slow and hung."""
+"""How long POST /sign-up takes while the relay is healthy, slow, or hung."""
 
 import http.client
 import re
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,20 +9,22 @@ from statistics import median, quantiles
 from urllib.parse import urlencode
 
 from benchmarks.databases import Databases
-from benchmarks.patience import wait_until
-from benchmarks.pillarbox import COMMAND
 from benchmarks.processes import STARTING_SECONDS, Processes
-from benchmarks.settings import settings_for, write_ini
+from benchmarks.settings import settings_for
 from benchmarks.sink import HUNG, Sink
 from benchmarks.table import Line, Section, number, ratio
+from tests.support.ports import free_port, is_listening
+from tests.support.server_process import pillarbox
+from tests.support.shop_settings import write_ini
+from tests.support.waiting import eventually
 
 RELAYS = {"healthy": 0.0, "slow: 2 s a round trip": 2.0, "hung": HUNG}
-"""Seconds of a round trip to each."""
+"""The seconds of a round trip to each relay."""
 
 
 class Visitor:
-    """A browser that signs up, each time from an IP address of its own, so that limits per client
-    say nothing.
+    """A browser that signs up. Each request comes from another IP address, so that no limit per
+    client applies.
     """
 
     def __init__(self, port: int) -> None:
@@ -36,7 +37,7 @@ class Visitor:
         self._cookie = response.headers["Set-Cookie"].partition(";")[0]
 
     def sign_up(self) -> float:
-        """Sign up with a new address; the seconds it took."""
+        """Sign up with a new address, and return how many seconds it took."""
         self._number += 1
         fields = {
             "csrf_token": self._token,
@@ -68,30 +69,24 @@ class Visitor:
 
 @contextmanager
 def _visited(databases: Databases, round_trip: float) -> Iterator[Visitor]:
-    """A visitor of a server of its own, whose relay is that far away."""
-    port, url = _free_port(), databases.new("SQLite")
+    """A visitor of a new server, whose relay has this round trip in seconds."""
+    port, url = free_port(), databases.new("SQLite")
     with Sink(round_trip=round_trip) as sink:
         settings = settings_for(url, sink, port=port)
-        ini = write_ini(databases.folder / f"{port}.ini", settings, port=port)
+        ini = write_ini(databases.folder / f"{port}.ini", settings, port=port, log_level="WARNING")
         log = databases.folder / f"{port}.log"
-        with Processes([*COMMAND, "serve", str(ini)], log=log) as server:
-            wait_until(lambda: _answers(server, port), STARTING_SECONDS, "the server to start")
+        with Processes(pillarbox("serve", ini), log=log) as server:
+            eventually(lambda: _answers(server, port), STARTING_SECONDS, "the server to start")
             yield Visitor(port)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _answers(server: Processes, port: int) -> bool:
     server.check()
-    with socket.socket() as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0
+    return is_listening(port)
 
 
 def run(databases: Databases, *, quick: bool) -> Section:
-    """One server for each relay, asked in turn."""
+    """Measure one server for each relay, in turn."""
     warm_up, rounds = (1, 3) if quick else (20, 300)
     with ExitStack() as stack:
         visitors = {

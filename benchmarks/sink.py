@@ -1,37 +1,28 @@
-"""A relay that takes everything and keeps only the time: an SMTP server in a process of its own,
-fast enough that it is never the bottleneck.
-
-``Sink`` is the handle on it; the process is ``python -m benchmarks.sink``.
+"""A relay that takes every email and records only when. ``Sink`` starts it in a process of its own,
+``python -m benchmarks.sink_process``, and asks it.
 """
 
 import json
-import os
-import socket
-import ssl
 import subprocess
 import sys
-import threading
-import time
-from contextlib import suppress
-from queue import SimpleQueue
 from typing import Self
 
-from benchmarks.patience import wait_until
 from tests.support.certificates import Certificate
+from tests.support.waiting import eventually
 
 HUNG = 3600.0
-"""A round trip that stands for a relay that takes connections and never says a word."""
+"""A round trip so long that the relay takes connections and never replies."""
 
 
 class Sink:
     """A relay on this machine.
 
-    ``round_trip`` is the time in seconds to it and back. With a ``certificate`` it speaks TLS from
-    the first octet.
+    ``round_trip`` is the time in seconds to the relay and back. With a ``certificate`` it uses TLS
+    from the first octet.
     """
 
     def __init__(self, *, round_trip: float = 0, certificate: Certificate | None = None) -> None:
-        self._command = [sys.executable, "-m", "benchmarks.sink", str(round_trip)]
+        self._command = [sys.executable, "-m", "benchmarks.sink_process", str(round_trip)]
         if certificate is not None:
             self._command += [str(certificate.certificate), str(certificate.key)]
         self.certificate = certificate
@@ -45,7 +36,7 @@ class Sink:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The end of its input is the end of the process, so it outlives nobody.
+        # The process ends with its input, so it never outlives this one.
         with self._process:
             pass
 
@@ -54,18 +45,18 @@ class Sink:
         return int(self._ask("count"))
 
     def times(self) -> list[float]:
-        """When the final dot of each of them arrived, by ``time.monotonic``, which all processes
-        of a machine share.
+        """When the final dot of each email arrived, by ``time.monotonic``, which is the same for
+        all processes of a machine.
         """
         return [float(moment) for moment in json.loads(self._ask("times"))]
 
     def forget(self) -> None:
-        """Begin to count anew."""
+        """Forget the emails so far."""
         self._ask("forget")
 
     def wait_for(self, count: int, seconds: float) -> None:
         """Wait until it has taken ``count`` emails; raises ``TimeoutError`` after ``seconds``."""
-        wait_until(lambda: self.count() >= count, seconds, f"{count} emails to arrive")
+        eventually(lambda: self.count() >= count, seconds, f"{count} emails to arrive")
 
     def _ask(self, question: str) -> str:
         assert self._process.stdin is not None
@@ -76,127 +67,3 @@ class Sink:
     def _answer(self) -> str:
         assert self._process.stdout is not None
         return self._process.stdout.readline()
-
-
-# --- The process --------------------------------------------------------------
-
-_DOT = b"\r\n.\r\n"
-_FINE = b"250 2.0.0 fine\r\n"
-_REPLIES = {
-    b"EHLO": b"250-sink\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n"
-    b"250-ENHANCEDSTATUSCODES\r\n250-AUTH PLAIN LOGIN\r\n250 SMTPUTF8\r\n",
-    b"AUTH": b"235 2.7.0 welcome\r\n",
-    b"DATA": b"354 go on\r\n",
-    b"QUIT": b"221 2.0.0 goodbye\r\n",
-}
-
-
-def _main(round_trip: str, *certificate_and_key: str) -> None:
-    context = None
-    if certificate_and_key:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*certificate_and_key)
-    times: list[float] = []
-    listener = socket.create_server(("127.0.0.1", 0), backlog=100)
-    _in_background(_accept, listener, float(round_trip), context, times)
-    print(listener.getsockname()[1], flush=True)
-    for question in sys.stdin:
-        answer: object = len(times)
-        if question == "times\n":
-            answer = times
-        elif question == "forget\n":
-            times.clear()
-        print(json.dumps(answer), flush=True)
-    os._exit(0)
-
-
-def _accept(
-    listener: socket.socket, round_trip: float, context: ssl.SSLContext | None, times: list[float]
-) -> None:
-    while True:
-        connection, _ = listener.accept()
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _in_background(_serve, connection, round_trip, context, times)
-
-
-def _serve(
-    connection: socket.socket,
-    round_trip: float,
-    context: ssl.SSLContext | None,
-    times: list[float],
-) -> None:
-    # Whoever hangs up has had enough.
-    with suppress(OSError):
-        if round_trip:
-            connection = _moved_away(connection, round_trip)
-        if context is not None:
-            connection = context.wrap_socket(connection, server_side=True)
-        with connection:
-            _talk(connection, times)
-
-
-def _talk(connection: socket.socket, times: list[float]) -> None:
-    """SMTP with PIPELINING: whatever has arrived is answered in one go."""
-    connection.sendall(b"220 sink ESMTP\r\n")
-    unread, searched, in_message = b"", 0, False
-    while chunk := connection.recv(256 * 1024):
-        unread += chunk
-        replies = b""
-        while True:
-            mark = _DOT if in_message else b"\n"
-            end = unread.find(mark, searched)
-            if end < 0:
-                searched = max(len(unread) - len(mark), 0)
-                break
-            command, unread, searched = unread[:end], unread[end + len(mark) :], 0
-            if in_message:
-                times.append(time.monotonic())
-                replies, in_message = replies + _FINE, False
-            else:
-                verb = command[:4].upper()
-                replies, in_message = replies + _REPLIES.get(verb, _FINE), verb == b"DATA"
-        if replies:
-            connection.sendall(replies)
-
-
-def _moved_away(connection: socket.socket, round_trip: float) -> socket.socket:
-    """The same connection at the far end of a wire on which every octet takes half a round trip.
-
-    TCP's handshake, which is over already, takes a whole one.
-    """
-    time.sleep(round_trip)
-    near, far = socket.socketpair()
-    for source, target in ((connection, far), (far, connection)):
-        wire: SimpleQueue[tuple[float, bytes]] = SimpleQueue()
-        _in_background(_put_in, source, wire, round_trip / 2)
-        _in_background(_take_out, wire, target)
-    return near
-
-
-def _put_in(source: socket.socket, wire: "SimpleQueue[tuple[float, bytes]]", way: float) -> None:
-    chunk = b"?"
-    while chunk:
-        try:
-            chunk = source.recv(256 * 1024)
-        except OSError:
-            chunk = b""
-        wire.put((time.monotonic() + way, chunk))
-
-
-def _take_out(wire: "SimpleQueue[tuple[float, bytes]]", target: socket.socket) -> None:
-    with suppress(OSError):
-        while True:
-            arrives, chunk = wire.get()
-            time.sleep(max(arrives - time.monotonic(), 0))
-            if not chunk:
-                target.shutdown(socket.SHUT_WR)
-                return
-            target.sendall(chunk)
-
-
-def _in_background(function: object, *arguments: object) -> None:
-    threading.Thread(target=function, args=arguments, daemon=True).start()  # type: ignore[arg-type]
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Line:
-    """One contender: who, and what was measured of it, as it is to be shown."""
+    """One contender, and its figures as the table shows them."""
 
     who: str
     figures: Sequence[str]
@@ -14,12 +14,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Section:
-    """What one question came to. ``wanted`` is the figure of ours that was asked for."""
+    """The result of one benchmark. ``target`` is the figure that we aim at."""
 
     title: str
     columns: Sequence[str]
     lines: Sequence[Line]
-    wanted: str
+    target: str
 
     def __str__(self) -> str:
         widths = [max(len(column), 10) for column in self.columns]
@@ -31,7 +31,7 @@ class Section:
             figures = zip(line.figures, widths, strict=True)
             cells = "  ".join(f"{figure:>{width}}" for figure, width in figures)
             rows.append(f"  {line.who:<{_FIRST - 2}}  {cells}")
-        return "\n".join([*rows, f"  wanted: {self.wanted}", ""])
+        return "\n".join([*rows, f"  target: {self.target}", ""])
 
 
 _FIRST = 62

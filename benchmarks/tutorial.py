@@ -1,4 +1,4 @@
-"""How tutorials send an email: build an ``EmailMessage``, connect, send, hang up."""
+"""Sends an email as tutorials do: builds an ``EmailMessage``, connects, sends, and hangs up."""
 
 import smtplib
 import ssl

@@ -1,25 +1,32 @@
-"""What tests share: an application on a fresh migrated database, a browser, a mailbox, and a clock
-that tests move.
+"""The fixtures that tests of several rooms share, in the order in which they build on each other:
+databases, an application, relays, and the outbox with its workers.
 """
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jinja2.bccache import Bucket, BytecodeCache
 from pyramid.router import Router
 from webtest import TestApp
 
 from app import configure
 from app.database.engine import Database
+from app.mail.delivery.worker import Delivery
 from app.migrations import migrate
+from tests.support.application import EMAILS, PAGES, MakeApp
+from tests.support.browser import another_browser
+from tests.support.certificates import Certificate, issue
+from tests.support.clock import Clock
+from tests.support.outbox import Outbox
 from tests.support.postgresql import PostgreSQL
+from tests.support.relay import Relay, through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.shop_settings import shop_settings
+from tests.support.workers import Hire
 
-pytest_plugins = ["app.mail.testing", "tests.support.sending"]
+pytest_plugins = ["app.mail.testing"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,44 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in long]
 
 
-class CompiledTemplates(BytecodeCache):
-    """Compiles every template once for all tests, and not once more for each application."""
-
-    def __init__(self) -> None:
-        self._compiled: dict[tuple[str, str], bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        compiled = self._compiled.get((bucket.key, bucket.checksum))
-        if compiled is not None:
-            bucket.bytecode_from_string(compiled)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._compiled[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
-
-
-PAGES, EMAILS = CompiledTemplates(), CompiledTemplates()
-"""Apart, since the two are compiled under different rules."""
-
-
-class Clock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, by: timedelta) -> None:
-        self.now += by
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until ``holds()``, which another thread or process sees to; fail after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds} seconds"
-        time.sleep(0.01)
+# --- Databases ----------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -122,25 +92,21 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-"""For a test that is about one of the two databases."""
+@pytest.fixture
+def plain_database(database_url: str) -> Iterator[Database]:
+    """The test's own database, without an application."""
+    database = Database(database_url)
+    yield database
+    database.dispose()
+
+
+# --- An application -----------------------------------------------------------
 
 
 @pytest.fixture
 def settings_values(database_url: str) -> dict[str, str]:
-    """Settings as an .ini file would give them: development, nothing leaves."""
-    return {
-        "environment": "development",
-        "site.name": "Pillarbox",
-        "site.base_url": "http://localhost",
-        "site.support_email": "help@example.org",
-        "database.url": database_url,
-        "secret": "a secret for tests that is long enough to be taken",
-        "email.debug": "true",
-        "email.from": "Pillarbox <shop@example.org>",
-        "payments.provider": "test",
-    }
+    """Settings as an .ini file gives them: in development, and every email is captured."""
+    return shop_settings(database_url)
 
 
 @pytest.fixture
@@ -149,7 +115,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def make_app(clock: Clock, database_url: str) -> Iterator[Callable[[dict[str, str]], Router]]:
+def make_app(clock: Clock, database_url: str) -> Iterator[MakeApp]:
     """Makes applications from settings; their connections are closed before the database goes."""
     routers: list[Router] = []
 
@@ -169,8 +135,10 @@ def make_app(clock: Clock, database_url: str) -> Iterator[Callable[[dict[str, st
 
 
 @pytest.fixture
-def app(make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]) -> Router:
-    """The application."""
+def app(make_app: MakeApp, settings_values: dict[str, str]) -> Router:
+    """The application. It captures emails; where they have to go out, tests put ``sending_app`` or
+    ``scripted_app`` in its place.
+    """
     return make_app(settings_values)
 
 
@@ -183,4 +151,90 @@ def database(app: Router) -> Database:
 @pytest.fixture
 def browser(app: Router) -> TestApp:
     """A browser without JavaScript."""
-    return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "REMOTE_ADDR": "127.0.0.1"})
+    return another_browser(app)
+
+
+# --- Relays -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """The certificate of the tests' relays."""
+    return issue(tmp_path_factory.mktemp("certificates"), "relay", "localhost", "127.0.0.1")
+
+
+@pytest.fixture
+def other_certificate(tmp_path: Path) -> Certificate:
+    """A certificate for the same host by an authority that nobody trusts."""
+    return issue(tmp_path, "stranger", "localhost", "127.0.0.1")
+
+
+@pytest.fixture
+def relay(certificate: Certificate) -> Iterator[Relay]:
+    """A relay with STARTTLS, AUTH and PIPELINING."""
+    with Relay(certificate) as relay:
+        yield relay
+
+
+@pytest.fixture
+def sending_values(settings_values: dict[str, str], relay: Relay) -> dict[str, str]:
+    """Settings with which emails really go out, to ``relay``."""
+    return settings_values | through(relay)
+
+
+@pytest.fixture
+def sending_app(make_app: MakeApp, sending_values: dict[str, str]) -> Router:
+    """The application that sends through ``relay``."""
+    return make_app(sending_values)
+
+
+@pytest.fixture
+def scripted(certificate: Certificate) -> ScriptedSMTP:
+    """A relay that a test can make misbehave. It does everything right so far, and is not started:
+    the test starts it, or ``scripted_values`` does.
+    """
+    return ScriptedSMTP(certificate)
+
+
+@pytest.fixture
+def scripted_values(
+    settings_values: dict[str, str], scripted: ScriptedSMTP
+) -> Iterator[dict[str, str]]:
+    """Settings with which emails really go out, to ``scripted``, which is started."""
+    with scripted:
+        yield settings_values | through(scripted)
+
+
+@pytest.fixture
+def scripted_app(make_app: MakeApp, scripted_values: dict[str, str]) -> Router:
+    """The application that sends through ``scripted``, which is started."""
+    return make_app(scripted_values)
+
+
+# --- The outbox and its workers -----------------------------------------------
+
+
+@pytest.fixture
+def outbox(app: Router) -> Outbox:
+    """The application's outbox."""
+    return Outbox(app.registry)
+
+
+@pytest.fixture
+def hire(make_app: MakeApp) -> Iterator[Hire]:
+    """Makes workers of applications. Whatever becomes of the test, they stop at its end."""
+    workers: list[Delivery] = []
+
+    def hire(app: Router) -> Delivery:
+        workers.append(Delivery.from_registry(app.registry))
+        return workers[-1]
+
+    yield hire
+    for worker in workers:
+        worker.stop(seconds=1)
+
+
+@pytest.fixture
+def delivery(app: Router, hire: Hire) -> Delivery:
+    """A worker that is not started: ``run_once`` delivers what is due."""
+    return hire(app)

@@ -29,7 +29,7 @@ def test_other_letters_than_a_to_z_keep_their_case() -> None:
     assert parse_address("\u00c9va@example.org").key != parse_address("\u00e9va@example.org").key
 
 
-def test_what_only_some_mail_servers_take_for_the_same_stays_different() -> None:
+def test_addresses_that_only_some_mail_servers_treat_as_one_stay_different() -> None:
     assert parse_address("a.nna@example.org").key != parse_address("anna@example.org").key
     assert parse_address("anna+shop@example.org").key != parse_address("anna@example.org").key
 
@@ -54,6 +54,6 @@ def test_what_only_some_mail_servers_take_for_the_same_stays_different() -> None
         "a" * 1_000_000,
     ],
 )
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_an_invalid_address_is_refused(text: str) -> None:
     with pytest.raises(UnusableAddress):
         parse_address(text)

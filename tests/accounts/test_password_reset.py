@@ -10,13 +10,11 @@ from webtest import TestApp, TestResponse
 from app.accounts.models import Token
 from app.database.engine import Database
 from app.mail.testing import Mailbox
-from tests.conftest import Clock
 from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,
     PASSWORD,
     add_account,
-    another_browser,
     forgot_password,
     heading,
     is_signed_in,
@@ -24,6 +22,8 @@ from tests.support.accounts import (
     sign_in,
     summary,
 )
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,7 @@ def test_a_known_and_an_unknown_address_run_the_same_statements(
         with recorded_statements(database) as recorded:
             form.submit(status=303)
         statements.append(recorded)
-    # The work for an address without an account is rolled back.
+    # What the request did for an unknown address is rolled back.
     kept, undone = "RELEASE SAVEPOINT sa_savepoint_1", "ROLLBACK TO SAVEPOINT"
     assert [kept if text == undone else text for text in statements[1]] == statements[0]
 
@@ -208,7 +208,7 @@ def test_links_in_emails_ignore_the_host_header(app: Router, mailbox: Mailbox) -
     assert "http://localhost/reset-password/" in (email.text_body or "")
 
 
-def test_an_address_that_is_none_is_said_so(browser: TestApp) -> None:
+def test_an_invalid_address_is_answered_with_an_error(browser: TestApp) -> None:
     page = forgot_password(browser, "anna")
     assert page.status_int == 422
     assert summary(page) == ["Enter an email address in the format name@example.com."]

@@ -80,11 +80,11 @@ def test_nothing_is_cut_off() -> None:
     assert not verify_password("x" * 4_000 + "b", kept)
 
 
-def test_no_account_means_no() -> None:
+def test_without_an_account_no_password_matches() -> None:
     assert not verify_password(GOOD, None)
 
 
-def test_a_damaged_hash_means_no() -> None:
+def test_no_password_matches_a_damaged_hash() -> None:
     assert not verify_password(GOOD, "not a hash")
 
 

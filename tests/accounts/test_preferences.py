@@ -16,7 +16,6 @@ from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,
     add_account,
-    another_browser,
     forgot_password,
     heading,
     post,
@@ -24,6 +23,7 @@ from tests.support.accounts import (
     sign_up,
     summary,
 )
+from tests.support.browser import another_browser
 from tests.support.shopping import buy, stock
 
 
@@ -38,8 +38,7 @@ def stored(database: Database) -> tuple[str, str]:
 
 
 def german_browser(app: Router) -> TestApp:
-    environ = {"HTTP_HOST": "localhost", "HTTP_ACCEPT_LANGUAGE": "de-AT, de;q=0.9, en;q=0.1"}
-    return TestApp(app, extra_environ=environ)
+    return another_browser(app, HTTP_ACCEPT_LANGUAGE="de-AT, de;q=0.9, en;q=0.1")
 
 
 def link_of(email: OutboxEmail) -> str:

@@ -10,13 +10,11 @@ from webtest import TestApp
 
 from app.accounts.models import Account, SignInSession
 from app.database.engine import Database
-from tests.conftest import Clock
 from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,
     PASSWORD,
     add_account,
-    another_browser,
     heading,
     is_signed_in,
     post,
@@ -24,6 +22,8 @@ from tests.support.accounts import (
     sign_in,
     summary,
 )
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
 
 SESSION = "pillarbox-session"
 
@@ -218,7 +218,7 @@ def test_sessions_that_ended_are_swept_at_the_next_sign_in(
 
 
 @pytest.mark.parametrize("value", ["", "x", "x" * 5_000, "\x7f"])
-def test_a_made_up_session_is_nobody(browser: TestApp, value: str) -> None:
+def test_a_made_up_session_id_signs_nobody_in(browser: TestApp, value: str) -> None:
     page = browser.get("/account", headers={"Cookie": f"{SESSION}={value}"}, status=303)
     assert "/sign-in" in page.location
 

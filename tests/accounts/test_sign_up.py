@@ -1,23 +1,20 @@
 """Signing up (STANDARDS B1 to B3)."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from pyramid.router import Router
-from sqlalchemy import func, select
+from sqlalchemy import select
 from webtest import TestApp
 
 from app.accounts.models import Account, PendingSignUp, Token
 from app.database.engine import Database
 from app.mail.testing import Mailbox
-from tests.conftest import Clock
 from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,
     PASSWORD,
     add_account,
-    another_browser,
     forgot_password,
     heading,
     is_signed_in,
@@ -26,11 +23,10 @@ from tests.support.accounts import (
     sign_up,
     summary,
 )
-
-
-def count(database: Database, model: type) -> int:
-    with database.transaction(write=False) as session:
-        return session.scalar(select(func.count()).select_from(model)) or 0
+from tests.support.at_once import at_once
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
+from tests.support.rows import count
 
 
 def test_an_account_appears_when_its_address_was_confirmed(
@@ -101,8 +97,7 @@ def test_a_button_pressed_twice_at_once_makes_one_account(
     sign_up(browser)
     link = mailbox.link(mailbox.latest())
     forms = [another_browser(app).get(link).forms[0] for _ in range(4)]
-    with ThreadPoolExecutor(4) as threads:
-        pages = list(threads.map(lambda form: form.submit(expect_errors=True), forms))
+    pages = at_once(lambda form: form.submit(expect_errors=True), forms)
     assert sorted(page.status_int for page in pages) == [303, 410, 410, 410]
     assert count(database, Account) == 1
     assert len(mailbox.all(kind="welcome")) == 1
@@ -116,8 +111,7 @@ def test_two_sign_ups_confirmed_at_once_make_one_account(
         somebody = another_browser(app)
         sign_up(somebody)
         forms.append(somebody.get(mailbox.link(mailbox.latest())).forms[0])
-    with ThreadPoolExecutor(3) as threads:
-        pages = list(threads.map(lambda form: form.submit(expect_errors=True), forms))
+    pages = at_once(lambda form: form.submit(expect_errors=True), forms)
     assert sorted(page.status_int for page in pages) == [303, 410, 410]
     assert count(database, Account) == 1
     assert len(mailbox.all(kind="welcome")) == 1

@@ -23,11 +23,13 @@ from app.mail.outbox.tables import UNDER_WAY, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
 from app.operations import server
 from app.operations.readiness import NotReady, require_own_database
-from tests.commands.conftest import Pillarbox, write_ini
-from tests.conftest import Clock, on_sqlite
-from tests.mail.conftest import RECEIPT, attachments, put
+from tests.support.application import MakeApp
+from tests.support.clock import Clock
+from tests.support.databases import on_sqlite
+from tests.support.outbox import RECEIPT, Outbox, attachments, kind, put
+from tests.support.pillarbox_command import Pillarbox
 from tests.support.relay import Relay
-from tests.support.sending import Outbox, kind
+from tests.support.shop_settings import write_ini
 
 HERE = {"site.base_url": "https://shop.example.org"}
 THERE = {"site.base_url": "https://copy.example.net:8443"}
@@ -108,7 +110,7 @@ def test_the_first_start_claims_and_the_next_ones_find_their_own(app: Router, cl
 
 
 def test_another_port_or_loopback_address_is_the_same_site(
-    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
+    make_app: MakeApp, settings_values: dict[str, str]
 ) -> None:
     for base_url in ("http://localhost:6543", "http://127.0.0.1:8080", "http://[::1]"):
         require_own_database(make_app(settings_values | {"site.base_url": base_url}).registry)
@@ -136,7 +138,7 @@ def test_what_starts_for_another_site_writes_nothing_and_names_both_and_the_cure
     [("serve",), ("deliver",), ("send-test", "ada@example.org"), ("cancel", 1), ("purge",)],
     ids=lambda command: command[0],
 )
-def test_a_copys_file_is_the_same_to_the_last_octet_and_nothing_stands_beside_it(
+def test_a_refused_command_changes_no_byte_of_a_copied_database_and_adds_no_file(
     pillarbox: Pillarbox,
     tmp_path: Path,
     sending_values: dict[str, str],
@@ -162,7 +164,7 @@ def test_a_copys_file_is_the_same_to_the_last_octet_and_nothing_stands_beside_it
 
 
 def test_the_server_refuses_by_itself_however_it_is_started(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     owned: Outbox,
     refusal: Refusal,
@@ -281,7 +283,7 @@ def test_more_than_a_batch_is_cancelled_whole(
 
 
 def test_two_first_starts_at_once_agree_on_one_owner(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -292,7 +294,7 @@ def test_two_first_starts_at_once_agree_on_one_owner(
     answers = iter([None])
 
     def late(session: Any) -> str | None:
-        # The second start looks before the first one has claimed the database.
+        # The second start looks before the first has claimed the database.
         return next(answers, owning_site(session))
 
     require_own_database(first.registry)
@@ -303,7 +305,7 @@ def test_two_first_starts_at_once_agree_on_one_owner(
 
 @on_sqlite
 @pytest.mark.parametrize("command", ["serve", "deliver"])
-def test_a_copy_that_vacuum_made_is_the_same_to_the_last_octet_too(
+def test_a_refused_command_changes_no_byte_of_a_copy_made_by_vacuum(
     pillarbox: Pillarbox,
     tmp_path: Path,
     sending_values: dict[str, str],
@@ -314,7 +316,7 @@ def test_a_copy_that_vacuum_made_is_the_same_to_the_last_octet_too(
     folder.mkdir()
     copy = folder / "shop.sqlite"
     with closing(sqlite3.connect(str(owned.registry.database.engine.url.database))) as original:
-        # VACUUM INTO writes a copy with journal_mode "delete", so it has no file beside it.
+        # Such a copy has journal_mode "delete", so SQLite keeps its changes in no file beside it.
         original.execute("VACUUM INTO ?", (str(copy),))
     values = sending_values | THERE | {"database.url": f"sqlite:///{copy}"}
     ini = write_ini(folder / "copy.ini", values)

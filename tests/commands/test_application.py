@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import LOGGING, Pillarbox, write_ini
+from tests.support.pillarbox_command import Pillarbox
+from tests.support.shop_settings import write_ini
 
 SECRET = "50%off-and-nobody-knows-it"
 
@@ -51,7 +52,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
 
 @pytest.fixture
 def broken(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    ini = write_ini(tmp_path / "broken.ini", {"environment": "development"}, LOGGING)
+    ini = write_ini(tmp_path / "broken.ini", {"environment": "development"}, log_level="INFO")
     change: Change = request.param
     ini.write_text(change(ini.read_text()))
     return ini
@@ -60,7 +61,7 @@ def broken(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize(
     ("broken", "words"), BROKEN.values(), ids=BROKEN.keys(), indirect=["broken"]
 )
-def test_what_is_wrong_with_the_file_is_told_and_not_quoted(
+def test_what_is_wrong_with_the_file_is_reported_and_not_quoted(
     pillarbox: Pillarbox, broken: Path, words: str
 ) -> None:
     output = pillarbox("deliver", broken, code=1).output
@@ -68,19 +69,19 @@ def test_what_is_wrong_with_the_file_is_told_and_not_quoted(
     assert "off-and-nobody-knows-it" not in output
 
 
-def test_a_file_that_is_no_text_is_told(pillarbox: Pillarbox, tmp_path: Path) -> None:
+def test_a_file_that_is_no_text_is_reported(pillarbox: Pillarbox, tmp_path: Path) -> None:
     ini = tmp_path / "picture.ini"
     ini.write_bytes(b"\xff\xd8\xff\xe0")
     assert "it is not text in UTF-8" in pillarbox("deliver", ini, code=1).output
 
 
-def test_a_file_of_another_kind_is_told(pillarbox: Pillarbox, tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_reported(pillarbox: Pillarbox, tmp_path: Path) -> None:
     toml = tmp_path / "pillarbox.toml"
     toml.touch()
     assert "its name does not end in .ini" in pillarbox("deliver", toml, code=1).output
 
 
-def test_a_server_without_its_section_is_told(
+def test_a_server_without_its_section_is_reported(
     pillarbox: Pillarbox, tmp_path: Path, sending_values: dict[str, str]
 ) -> None:
     ini = write_ini(tmp_path / "serverless.ini", sending_values)

@@ -1,9 +1,7 @@
-"""``pillarbox deliver``: a worker that signals end."""
+"""``pillarbox deliver``: a worker in a process of its own, which signals end."""
 
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,36 +12,31 @@ import pytest
 from app.commands import deliver
 from app.mail.delivery.worker import Delivery
 from app.mail.test_message import TEST_MESSAGE
-from tests.commands.conftest import LOGGING, Pillarbox, write_ini
-from tests.conftest import eventually
+from tests.support import server_process
+from tests.support.outbox import Outbox
+from tests.support.pillarbox_command import Pillarbox
 from tests.support.relay import Relay
-from tests.support.sending import Outbox
+from tests.support.server_process import Process, running
+from tests.support.shop_settings import write_ini
+from tests.support.waiting import eventually
 
 START = "delivery started: relay=127.0.0.1"
-Process = subprocess.Popen[bytes]
 
 
 @pytest.fixture
 def logging_ini(tmp_path: Path, sending_values: dict[str, str]) -> Path:
     values = sending_values | {"email.connections": "1"}
-    return write_ini(tmp_path / "worker.ini", values, LOGGING)
+    return write_ini(tmp_path / "worker.ini", values, log_level="INFO")
 
 
 @contextmanager
 def worker(ini: Path, patience: float = deliver.PATIENCE_SECONDS) -> Iterator[Process]:
     """A process of ``pillarbox deliver`` that has started to deliver."""
     log = ini.with_suffix(".log")
-    program = f"from app.commands import deliver, main; deliver.PATIENCE_SECONDS = {patience}"
-    command = [sys.executable, "-c", f"{program}; main()", "deliver", str(ini)]
-    with log.open("ab") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=stream)
-    try:
-        eventually(lambda: process.poll() is not None or START in log.read_text())
-        assert process.poll() is None, log.read_text()
+    setup = f"from app.commands import deliver; deliver.PATIENCE_SECONDS = {patience}"
+    command = server_process.pillarbox("deliver", ini, setup=setup)
+    with running(command, log, lambda: START in log.read_text()) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_it_delivers_until_sigterm_and_says_when_it_starts_and_stops(
@@ -84,7 +77,7 @@ def test_a_signal_lets_what_is_under_way_finish_and_hands_the_rest_back(
     assert len(relay.received) == 1
 
 
-def test_what_waits_behind_its_dot_longer_than_half_a_minute_is_unknown_and_the_rest_queued(
+def test_an_email_without_a_verdict_after_30_seconds_is_unknown_and_the_rest_stay_queued(
     logging_ini: Path, outbox: Outbox, relay: Relay
 ) -> None:
     held = threading.Event()
@@ -109,9 +102,8 @@ def test_a_relay_that_says_nothing_does_not_keep_a_worker_from_ending(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = str(silent.getsockname()[1])
-        ini = write_ini(
-            tmp_path / "silent.ini", sending_values | {"email.smtp_port": port}, LOGGING
-        )
+        values = sending_values | {"email.smtp_port": port}
+        ini = write_ini(tmp_path / "silent.ini", values, log_level="INFO")
         email = outbox.write(1, of=TEST_MESSAGE)
         with worker(ini, patience=0.2) as process:
             connection, _ = silent.accept()

@@ -15,10 +15,10 @@ from app.mail.delivery.relay import Relay
 from app.mail.delivery.relay import name_of as relay_name
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
-from tests.commands.conftest import Pillarbox, write_ini
-from tests.conftest import on_sqlite
-from tests.mail.conftest import RECEIPT, attachments, put
-from tests.support.sending import Outbox
+from tests.support.databases import on_sqlite
+from tests.support.outbox import RECEIPT, Outbox, attachments, put
+from tests.support.pillarbox_command import Pillarbox
+from tests.support.shop_settings import write_ini
 
 WRITING = [("resend", 1), ("release", 1), ("cancel", 1), ("purge",)]
 
@@ -62,7 +62,7 @@ def test_the_list_is_filtered(
     assert expected or lines == ["No emails found."]
 
 
-def test_a_relay_that_rests_is_told_with_the_time_at_which_the_email_goes_on(
+def test_a_relay_that_rests_is_reported_with_the_time_at_which_the_email_goes_on(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox
 ) -> None:
     email = outbox.write(1, of=WELCOME)
@@ -227,7 +227,7 @@ def test_what_is_no_id_is_a_mistake_of_usage(
 
 @on_sqlite
 @pytest.mark.parametrize("command", WRITING, ids=lambda command: command[0])
-def test_a_database_that_another_program_holds_is_told_in_a_line(
+def test_a_database_that_another_program_holds_is_reported_in_a_line(
     pillarbox: Pillarbox,
     ini: Path,
     outbox: Outbox,

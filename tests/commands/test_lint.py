@@ -2,17 +2,10 @@
 
 from pathlib import Path
 
-from tests.commands.conftest import Pillarbox, write_ini
+from tests.support.pillarbox_command import Pillarbox
+from tests.support.shop_settings import shop_settings, write_ini
 
-SETTINGS = {
-    "environment": "development",
-    "site.name": "Pillarbox",
-    "site.base_url": "https://shop.example",
-    "site.support_email": "help@shop.example",
-    "secret": "a secret that is only there to be there",
-    "email.debug": "true",
-    "email.from": "Pillarbox <shop@shop.example>",
-}
+SETTINGS = shop_settings("sqlite://", base_url="https://shop.example", domain="shop.example")
 
 
 def test_a_shop_as_it_is_delivered_has_no_findings(tmp_path: Path, pillarbox: Pillarbox) -> None:

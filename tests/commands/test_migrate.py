@@ -1,5 +1,5 @@
-"""``pillarbox migrate``, and ``serve``, which migrates too. Both say what to do about a database
-that cannot be reached or that another version has migrated.
+"""``pillarbox migrate``, and the migration at the start of ``serve``. A database that cannot be
+reached, or that another version made, is reported with the cure.
 """
 
 from collections.abc import Callable
@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import inspect
 
 from app.database.engine import Database
-from tests.commands.conftest import Pillarbox, write_ini
-from tests.conftest import on_sqlite
-from tests.support.sending import Outbox
+from tests.support.databases import on_sqlite
+from tests.support.outbox import Outbox
+from tests.support.pillarbox_command import Pillarbox
+from tests.support.shop_settings import write_ini
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 
@@ -50,7 +51,7 @@ def test_a_database_that_cannot_be_reached_is_two_lines(
 
 @on_sqlite
 @pytest.mark.parametrize("command", ["migrate", "serve", "deliver"])
-def test_a_file_that_is_no_database_is_told_and_left_alone(
+def test_a_file_that_is_no_database_is_reported_and_left_alone(
     pillarbox: Pillarbox, tmp_path: Path, sending_values: dict[str, str], command: str
 ) -> None:
     file = tmp_path / "notes.txt"
@@ -86,7 +87,7 @@ def test_what_needs_a_database_makes_no_empty_one(
 
 
 @pytest.mark.parametrize("command", ["migrate", "serve", "deliver", "adopt"])
-def test_the_tables_of_a_version_that_this_one_does_not_know_are_told(
+def test_the_tables_of_a_version_that_this_one_does_not_know_are_reported(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox, command: str
 ) -> None:
     with outbox.registry.database.engine.begin() as connection:
@@ -97,7 +98,7 @@ def test_the_tables_of_a_version_that_this_one_does_not_know_are_told(
 
 
 @pytest.mark.parametrize("command", ["adopt", "deliver"])
-def test_a_database_without_tables_is_told_with_what_to_run(
+def test_a_database_without_tables_is_reported_with_what_to_run(
     pillarbox: Pillarbox, ini: Path, command: str, unmigrated: Callable[[], None]
 ) -> None:
     unmigrated()

@@ -12,16 +12,17 @@ from app.mail.delivery.worker import Delivery
 from app.mail.outbox.tables import OutboxEmail, SuppressedAddress
 from app.mail.test_message import TEST_MESSAGE
 from app.mail.testing import Mailbox
-from tests.commands.conftest import Pillarbox, write_ini
+from tests.support.outbox import Outbox
+from tests.support.pillarbox_command import Pillarbox
 from tests.support.relay import Relay
-from tests.support.sending import Outbox
+from tests.support.shop_settings import write_ini
 
 ADA = "ada@example.org"
 
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server or worker runs, and the command does not wait for one."""
+    """The command does not wait for another worker to deliver the email."""
     monkeypatch.setattr(send_test, "OTHERS_SECONDS", 0.0)
 
 
@@ -65,7 +66,7 @@ def test_a_deferral_is_a_verdict_too_and_the_email_stays_queued(
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_relay_that_is_down_is_told_and_then_waited_for(
+def test_a_relay_that_is_down_is_reported_and_then_waited_for(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
 ) -> None:
     relay.stop()
@@ -78,7 +79,7 @@ def test_a_relay_that_is_down_is_told_and_then_waited_for(
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_login_that_is_refused_is_told(
+def test_a_login_that_is_refused_is_reported(
     pillarbox: Pillarbox, tmp_path: Path, sending_values: dict[str, str], outbox: Outbox
 ) -> None:
     ini = write_ini(tmp_path / "wrong.ini", sending_values | {"email.smtp_password": "wrong"})
@@ -89,7 +90,7 @@ def test_a_login_that_is_refused_is_told(
 
 
 @pytest.mark.usefixtures("alone")
-def test_an_email_in_doubt_is_told_with_what_to_do(
+def test_an_email_in_doubt_is_reported_with_what_to_do(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
 ) -> None:
     relay.data_replies.append("354 what was that")
@@ -100,7 +101,7 @@ def test_an_email_in_doubt_is_told_with_what_to_do(
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_relay_that_rests_is_told_and_not_disturbed(
+def test_a_relay_that_rests_is_reported_and_not_disturbed(
     pillarbox: Pillarbox,
     ini: Path,
     outbox: Outbox,
@@ -186,7 +187,7 @@ def test_in_production_there_is_no_mailbox_to_name(
     assert f"emails {ini} show {the_email(outbox).id} --body" in output
 
 
-def test_a_suppressed_address_is_told(pillarbox: Pillarbox, ini: Path, outbox: Outbox) -> None:
+def test_a_suppressed_address_is_reported(pillarbox: Pillarbox, ini: Path, outbox: Outbox) -> None:
     with outbox.registry.database.transaction(write=True) as session:
         session.add(
             SuppressedAddress(address=ADA, reason="it bounced", created_at=outbox.registry.clock())

@@ -1,7 +1,6 @@
 """Whose clock the database goes by, held connections, and asynchronous commits."""
 
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -9,19 +8,17 @@ import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import DBAPIError
 
-from app.database import clock, sqlite
+from app.database import sqlite
 from app.database.clock import utc_clock
 from app.database.engine import Database
 from app.database.errors import DatabaseBusy
 from app.mail.delivery.relay import Relay
-from tests.conftest import on_postgresql, on_sqlite
+from tests.support.databases import on_postgresql, on_sqlite
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    yield database
-    database.dispose()
+def database(plain_database: Database) -> Database:
+    return plain_database
 
 
 def names(database: Database) -> list[str]:
@@ -34,8 +31,8 @@ def test_machines_with_wrong_clocks_go_by_the_databases(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = utc_clock()
-    monkeypatch.setattr(clock, "utc_clock", lambda: right + timedelta(minutes=2))
-    assert database.clock() == right + timedelta(minutes=2), "nobody was asked yet"
+    monkeypatch.setattr("app.database.clock.utc_clock", lambda: right + timedelta(minutes=2))
+    assert database.clock() == right + timedelta(minutes=2), "no database was asked yet"
     assert names(database) == []
     assert abs(database.clock() - right) < timedelta(seconds=30)
 

@@ -8,7 +8,7 @@ from pyramid.router import Router
 
 from app.mail import Message, Recipient
 from app.mail.outbox.tables import OutboxEmail
-from tests.support.sending import Outbox, kind
+from tests.support.outbox import Outbox, kind
 
 Put = Callable[..., int]
 

@@ -1,7 +1,5 @@
 """The development mailbox: its list, search, JSON, email pages, downloads and clearing."""
 
-from collections.abc import Callable
-
 import pytest
 from pyramid.router import Router
 from webtest import TestApp, TestResponse
@@ -9,8 +7,10 @@ from webtest import TestApp, TestResponse
 from app.development.mailbox import KEPT
 from app.mail import Attachment
 from app.mail.outbox.tables import EmailAttachment, EmailAttempt, OutboxEmail, State
-from tests.conftest import on_sqlite
 from tests.development.conftest import Put
+from tests.support.application import MakeApp
+from tests.support.browser import another_browser
+from tests.support.databases import on_sqlite
 
 ZIP = Attachment("Übersicht & mehr.zip", "application/zip", b"PK\x00\xff")
 
@@ -270,9 +270,9 @@ def test_only_our_own_form_clears(browser: TestApp, put: Put) -> None:
 @on_sqlite
 @pytest.mark.parametrize("debug", ["true", "false"])
 def test_it_is_there_in_debug_mode_only(
-    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str], debug: str
+    make_app: MakeApp, settings_values: dict[str, str], debug: str
 ) -> None:
     values = settings_values | {"email.debug": debug, "email.smtp_server": "relay.example.org"}
-    browser = TestApp(make_app(values), extra_environ={"HTTP_HOST": "localhost"})
+    browser = another_browser(make_app(values))
     for path in ("/dev/mailbox", "/dev/mailbox.json", "/dev/emails", "/dev/emails/test_message"):
         browser.get(path, status=200 if debug == "true" else 404)

@@ -9,7 +9,8 @@ from webtest import TestApp
 
 from app import configure
 from app.previews.preview import previews_of
-from tests.conftest import Clock, on_sqlite
+from tests.support.clock import Clock
+from tests.support.databases import on_sqlite
 
 pytestmark = on_sqlite
 

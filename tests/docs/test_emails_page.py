@@ -1,4 +1,4 @@
-"""docs/emails.md does what it says: its own blocks make a package, and the package's email goes
+"""The steps of docs/emails.md work: its blocks of code make a package, and the package's email goes
 out.
 """
 

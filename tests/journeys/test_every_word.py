@@ -1,11 +1,11 @@
 """Every word that people read comes from a catalogue or is data.
 
-A language that nobody speaks puts each text into ⟦these marks⟧; what stands outside of them, in an
-email or on a page, has to be a name, an address or the like.
+A made-up translation puts each text into ⟦these marks⟧. What stands outside of them, in an email or
+on a page, has to be data, such as a name or an address.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,14 +19,17 @@ from app.i18n import formats
 from app.mail import Recipient
 from app.mail.testing import Mailbox
 from app.shop.sample_catalogue import CATALOGUE
-from tests.conftest import Clock, on_sqlite
-from tests.previews.test_every_email import KINDS
 from tests.support.accounts import ANNA, ANOTHER_PASSWORD, PASSWORD, heading, post, sign_in, sign_up
+from tests.support.application import MakeApp
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
+from tests.support.databases import on_sqlite
+from tests.support.sample_kinds import KINDS
 from tests.support.shopping import BUYER, put_into_basket, stock
 from tests.support.texts import forms, texts, write_catalogue
 
-NOBODYS = "eo"
-"""Esperanto: Babel knows its plurals, and no catalogue of ours has it."""
+MARKED_LANGUAGE = "eo"
+"""Esperanto: Babel knows its plurals, and we have no catalogue for it."""
 MARKED = re.compile("⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[^\W\d_]{2,}")
 HEARD = ("alt", "aria-label", "data-hide", "data-show", "placeholder", "title")
@@ -34,20 +37,20 @@ HEARD = ("alt", "aria-label", "data-hide", "data-show", "placeholder", "title")
 
 @pytest.fixture
 def app(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Router:
-    """The application with one more language; what Babel writes is marked too."""
+    """The application with the marked language. What Babel writes is marked too."""
     for name in ("money", "percent", "date", "date_time", "duration"):
         monkeypatch.setattr(formats, name, lambda *values: "⟦formatted⟧")
-    catalogue = Catalog(NOBODYS)
+    catalogue = Catalog(MARKED_LANGUAGE)
     for message in texts():
         if message.id:
             marked = [f"⟦{text}⟧" for text in forms(message.id)]
             catalogue.add(message.id, marked if message.pluralizable else marked[0])
-    write_catalogue(tmp_path / "locale", NOBODYS, catalogue)
+    write_catalogue(tmp_path / "locale", MARKED_LANGUAGE, catalogue)
     app = make_app(settings_values)
     app.registry.languages.add(tmp_path / "locale")
     return app
@@ -56,7 +59,7 @@ def app(
 @pytest.fixture
 def browser(app: Router) -> TestApp:
     """A browser whose owner reads that language."""
-    return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "HTTP_ACCEPT_LANGUAGE": NOBODYS})
+    return another_browser(app, HTTP_ACCEPT_LANGUAGE=MARKED_LANGUAGE)
 
 
 def unmarked(html: str, data: str) -> list[str]:
@@ -64,7 +67,7 @@ def unmarked(html: str, data: str) -> list[str]:
     page = BeautifulSoup(html, "html.parser")
     for silent in page.find_all(["script", "style"]):
         silent.decompose()
-    # A marked text may have a link in it, and so spread over several nodes.
+    # A marked text that has a link in it spreads over several nodes.
     seen = "\n".join(t for t in page.find_all(string=True) if type(t) not in (Comment, Doctype))
     heard = [str(element[name]) for name in HEARD for element in page.select(f"[{name}]")]
     words = WORD.findall("\n".join(map(without_marks, [seen, *heard])))
@@ -86,7 +89,7 @@ def test_every_word_of_every_email_is_translated_or_data(
     app: Router, kind: str, sample: str
 ) -> None:
     context = KINDS[kind].samples[sample]
-    to = Recipient("ada@example.org", locale=NOBODYS)
+    to = Recipient("ada@example.org", locale=MARKED_LANGUAGE)
     message = app.registry.email_composer.compose(KINDS[kind], context, to=to, about="sample:1")
     site = app.registry.pillarbox.site
     data = f"{context} {site.name} {site.base_url} {site.support_email} \u202egnirts\u202c"
@@ -97,7 +100,7 @@ def test_every_word_of_every_email_is_translated_or_data(
 
 
 def pages(browser: TestApp, mailbox: Mailbox, clock: Clock) -> Iterator[TestResponse]:
-    """The way of a customer, with a mistake here and there."""
+    """The pages of a customer's way, with some mistakes."""
     yield browser.get("/")
     yield browser.get("/no-such-page", status=404)
     yield browser.post("/sign-out", status=400)
@@ -149,7 +152,7 @@ def test_every_word_of_the_pages_is_translated_or_data(
     data += " help@example.org Sample Street Sampleton XX123456789 PILLARBOX SAMPLE Test card VISA"
     for page in pages(browser, mailbox, clock):
         order_numbers = " ".join(re.findall(r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}", page.text))
-        assert page.html.html["lang"] == NOBODYS
+        assert page.html.html["lang"] == MARKED_LANGUAGE
         assert unmarked(page.text, f"{data} {order_numbers}") == [], page.request.path
 
 

@@ -1,13 +1,11 @@
-"""kill -9 of the server right after a sign-up was answered: after a restart the email arrives,
+"""The server is killed with -9 right after it answered a sign-up. After a restart the email arrives
 once.
 """
 
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import urllib.parse
 import urllib.request
@@ -20,67 +18,26 @@ from sqlalchemy import select
 
 from app.database.engine import Database
 from app.mail.outbox.tables import OutboxEmail
-from tests.conftest import eventually
-from tests.support.relay import Relay, free_port
-
-INI = """
-[app:main]
-use = egg:pillarbox
-{settings}
-
-[server:main]
-use = egg:pillarbox
-port = {port}
-
-[loggers]
-keys = root
-[handlers]
-keys = console
-[formatters]
-keys = plain
-[logger_root]
-level = INFO
-handlers = console
-[handler_console]
-class = StreamHandler
-args = (sys.stderr,)
-formatter = plain
-[formatter_plain]
-format = %(levelname)s %(name)s %(message)s
-"""
+from tests.support.ports import free_port, is_listening
+from tests.support.relay import Relay
+from tests.support.server_process import Process, environment, pillarbox, running
+from tests.support.shop_settings import write_ini
+from tests.support.waiting import eventually
 
 
-def write_ini(folder: Path, values: dict[str, str], port: int) -> Path:
-    path = folder / "test.ini"
-    settings = "\n".join(f"{name} = {value}" for name, value in values.items())
-    path.write_text(INI.format(settings=settings, port=port), encoding="utf-8")
-    return path
+def log_of(ini: Path) -> Path:
+    return ini.with_suffix(".log")
 
 
 @contextmanager
-def server(ini: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-c", "from app.commands import main; main()", "serve", str(ini)]
-    with (ini.parent / "server.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PORT": ""})
-    try:
-        eventually(lambda: process.poll() is not None or answers(port))
-        assert process.poll() is None, (ini.parent / "server.log").read_text()
+def server(ini: Path, port: int) -> Iterator[Process]:
+    """``pillarbox serve`` in a process of its own, which listens on its port."""
+    with running(pillarbox("serve", ini), log_of(ini), lambda: is_listening(port)) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://localhost:{port}/sign-in") as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
 
 
 def sign_up(port: int, address: str) -> int:
-    """Sign up over real HTTP; the status of the last page."""
+    """Sign up over real HTTP. Returns the status of the last page."""
     base = f"http://localhost:{port}"
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
     with browser.open(f"{base}/sign-up") as page:
@@ -101,7 +58,7 @@ def test_an_email_survives_kill_9_of_the_server_right_after_the_response(
 ) -> None:
     port = free_port()
     values = sending_values | {"site.base_url": f"http://localhost:{port}"}
-    ini = write_ini(tmp_path, values, port)
+    ini = write_ini(tmp_path / "test.ini", values, port=port, log_level="INFO")
     if not relay_is_up:
         relay.stop()
     with server(ini, port) as process:
@@ -128,13 +85,14 @@ def test_a_server_that_is_told_to_stop_lets_the_email_under_way_finish_unless_to
     held = threading.Event()
     relay.before_verdict = held.wait
     port = free_port()
-    ini = write_ini(tmp_path, sending_values | {"site.base_url": f"http://localhost:{port}"}, port)
+    values = sending_values | {"site.base_url": f"http://localhost:{port}"}
+    ini = write_ini(tmp_path / "test.ini", values, port=port, log_level="INFO")
     try:
         with server(ini, port) as process:
             assert sign_up(port, "ada@example.org") == 200
             assert relay.body_arrived.wait(20)
             process.send_signal(signal.SIGTERM)
-            eventually(lambda: not answers(port))
+            eventually(lambda: not is_listening(port))
             assert process.poll() is None
             if is_patient:
                 held.set()
@@ -143,7 +101,7 @@ def test_a_server_that_is_told_to_stop_lets_the_email_under_way_finish_unless_to
             assert process.wait(10) == 0
     finally:
         held.set()
-    assert "Traceback" not in (ini.parent / "server.log").read_text()
+    assert "Traceback" not in log_of(ini).read_text()
     database = Database(sending_values["database.url"])
     with database.transaction(write=False) as session:
         [email] = session.scalars(select(OutboxEmail))
@@ -156,12 +114,15 @@ def test_a_server_whose_port_is_taken_says_so_in_one_line(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ini = write_ini(tmp_path, settings_values, port)
-        command = [sys.executable, "-c", "from app.commands import main; main()", "serve", str(ini)]
+        ini = write_ini(tmp_path / "test.ini", settings_values, port=port, log_level="INFO")
         ended = subprocess.run(
-            command, capture_output=True, text=True, env=os.environ | {"PORT": ""}, check=False
+            pillarbox("serve", ini),
+            capture_output=True,
+            text=True,
+            env=environment(),
+            check=False,
         )
     assert ended.returncode == 1
     assert f"Port {port} is taken" in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert "Shop" not in ended.stdout, "nobody is sent to an address of another program"
+    assert "Shop" not in ended.stdout, "it must not give the address of another program"

@@ -1,18 +1,14 @@
-"""Workers killed with -9 at random moments: every email arrives, and what arrives twice was in
-doubt.
+"""Workers are killed with -9 at random moments. Every email arrives, and only emails in doubt
+arrive twice.
 """
 
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pyramid.router import Router
 from sqlalchemy import select, update
 
 from app.accounts.emails import WELCOME
@@ -22,28 +18,29 @@ from app.mail import InDoubt
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.mail.smtp.replies import Outcome
 from app.mail.test_message import TEST_MESSAGE
-from tests.commands.conftest import LOGGING, write_ini
-from tests.conftest import eventually
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import At, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, through, unsettled
+from tests.support.outbox import Outbox, unsettled
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.server_process import Process, pillarbox, start
+from tests.support.shop_settings import write_ini
+from tests.support.smtp_script import At
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 assert (WELCOME.in_doubt, TEST_MESSAGE.in_doubt) == (InDoubt.RESEND, InDoubt.HOLD)
 WORKERS = 2
 CONNECTIONS = 2
 
 
-def hired(ini: Path) -> subprocess.Popen[bytes]:
+def hired(ini: Path) -> Process:
     """``pillarbox deliver`` in a process of its own."""
-    program = "from app.commands import main; main()"
-    with ini.with_suffix(".log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-c", program, "deliver", str(ini)], stdout=log, stderr=log
-        )
+    return start(pillarbox("deliver", ini), ini.with_suffix(".log"))
 
 
 class Crew:
-    """Workers, each a process of its own. Who dies is replaced at once."""
+    """Workers, each a process of its own. A killed one is replaced at once."""
 
     def __init__(self, ini: Path) -> None:
         self._ini = ini
@@ -62,7 +59,7 @@ class Crew:
 
 
 def hurry(database: Database) -> None:
-    """Make due what waits for its next attempt, as if the time had passed."""
+    """Make emails due that wait for their next attempt, as if the time had passed."""
     waiting = OutboxEmail.state == State.QUEUED, OutboxEmail.next_attempt_at > utc_clock()
     with database.transaction(write=False) as session:
         if session.scalar(select(OutboxEmail.id).where(*waiting).limit(1)) is None:
@@ -86,7 +83,7 @@ def doubts_by_email(database: Database) -> Counter[int]:
     ],
 )
 def test_killed_workers_lose_nothing_and_double_only_what_was_in_doubt(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     certificate: Certificate,
     tmp_path: Path,
@@ -95,7 +92,7 @@ def test_killed_workers_lose_nothing_and_double_only_what_was_in_doubt(
     kills: int,
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 (moments, no secrets)
-    # The relay takes its time over each email, so that a kill often falls behind a final dot.
+    # The relay is slow at each final dot, so that a kill often falls between it and the reply.
     with ScriptedSMTP(certificate, before=lambda at: time.sleep(0.004 * (at is At.DOT))) as relay:
         values = settings_values | through(relay) | {"email.connections": str(CONNECTIONS)}
         outbox = Outbox(make_app(values).registry)
@@ -105,7 +102,7 @@ def test_killed_workers_lose_nothing_and_double_only_what_was_in_doubt(
             outbox.write(number, of=WELCOME if number % 2 else TEST_MESSAGE)
             for number in range(emails)
         ]
-        crew = Crew(write_ini(tmp_path / "worker.ini", values, LOGGING))
+        crew = Crew(write_ini(tmp_path / "worker.ini", values, log_level="INFO"))
         try:
             for progress in sorted(chance.sample(range(1, emails), kills)):
                 hurry(database)
@@ -133,7 +130,7 @@ def test_killed_workers_lose_nothing_and_double_only_what_was_in_doubt(
 
 
 def test_what_a_killed_worker_had_leased_goes_out_through_another_one(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     certificate: Certificate,
     hire: Hire,
@@ -152,7 +149,7 @@ def test_what_a_killed_worker_had_leased_goes_out_through_another_one(
         app.registry.clock = utc_clock
         outbox = Outbox(app.registry)
         first, *others = [outbox.write(number, of=TEST_MESSAGE) for number in range(5)]
-        worker = hired(write_ini(tmp_path / "worker.ini", values, LOGGING))
+        worker = hired(write_ini(tmp_path / "worker.ini", values, log_level="INFO"))
         try:
             assert waiting.wait(60)
             hire(app).start()

@@ -1,8 +1,7 @@
-"""The four promises of sending, each with a real commit (DESIGN 1): rolled back, retried, said
-twice, relay away.
+"""An email leaves if and only if its transaction commits, and once for each key. Views of the
+test's own send, and then fail, are retried, or send again.
 """
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -15,8 +14,10 @@ from app import configure
 from app.database.errors import DatabaseBusy
 from app.mail import Message, Recipient
 from app.mail.testing import Mailbox
-from tests.conftest import Clock
-from tests.support.sending import kind
+from tests.support.at_once import at_once
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
+from tests.support.outbox import kind
 
 NOTE = kind()
 
@@ -27,7 +28,7 @@ def note(address: str = "ada@example.org") -> Message:
 
 @pytest.fixture
 def app(settings_values: dict[str, str], clock: Clock) -> Iterator[Router]:
-    """The application with a few views that send, and then succeed or not."""
+    """The application with views that send, and then succeed or fail."""
     config = configure({}, settings_values)
     config.registry.clock = clock
     config.add_email_kind(NOTE)
@@ -90,18 +91,9 @@ def test_a_key_of_another_recipient_is_refused_and_nothing_is_written(
 
 
 def test_ten_requests_at_once_with_one_key_leave_one_email(app: Router, mailbox: Mailbox) -> None:
-    start = threading.Barrier(10)
-    statuses = []
-
-    def post() -> None:
-        browser = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
-        start.wait()
-        statuses.append(browser.post("/test/sends_twice").status_int)
-
-    threads = [threading.Thread(target=post) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    statuses = at_once(
+        lambda browser: browser.post("/test/sends_twice").status_int,
+        [another_browser(app) for _ in range(10)],
+    )
     assert statuses == [303] * 10
     assert len(mailbox.all()) == 1

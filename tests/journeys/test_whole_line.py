@@ -1,4 +1,4 @@
-"""The whole line: sign up, reset, buy, and each time the right email."""
+"""A customer signs up, resets the password and buys; each step brings the right email."""
 
 import re
 

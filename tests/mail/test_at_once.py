@@ -1,36 +1,15 @@
 """Requests at the same time: a limit counts all of them, and only the newest email goes out."""
 
-import threading
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 
 from app.mail import RateLimit
 from app.mail.delivery.worker import Delivery
 from app.mail.outbox.tables import OutboxEmail
-from tests.support.sending import Outbox, kind
+from tests.support.at_once import at_once
+from tests.support.outbox import Outbox, kind
 
 TOGETHER = 8
-
-
-def at_once(act: Callable[[int], None]) -> None:
-    """Run the function in threads that start together."""
-    start = threading.Barrier(TOGETHER)
-    failures: list[BaseException] = []
-
-    def run(number: int) -> None:
-        start.wait()
-        try:
-            act(number)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(TOGETHER)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
 
 
 def test_requests_at_once_do_not_pass_a_recipients_limit(sending: Outbox) -> None:
@@ -42,7 +21,7 @@ def test_requests_at_once_do_not_pass_a_recipients_limit(sending: Outbox) -> Non
         email = sending.write(number, of=limited, address="ada@example.org")
         states.append(email.state)
 
-    at_once(ask)
+    at_once(ask, range(TOGETHER))
     assert Counter(states) == {"queued": 3, "throttled": TOGETHER - 3}
 
 
@@ -56,7 +35,7 @@ def test_of_requests_at_once_about_the_same_thing_the_newest_goes_out_alone(
     def ask(number: int) -> None:
         emails.append(sending.write(number, of=reset, about="account:7", key=f"reset:{number}"))
 
-    at_once(ask)
+    at_once(ask, range(TOGETHER))
     worker = Delivery.from_registry(sending.registry)
     worker.run_once()
     worker.stop()

@@ -1,4 +1,4 @@
-"""Kinds need samples, and their templates are compiled once or reloaded after a change."""
+"""A kind needs samples; its template is compiled once, and in development anew after a change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

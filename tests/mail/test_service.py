@@ -1,4 +1,4 @@
-"""``send_message``: the first state of an email, and the reason when it may not go out."""
+"""What ``send_message`` does with a message: it is queued, or never sent, with a reason."""
 
 import logging
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ from app.mail.outbox.outcomes import Attempt, begin_sending, deferred, postponed
 from app.mail.outbox.tables import SuppressedAddress
 from app.mail.service import LARGEST
 from app.mail.testing import Mailbox
-from tests.conftest import Clock
-from tests.mail.conftest import RECEIPT, attachments
-from tests.support.accounts import another_browser, sign_up
-from tests.support.sending import Note, Outbox, kind
+from tests.support.accounts import sign_up
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
+from tests.support.outbox import RECEIPT, Note, Outbox, attachments, kind
 
 HOUR = timedelta(hours=1)
 

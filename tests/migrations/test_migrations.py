@@ -1,10 +1,8 @@
-"""Migrations: they upgrade and downgrade both databases, and their result matches the models."""
+"""The migrations go up and down on both databases, and end with the models' tables."""
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
@@ -13,39 +11,32 @@ from app.database.base import Base
 from app.database.engine import Database
 from app.mail.delivery.relay import Relay
 from app.migrations import migrate, revision_of, revisions
-from tests.conftest import on_postgresql
+from tests.support.databases import on_postgresql
 from tests.support.pooler import Pooler
 
 
-@pytest.fixture
-def migrated(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    yield database
-    database.dispose()
-
-
-def test_migrations_go_up_down_to_nothing_and_up_again(migrated: Database) -> None:
-    tables = set(inspect(migrated.engine).get_table_names())
+def test_migrations_go_up_down_to_nothing_and_up_again(plain_database: Database) -> None:
+    tables = set(inspect(plain_database.engine).get_table_names())
     assert set(Base.metadata.tables) < tables
-    migrate(migrated.engine, "base")
-    assert inspect(migrated.engine).get_table_names() == ["alembic_version"]
-    assert revision_of(migrated.engine) is None
-    migrate(migrated.engine)
-    assert revision_of(migrated.engine) == revisions()[-1]
-    assert set(inspect(migrated.engine).get_table_names()) == tables
+    migrate(plain_database.engine, "base")
+    assert inspect(plain_database.engine).get_table_names() == ["alembic_version"]
+    assert revision_of(plain_database.engine) is None
+    migrate(plain_database.engine)
+    assert revision_of(plain_database.engine) == revisions()[-1]
+    assert set(inspect(plain_database.engine).get_table_names()) == tables
 
 
-def test_migrating_twice_changes_nothing_and_keeps_what_is_there(migrated: Database) -> None:
-    with migrated.transaction(write=True) as session:
+def test_migrating_twice_changes_nothing_and_keeps_what_is_there(plain_database: Database) -> None:
+    with plain_database.transaction(write=True) as session:
         session.add(Relay(name="mail.example.org:587", failures=3))
-    migrate(migrated.engine)
-    with migrated.transaction(write=False) as session:
+    migrate(plain_database.engine)
+    with plain_database.transaction(write=False) as session:
         assert session.scalars(select(Relay.failures)).all() == [3]
 
 
-def test_migrations_at_once_wait_for_each_other(migrated: Database) -> None:
-    migrate(migrated.engine, "base")
-    url = migrated.engine.url.render_as_string(hide_password=False)
+def test_migrations_at_once_wait_for_each_other(plain_database: Database) -> None:
+    migrate(plain_database.engine, "base")
+    url = plain_database.engine.url.render_as_string(hide_password=False)
     program = (
         "import alembic.command, app.accounts.models, app.shop.models;"
         " from app.database.engine import Database; from app.migrations import migrate;"
@@ -66,21 +57,21 @@ def test_migrations_at_once_wait_for_each_other(migrated: Database) -> None:
     for process in processes:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
-    assert revision_of(migrated.engine) == revisions()[-1]
+    assert revision_of(plain_database.engine) == revisions()[-1]
 
 
 @on_postgresql
-def test_a_migration_behind_a_pooler_leaves_no_lock_behind(migrated: Database) -> None:
-    with Pooler(migrated.engine.url.render_as_string(hide_password=False)) as pooler:
+def test_a_migration_behind_a_pooler_leaves_no_lock_behind(plain_database: Database) -> None:
+    with Pooler(plain_database.engine.url.render_as_string(hide_password=False)) as pooler:
         behind_it = Database(pooler.url)
         migrate(behind_it.engine)
         behind_it.dispose()
         held = select(func.count()).select_from(text("pg_locks WHERE locktype = 'advisory'"))
-        with migrated.engine.connect() as connection:
+        with plain_database.engine.connect() as connection:
             assert connection.scalar(held) == 0
 
 
-def test_the_migrations_end_where_the_models_are(migrated: Database) -> None:
-    with migrated.engine.connect() as connection:
+def test_the_migrations_end_where_the_models_are(plain_database: Database) -> None:
+    with plain_database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []

@@ -1,4 +1,4 @@
-"""`./run bench --quick`: every measurement still runs. Its figures mean nothing."""
+"""`./run bench --quick` runs every benchmark. Its figures are noise."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def empty_folder() -> Iterator[Path]:
-    # PostgreSQL runs as another user, so it needs access. Its socket needs a short path.
+    # PostgreSQL runs as a user of its own, which needs access, and its socket needs a short path.
     folder = Path(tempfile.mkdtemp(prefix="b-"))
     folder.chmod(0o755)
     yield folder
@@ -47,5 +47,5 @@ def test_the_cheap_benchmarks_run_and_leave_nothing_behind(empty_folder: Path) -
 @pytest.mark.long
 def test_all_benchmarks_run(empty_folder: Path) -> None:
     printed = bench(empty_folder)
-    assert printed.count("wanted:") == 7
+    assert printed.count("target:") == 7
     assert list(empty_folder.iterdir()) == []

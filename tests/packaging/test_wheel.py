@@ -43,8 +43,8 @@ def environment(source: Path) -> Path:
     python = environment / "bin/python"
     [wheel] = folder.glob("*.whl")
     pip("--python", python, "install", *NO_INDEX, wheel)
-    # Python searches a folder that a .pth file names, but reads no .pth file in it. So an editable
-    # install, in which the tests may run, cannot be imported.
+    # Python searches a path that a .pth file names, but reads no .pth file in it. So an editable
+    # install, in which the tests may run, stays out of sight.
     borrowed = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
     (site_packages(environment) / "borrowed.pth").write_text("\n".join(borrowed))
     return environment

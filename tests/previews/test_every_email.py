@@ -4,7 +4,6 @@ get.
 
 import itertools
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -14,29 +13,13 @@ from typing import Any
 import pytest
 from pyramid.router import Router
 
-from app import configure
 from app.mail import BodyFormat, Kind, Recipient
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mime import message_bytes
-from app.previews.preview import Preview, compose_preview, previews_of
-from tests.support.sending import Outbox
-
-# A configured application, whose registry knows the kinds and languages. It sends nothing.
-REGISTRY = configure(
-    {},
-    {
-        "environment": "development",
-        "site.name": "Pillarbox",
-        "site.base_url": "http://localhost",
-        "site.support_email": "help@example.org",
-        "database.url": "sqlite://",
-        "secret": "a secret that is only there to be there",
-        "email.debug": "true",
-        "email.from": "Pillarbox <shop@example.org>",
-    },
-).registry
-KINDS = {kind.name: kind for kind in REGISTRY.email_kinds}
-PREVIEWS = [preview for kind in KINDS.values() for preview in previews_of(REGISTRY, kind)]
+from app.previews.preview import Preview, compose_preview
+from tests.support.application import MakeApp
+from tests.support.outbox import Outbox
+from tests.support.sample_kinds import KINDS, PREVIEWS, REGISTRY
 
 
 class Parts(HTMLParser):
@@ -208,7 +191,7 @@ def test_every_email_of_the_design_that_has_a_flow_is_a_kind() -> None:
 
 
 def test_a_kind_that_cannot_be_rendered_becomes_a_failed_row_and_the_act_stands(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.previews.preview import Preview, compose_preview
-from tests.previews.test_every_email import PREVIEWS, REGISTRY
+from tests.support.sample_kinds import PREVIEWS, REGISTRY
 
 FOLDER = Path(__file__).parent / "golden"
 

@@ -10,7 +10,7 @@ from pyramid.router import Router
 from app.mail import Message, Recipient
 from app.mail.composing.composer import Composer
 from app.shop.emails import PURCHASE_RECEIPT
-from tests.conftest import on_sqlite
+from tests.support.databases import on_sqlite
 
 pytestmark = on_sqlite
 

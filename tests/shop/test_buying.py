@@ -8,16 +8,8 @@ from webtest import TestApp
 
 from app.database.engine import Database
 from app.shop.models import Product, Receipt, Seller
-from tests.support.shopping import (
-    ANNA,
-    BUYER,
-    buy,
-    order,
-    orders_in,
-    put_into_basket,
-    sign_in,
-    stock,
-)
+from tests.support.accounts import ANNA
+from tests.support.shopping import BUYER, buy, order, orders_in, put_into_basket, sign_in, stock
 
 
 def test_a_customer_buys_something_and_gets_the_receipt(browser, database, mailbox) -> None:

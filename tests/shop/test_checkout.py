@@ -1,30 +1,39 @@
 """The checkout: one order for one basket, at the prices that the customer saw."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from typing import Any
-
 import pytest
 from pyramid.router import Router
-from sqlalchemy import delete, func, select, update
-from webtest import TestApp
+from sqlalchemy import delete, update
+from webtest import Form, TestApp
 
 from app.database.engine import Database
 from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, Product, Receipt, Seller
+from tests.support.application import MakeApp
+from tests.support.at_once import at_once
+from tests.support.browser import another_browser
+from tests.support.rows import count
 from tests.support.shopping import BUYER, buy, order, orders_in, put_into_basket, sign_in, stock
 
 
-def count(database: Database, model: type[Any]) -> int:
-    with database.transaction(write=False) as session:
-        return session.scalar(select(func.count()).select_from(model)) or 0
+def be_a_customer(browser: TestApp, database: Database) -> None:
+    """Stock the shop, sign in to a new account, and put envelopes into the basket."""
+    stock(database)
+    sign_in(browser, database)
+    put_into_basket(browser, "envelopes")
 
 
-def another_browser(app: Router, browser: TestApp) -> TestApp:
-    """A second tab of the same browser, with a copy of its current cookies."""
+def checkout_of_a_customer(browser: TestApp, database: Database) -> Form:
+    """The checkout's form, filled in."""
+    be_a_customer(browser, database)
+    form = browser.get("/checkout").forms[0]
+    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    return form
+
+
+def another_tab(app: Router, browser: TestApp) -> TestApp:
+    """The same browser's second tab: it has the cookies of this moment."""
     cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
-    return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "HTTP_COOKIE": cookies})
+    return another_browser(app, HTTP_COOKIE=cookies)
 
 
 def test_the_checkout_asks_to_sign_in_and_comes_back(browser: TestApp, database: Database) -> None:
@@ -59,9 +68,7 @@ def test_an_empty_basket_leads_back_to_the_basket(browser: TestApp, database: Da
 def test_what_no_receipt_could_show_is_refused_with_what_to_do(
     browser: TestApp, database: Database, field: str, typed: str, told: str
 ) -> None:
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
+    be_a_customer(browser, database)
 
     refused = order(browser, **{field: typed})
 
@@ -78,9 +85,7 @@ def test_what_no_receipt_could_show_is_refused_with_what_to_do(
 def test_the_receipt_shows_the_buyer_as_typed_but_for_stray_spaces(
     browser: TestApp, database: Database
 ) -> None:
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
+    be_a_customer(browser, database)
 
     order(browser, name="  Anna   O'Reilly & Söhne ", address=" Storgatan 1 \r\n\r\nStockholm\r\n")
 
@@ -92,11 +97,7 @@ def test_the_receipt_shows_the_buyer_as_typed_but_for_stray_spaces(
 def test_a_changed_price_is_shown_before_anything_is_ordered(
     browser: TestApp, database: Database
 ) -> None:
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
-    form = browser.get("/checkout").forms[0]
-    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    form = checkout_of_a_customer(browser, database)
     with database.transaction(write=True) as session:
         session.execute(update(Product).values(price=1234))
 
@@ -114,11 +115,7 @@ def test_a_changed_price_is_shown_before_anything_is_ordered(
 def test_a_basket_that_changed_in_another_tab_is_shown_before_anything_is_ordered(
     browser: TestApp, database: Database
 ) -> None:
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
-    form = browser.get("/checkout").forms[0]
-    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    form = checkout_of_a_customer(browser, database)
     put_into_basket(browser, "envelopes", 2)
 
     shown_again = form.submit(status=422)
@@ -130,11 +127,7 @@ def test_a_basket_that_changed_in_another_tab_is_shown_before_anything_is_ordere
 def test_a_product_that_vanished_meanwhile_leads_back_to_the_basket(
     browser: TestApp, database: Database
 ) -> None:
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
-    form = browser.get("/checkout").forms[0]
-    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    form = checkout_of_a_customer(browser, database)
     with database.transaction(write=True) as session:
         session.execute(delete(Product))
 
@@ -147,11 +140,7 @@ def test_a_product_that_vanished_meanwhile_leads_back_to_the_basket(
 def test_a_form_that_is_sent_twice_makes_one_order_and_one_payment(
     browser: TestApp, database: Database
 ) -> None:
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
-    form = browser.get("/checkout").forms[0]
-    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    form = checkout_of_a_customer(browser, database)
 
     first = form.submit(status=303)
     second = form.submit(status=303)
@@ -163,11 +152,7 @@ def test_a_form_that_is_sent_twice_makes_one_order_and_one_payment(
 def test_a_form_that_is_sent_again_after_paying_leads_to_the_paid_order(
     browser: TestApp, database: Database, mailbox: Mailbox
 ) -> None:
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
-    form = browser.get("/checkout").forms[0]
-    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    form = checkout_of_a_customer(browser, database)
     order_page = form.submit().follow().forms[0].submit().follow()
 
     again = form.submit(status=303)
@@ -180,9 +165,7 @@ def test_a_form_that_is_sent_again_after_paying_leads_to_the_paid_order(
 def test_who_goes_back_to_the_checkout_and_orders_again_makes_another_order(
     browser: TestApp, database: Database
 ) -> None:
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
+    be_a_customer(browser, database)
     order(browser, name="Anna Oedegaard")
 
     order(browser, name="Anna Ödegård")
@@ -196,53 +179,32 @@ def test_who_goes_back_to_the_checkout_and_orders_again_makes_another_order(
 def test_parallel_posts_make_one_order_one_payment_and_one_receipt(
     app: Router, browser: TestApp, database: Database, mailbox: Mailbox
 ) -> None:
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
-    form = browser.get("/checkout").forms[0]
-    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    form = checkout_of_a_customer(browser, database)
 
-    def at_once(path: str, fields: list[tuple[str, str]]) -> set[str]:
-        return set(
-            _in_parallel(
-                lambda tab: tab.post(path, fields, status=303).location,
-                [another_browser(app, browser) for _ in range(6)],
-            )
-        )
+    def post_at_once(path: str, fields: list[tuple[str, str]]) -> set[str]:
+        tabs = [another_tab(app, browser) for _ in range(6)]
+        return set(at_once(lambda tab: tab.post(path, fields, status=303).location, tabs))
 
-    [payment_page] = at_once("/checkout", form.submit_fields())
+    [payment_page] = post_at_once("/checkout", form.submit_fields())
     assert count(database, Order) == count(database, Payment) == 1
 
-    [order_page] = at_once(payment_page, browser.get(payment_page).forms[0].submit_fields())
-    pages = _in_parallel(
+    [order_page] = post_at_once(payment_page, browser.get(payment_page).forms[0].submit_fields())
+    pages = at_once(
         lambda tab: tab.get(order_page).html.main.text,
-        [another_browser(app, browser) for _ in range(6)],
+        [another_tab(app, browser) for _ in range(6)],
     )
     assert all("Your order is paid" in page for page in pages)
     assert count(database, Order) == count(database, Payment) == count(database, Receipt) == 1
     assert len(mailbox.all(kind="purchase_receipt")) == 1
 
 
-def _in_parallel(act: Callable[[TestApp], str], tabs: list[TestApp]) -> list[str]:
-    together = Barrier(len(tabs))
-
-    def wait_and_act(tab: TestApp) -> str:
-        together.wait()
-        return act(tab)
-
-    with ThreadPoolExecutor(len(tabs)) as pool:
-        return list(pool.map(wait_and_act, tabs))
-
-
 def test_a_basket_that_somebody_else_has_ordered_is_not_ordered_for_them(
     app: Router, browser: TestApp, database: Database
 ) -> None:
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
+    be_a_customer(browser, database)
     basket_id = browser.get("/checkout").forms[0]["basket"].value
     order(browser)
-    other = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+    other = another_browser(app)
     sign_in(other, database, "bert@example.org")
     put_into_basket(other, "postcards")
     form = other.get("/checkout").forms[0]
@@ -256,14 +218,12 @@ def test_a_basket_that_somebody_else_has_ordered_is_not_ordered_for_them(
 
 
 def test_a_shop_that_cannot_take_payments_says_so(
-    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
+    make_app: MakeApp, settings_values: dict[str, str]
 ) -> None:
     app = make_app(settings_values | {"payments.provider": "stripe"})
     database: Database = app.registry.database
-    browser = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
+    browser = another_browser(app)
+    be_a_customer(browser, database)
 
     closed = browser.get("/checkout", status=503)
 
@@ -273,11 +233,7 @@ def test_a_shop_that_cannot_take_payments_says_so(
 
 
 def test_a_shop_without_a_seller_sells_nothing(browser: TestApp, database: Database) -> None:
-    stock(database)
-    sign_in(browser, database)
-    put_into_basket(browser, "envelopes")
-    form = browser.get("/checkout").forms[0]
-    form["name"], form["address"] = BUYER["name"], BUYER["address"]
+    form = checkout_of_a_customer(browser, database)
     with database.transaction(write=True) as session:
         session.execute(delete(Seller))
 
@@ -302,7 +258,7 @@ def test_a_basket_that_something_was_taken_out_of_is_a_basket_of_its_own(
 ) -> None:
     stock(database)
     for address in ("anna@example.org", "ben@example.org"):
-        customer = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+        customer = another_browser(app)
         sign_in(customer, database, address)
         put_into_basket(customer, "letter-paper")
         put_into_basket(customer, "envelopes")

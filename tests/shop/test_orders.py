@@ -15,11 +15,19 @@ from app.mail.outbox.tables import OutboxEmail
 from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, Receipt
 from app.shop.order_numbers import new_order_number
-from app.shop.payments.provider import Charge, Outcome, PaymentResult, ProviderError, StartedPayment
+from app.shop.payments.provider import (
+    Charge,
+    Outcome,
+    PaymentResult,
+    ProviderError,
+    StartedPayment,
+)
 from app.shop.payments.settle import settle
 from app.shop.payments.test import RememberedPayment
-from tests.conftest import Clock
-from tests.support.shopping import ANNA, buy, order, orders_in, put_into_basket, sign_in, stock
+from tests.support.accounts import ANNA
+from tests.support.browser import another_browser
+from tests.support.clock import Clock
+from tests.support.shopping import buy, order, orders_in, put_into_basket, sign_in, stock
 
 
 @pytest.fixture
@@ -122,7 +130,7 @@ def test_somebody_elses_order_is_not_found(
     put_into_basket(customer, "envelopes")
     payment_page = order(customer).location
     number = orders_in(database)[0].number
-    other = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+    other = another_browser(app)
     sign_in(other, database, "bert@example.org")
     put_into_basket(other, "envelopes")
     token = other.get("/checkout").forms[0]["csrf_token"].value
@@ -137,7 +145,7 @@ def test_somebody_elses_order_is_not_found(
 
 def test_an_order_asks_to_sign_in(app: Router, customer: TestApp, database: Database) -> None:
     path = buy(customer).request.path
-    stranger = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+    stranger = another_browser(app)
 
     assert "/sign-in" in stranger.get(path, status=303).location
     assert "/sign-in" in stranger.get("/orders", status=303).location

@@ -1,11 +1,12 @@
-"""What tests of accounts share: customers, and the ways through the forms."""
+"""Accounts, and what their owners do in the browser: sign up, sign in, ask for a new password. A
+page's heading and errors are read here too.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from pyramid.router import Router
 from sqlalchemy import event
 from webtest import TestApp, TestResponse
 
@@ -20,13 +21,8 @@ ANOTHER_PASSWORD = "seven quiet umbrellas"
 PASSWORD_HASH = hash_password(PASSWORD)
 
 
-def another_browser(app: Router) -> TestApp:
-    """Somebody else, or the same person elsewhere."""
-    return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "REMOTE_ADDR": "127.0.0.1"})
-
-
 def add_account(database: Database, address: str = ANNA, **values: Any) -> int:
-    """An account with ``PASSWORD``; its id."""
+    """Add an account with ``PASSWORD``, and return its id."""
     parsed = parse_address(address)
     account = Account(
         **{
@@ -45,7 +41,7 @@ def add_account(database: Database, address: str = ANNA, **values: Any) -> int:
 
 
 def post(browser: TestApp, path: str, **fields: str) -> TestResponse:
-    """Open the page, fill its first form in, send it."""
+    """Open the page, fill in its first form, and send it."""
     form = browser.get(path).forms[0]
     for name, value in fields.items():
         form[name] = value
@@ -81,7 +77,7 @@ def summary(page: TestResponse) -> list[str]:
 
 @contextmanager
 def recorded_statements(database: Database) -> Iterator[list[str]]:
-    """What the SQL inside the block does, and to which table, in its order."""
+    """The first three words of each SQL statement inside the block, in their order."""
     statements: list[str] = []
 
     def record(connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:

@@ -1,4 +1,4 @@
-"""A certificate authority of the tests' own, and certificates from it."""
+"""Certificates of an authority that only the tests trust. Each call makes a new authority."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

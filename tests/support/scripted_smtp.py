@@ -1,101 +1,51 @@
-"""A relay that misbehaves as a script tells it: at any phase of the dialogue, in any way a relay
-can fail.
-
-It is strict besides: what a client does against RFC 5321 and 2920 stands in ``violations``.
+"""A relay that misbehaves as a script tells it, at any phase of the dialogue, in any way a relay
+can fail. It lists in ``violations`` what a client does against RFC 5321 and RFC 2920.
 """
 
 import re
 import socket
 import ssl
 import threading
-import time
-from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import NoReturn, Self
+from typing import Self
 
 from tests.support.certificates import Certificate
-
-STALL = "stall"
-"""Says nothing more, ever."""
-DROP = "drop"
-"""Closes the connection."""
-GARBAGE = "garbage"
-"""Says something that is no SMTP, and nothing more."""
-SLOW = "slow"
-"""Gives the right answer, one octet at a time."""
-
-
-class At(StrEnum):
-    """The phases, in their order."""
-
-    BANNER = "banner"
-    EHLO = "ehlo"
-    STARTTLS = "starttls"
-    TLS = "tls"
-    """In place of the handshake; a reply has no place here."""
-    AUTH = "auth"
-    MAIL = "mail"
-    RCPT = "rcpt"
-    DATA = "data"
-    BODY = "body"
-    """In the middle of it, with most of a large message still to come."""
-    DOT = "dot"
-    RSET = "rset"
-    """After a refusal."""
-    NOOP = "noop"
-    """After idling."""
-    QUIT = "quit"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong: at which phase, how, in which connection, and at which time that this
-    connection comes to the phase. ``how`` is one of the words above, or a reply such as
-    ``451 4.3.0 later``.
-    """
-
-    at: At
-    how: str
-    connection: int = 1
-    time: int = 1
-    taken: bool = False
-    """At the dot: the message was taken before things went wrong."""
+from tests.support.scripted_session import Session
+from tests.support.smtp_script import At, Fault
 
 
 @dataclass
 class ScriptedSMTP:
-    """Takes every message but where ``faults`` say otherwise. ``port`` is chosen at the start."""
+    """Takes every message, unless ``faults`` say otherwise. ``start`` chooses the ``port``."""
 
     certificate: Certificate
     faults: tuple[Fault, ...] = ()
     offers: tuple[str, ...] = ("SIZE 20000000", "8BITMIME", "ENHANCEDSTATUSCODES")
-    """What EHLO names beside PIPELINING, STARTTLS and AUTH, and so all that MAIL may ask for."""
+    """The extensions in the reply to EHLO, beside PIPELINING, STARTTLS and AUTH."""
     pipelining: bool = True
     starttls: bool = True
-    """False strips STARTTLS from what is offered, as an attacker on the line would."""
+    """False leaves STARTTLS out of the reply to EHLO, as an attacker on the way would."""
     implicit_tls: bool = False
     refused: frozenset[str] = frozenset()
     """Recipients that get a 550."""
     accepts_data_without_recipients: bool = False
     """Answers DATA with 354 although every recipient was refused (RFC 2920 3.1)."""
     before: Callable[[At], object] = field(default=lambda phase: None)
-    """Called with every phase that is reached, before it is answered; at the dot, before the
-    message is taken.
+    """Called with every phase before the relay replies to it; at the dot, before it takes the
+    message.
     """
     port: int = 0
     connections: int = 0
     logins: list[str] = field(default_factory=list)
     received: list[str] = field(default_factory=list)
-    """The Message-ID of every message that was taken, in order; twice when it came twice."""
+    """The Message-ID of every message that the relay took, in order; twice if it came twice."""
     messages: list[bytes] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._arrival = threading.Condition()
-        self._sessions: list[_Session] = []
+        self._sessions: list[Session] = []
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(self.certificate.certificate, self.certificate.key)
 
@@ -110,7 +60,7 @@ class ScriptedSMTP:
         """Open the port, the same one after a ``stop``."""
         self._listening = socket.socket()
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Small buffers, so that the middle of a large body is really on the way.
+        # Small buffers: the client is then still sending when a large body is half here.
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         self._listening.bind(("127.0.0.1", self.port))
@@ -129,7 +79,7 @@ class ScriptedSMTP:
         self._sessions = []
 
     def wait_for(self, count: int, seconds: float = 20) -> list[str]:
-        """The Message-IDs, once there are ``count`` of them."""
+        """Wait for ``count`` messages, and return the Message-IDs of all that have arrived."""
         with self._arrival:
             assert self._arrival.wait_for(lambda: len(self.received) >= count, seconds), (
                 f"{len(self.received)} of {count} emails arrived"
@@ -137,7 +87,7 @@ class ScriptedSMTP:
             return list(self.received)
 
     def take(self, message: bytes) -> None:
-        """Called by a session: the message is the relay's now."""
+        """Accept a message. The sessions call this."""
         found = re.search(rb"^Message-ID: (\S+)\r$", message, re.MULTILINE)
         with self._arrival:
             self.messages.append(message)
@@ -151,235 +101,4 @@ class ScriptedSMTP:
             except OSError:
                 return
             self.connections += 1
-            self._sessions.append(_Session(self, sock, self.connections))
-
-
-class _Over(Exception):
-    """The connection has come to its end."""
-
-
-class _Session:
-    """One connection, in a thread of its own."""
-
-    def __init__(self, server: ScriptedSMTP, sock: socket.socket, number: int) -> None:
-        self._server, self._sock, self._number = server, sock, number
-        self._reached: Counter[At] = Counter()
-        self._ended = threading.Event()
-        self._buffer = b""
-        self._encrypted = self._authenticated = False
-        self._sender: str | None = None
-        self._options: dict[str, str] = {}
-        self._recipients: list[str] = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        """Break the connection."""
-        self._ended.set()
-        # An error says that it is gone already.
-        with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._server.implicit_tls:
-                self._encrypt()
-            self._answer(At.BANNER, "220 relay.example.org ESMTP")
-            while True:
-                self._command(self._line().decode("utf-8", "replace"))
-        except (_Over, OSError):
-            pass
-        finally:
-            self._sock.close()
-
-    # --- The dialogue -----------------------------------------------------------
-
-    def _command(self, line: str) -> None:
-        verb = line.partition(" ")[0].upper()
-        # RFC 2920 3.1: only these may have others behind them in a group.
-        if self._buffer and not (self._server.pipelining and verb in ("MAIL", "RCPT", "RSET")):
-            self._violated(f"{verb} did not wait for its reply")
-        match verb:
-            case "EHLO":
-                self._ehlo()
-            case "STARTTLS":
-                self._answer(At.STARTTLS, "220 go ahead")
-                self._encrypt()
-            case "AUTH":
-                self._auth(line)
-            case "MAIL":
-                self._mail(line)
-            case "RCPT":
-                self._rcpt(line)
-            case "DATA":
-                self._data()
-            case "RSET":
-                self._sender, self._recipients = None, []
-                self._answer(At.RSET, "250 OK")
-            case "NOOP":
-                self._answer(At.NOOP, "250 OK")
-            case "QUIT":
-                self._answer(At.QUIT, "221 bye")
-                raise _Over
-            case _:
-                self._violated(f"unknown command {verb!r}")
-                self._send("500 what?")
-
-    def _ehlo(self) -> None:
-        offered = ["relay.example.org", *self._server.offers]
-        if self._server.pipelining:
-            offered.append("PIPELINING")
-        if self._encrypted:
-            offered.append("AUTH PLAIN LOGIN")
-        elif self._server.starttls:
-            offered.append("STARTTLS")
-        *first, last = offered
-        self._answer(At.EHLO, "".join(f"250-{word}\r\n" for word in first) + f"250 {last}")
-
-    def _encrypt(self) -> None:
-        how = self._fault(At.TLS).how
-        if how:
-            self._go_wrong(how)
-        self._sock = self._server.tls.wrap_socket(self._sock, server_side=True)
-        self._encrypted = True
-
-    def _auth(self, line: str) -> None:
-        if not self._encrypted:
-            self._violated("a password came in clear")
-        self._server.logins.append(line)
-        self._authenticated = self._answer(At.AUTH, "235 2.7.0 welcome")
-
-    def _mail(self, line: str) -> None:
-        if not self._authenticated:
-            self._send("530 5.7.0 who are you?")
-        elif self._sender is not None:
-            self._violated("MAIL within a transaction")
-            self._send("503 5.5.1 nested MAIL")
-        elif self._answer(At.MAIL, "250 2.1.0 OK"):
-            self._sender, self._recipients = line, []
-            self._options = self._asked_for(line)
-
-    def _asked_for(self, line: str) -> dict[str, str]:
-        """The parameters of MAIL, none of which may be more than was offered (RFC 5321 2.2.1)."""
-        parameters = line.partition(">")[2].split()
-        options = {name: value for name, _, value in (p.partition("=") for p in parameters)}
-        offered = {offer.partition(" ")[0] for offer in self._server.offers}
-        for name in options:
-            if {"BODY": "8BITMIME"}.get(name, name) not in offered:
-                self._violated(f"{name} was not offered")
-        if not line.isascii() and "SMTPUTF8" not in options:
-            self._violated("a sender beyond ASCII without SMTPUTF8")
-        return options
-
-    def _rcpt(self, line: str) -> None:
-        recipient = line.partition("<")[2].partition(">")[0]
-        if self._sender is not None and not line.isascii() and "SMTPUTF8" not in self._options:
-            self._violated("a recipient beyond ASCII without SMTPUTF8")
-        if self._sender is None:
-            self._send("503 5.5.1 MAIL first")
-        elif recipient in self._server.refused:
-            self._send("550 5.1.1 no such mailbox")
-        elif self._answer(At.RCPT, "250 2.1.5 OK"):
-            self._recipients.append(recipient)
-
-    def _data(self) -> None:
-        if self._sender is None:
-            self._send("503 5.5.1 MAIL first")
-        elif not self._recipients and not self._server.accepts_data_without_recipients:
-            self._send("554 5.5.1 no valid recipients")
-        elif self._answer(At.DATA, "354 go ahead"):
-            self._body()
-
-    def _body(self) -> None:
-        fault = self._fault(At.BODY)
-        lines: list[bytes] = []
-        while (line := self._line()) != b".":
-            if fault.how:
-                self._go_wrong(fault.how)
-            lines.append(line.removeprefix(b"."))
-        if self._buffer and not self._server.pipelining:
-            self._violated("the next command did not wait for the verdict")
-        message = b"".join(line + b"\r\n" for line in lines)
-        self._check(message)
-        self._sender, recipients, self._recipients = None, self._recipients, []
-        if not recipients:
-            if message:
-                self._violated("a message without a recipient was sent")
-            self._send("554 5.5.1 no valid recipients")
-            return
-        fault = self._fault(At.DOT)
-        if not fault.how or fault.how == SLOW or fault.taken:
-            self._server.take(message)
-        self._give(fault.how, "250 2.0.0 taken")
-
-    def _check(self, message: bytes) -> None:
-        """What MAIL announced is what comes (RFC 1870, 6152 and 6531)."""
-        announced = self._options.get("SIZE", str(len(message)))
-        if message and announced != str(len(message)):
-            self._violated(f"SIZE={announced} was announced, and {len(message)} octets came")
-        if not message.isascii() and self._options.get("BODY") != "8BITMIME":
-            self._violated("8 bits without BODY=8BITMIME")
-        if not message.partition(b"\r\n\r\n")[0].isascii() and "SMTPUTF8" not in self._options:
-            self._violated("a header beyond ASCII without SMTPUTF8")
-
-    # --- Answers, right and wrong -------------------------------------------------
-
-    def _fault(self, phase: At) -> Fault:
-        """The script's word on this moment; without one, a fault that is none."""
-        self._server.before(phase)
-        self._reached[phase] += 1
-        moment = phase, self._number, self._reached[phase]
-        for fault in self._server.faults:
-            if (fault.at, fault.connection, fault.time) == moment:
-                return fault
-        return Fault(phase, "")
-
-    def _answer(self, phase: At, reply: str) -> bool:
-        """Give the answer of a phase. True when it was the good one."""
-        return self._give(self._fault(phase).how, reply)
-
-    def _give(self, how: str, reply: str) -> bool:
-        if how == SLOW:
-            for octet in f"{reply}\r\n".encode():
-                self._sock.sendall(bytes([octet]))
-                time.sleep(0.001)
-        elif how:
-            if not how[0].isdigit():
-                self._go_wrong(how)
-            self._send(how)
-            if how.startswith("421"):
-                raise _Over
-            return False
-        else:
-            self._send(reply)
-        return True
-
-    def _go_wrong(self, how: str) -> NoReturn:
-        """End the connection in the given way; a reply is its last word."""
-        if how == GARBAGE:
-            self._sock.sendall(b"\x16\x03\x01\xff GET / no SMTP at all\r\n")
-        if how in (STALL, GARBAGE):
-            # Nothing is read either.
-            self._ended.wait()
-        elif how != DROP:
-            self._send(how)
-        raise _Over
-
-    def _send(self, reply: str) -> None:
-        self._sock.sendall(f"{reply}\r\n".encode())
-
-    def _line(self) -> bytes:
-        while b"\r\n" not in self._buffer:
-            chunk = self._sock.recv(4096)
-            if not chunk:
-                raise _Over
-            self._buffer += chunk
-        line, _, self._buffer = self._buffer.partition(b"\r\n")
-        if b"\n" in line or b"\r" in line:
-            self._violated("a line ended with a bare CR or LF")
-        return line
-
-    def _violated(self, rule: str) -> None:
-        self._server.violations.append(rule)
+            self._sessions.append(Session(self, sock, self.connections))

@@ -1,19 +1,16 @@
-"""What tests of the shop share: a stocked shop, a signed-in customer, and the way to the till."""
-
-from datetime import UTC, datetime
+"""What customers do in the shop: sign in, fill the basket, order and pay. ``stock`` fills the shop
+first.
+"""
 
 from sqlalchemy import select
 from webtest import TestApp, TestResponse
 
-from app.accounts.models import Account
-from app.accounts.passwords import hash_password
 from app.database.engine import Database
 from app.shop.models import Order
 from app.shop.sample_catalogue import add_sample_catalogue
+from tests.support import accounts
+from tests.support.accounts import ANNA, add_account
 
-PASSWORD = "correct horse battery staple"
-PASSWORD_HASH = hash_password(PASSWORD)
-ANNA = "anna@example.org"
 BUYER = {"name": "Anna Ödegård", "address": "Storgatan 1\n111 22 Stockholm\nSweden"}
 
 
@@ -25,19 +22,8 @@ def stock(database: Database) -> None:
 
 def sign_in(browser: TestApp, database: Database, address: str = ANNA) -> None:
     """Give the address an account, and sign the browser in to it."""
-    with database.transaction(write=True) as session:
-        session.add(
-            Account(
-                address=address,
-                address_key=address,
-                password_hash=PASSWORD_HASH,
-                locale="en",
-                created_at=datetime(2026, 1, 1, tzinfo=UTC),
-            )
-        )
-    form = browser.get("/sign-in").forms[0]
-    form["email"], form["password"] = address, PASSWORD
-    form.submit(status=303)
+    add_account(database, address)
+    assert accounts.sign_in(browser, address).status_int == 303
 
 
 def put_into_basket(browser: TestApp, slug: str, quantity: int | str = 1) -> TestResponse:
@@ -56,7 +42,7 @@ def order(browser: TestApp, **buyer: str) -> TestResponse:
 
 
 def buy(browser: TestApp, *slugs: str) -> TestResponse:
-    """Everything from the product page to the page of the paid order."""
+    """Go from the product page to the page of the paid order, and return that page."""
     for slug in slugs or ("letter-paper",):
         put_into_basket(browser, slug)
     payment_page = order(browser).follow()

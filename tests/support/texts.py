@@ -1,4 +1,6 @@
-"""The texts of templates and Python, gathered as `./run translate` gathers them."""
+"""The texts that people read, gathered from templates and Python as `./run translate` gathers them.
+Tests check catalogues against them and write catalogues of their own.
+"""
 
 from functools import cache
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""A line to PostgreSQL that can be cut without a word to either end: what a client sends then is
-not even acknowledged, and the server keeps its side open.
+"""Connections to PostgreSQL that can be cut so that neither end notices, as by a broken cable. The
+client's segments are no longer acknowledged, and the server keeps its side open.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ from tests.support.pooler import connected, through
 SO_ATTACH_FILTER = 26
 """Linux: a program of the Berkeley Packet Filter decides which segments reach a socket."""
 NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
-"""The program that lets none through: "return 0"."""
+"""The program that lets none through: it returns 0."""
 
 
 class Wire:
@@ -38,14 +38,14 @@ class Wire:
 
     @property
     def url(self) -> str:
-        """SQLAlchemy's URL of the database by way of this line, for clients that wait no longer
-        than a second for their segments to be acknowledged.
+        """SQLAlchemy's URL of the database, reached through this wire. A client gives up after its
+        segments were not acknowledged for a second.
         """
         patience = {"keepalives_idle": "1", "keepalives_interval": "1", "tcp_user_timeout": "1000"}
         return through(self._server, self._listening, **patience)
 
     def cut(self) -> None:
-        """Every connection is dead from now on, and nobody is told. New ones go through."""
+        """Carry nothing more over the present connections, and close none. New ones work."""
         for pair in self._pairs:
             pair.cut()
 

@@ -10,8 +10,9 @@ from pyramid.router import Router
 from webtest import TestApp
 
 from app.web.forms import Form
-from tests.conftest import on_sqlite
 from tests.support.accounts import add_account, heading, sign_in, summary
+from tests.support.browser import another_browser
+from tests.support.databases import on_sqlite
 
 pytestmark = on_sqlite
 
@@ -101,8 +102,7 @@ def workshop(settings_values: dict[str, str]) -> Iterator[Workshop]:
         config.add_view(view, route_name="x", renderer="string")
         # Reading request.account reads the database, which does not answer.
         config.add_request_method(lambda request: 1 / 0, "account", property=True)
-        environ = {"HTTP_HOST": "localhost", "HTTP_ACCEPT_LANGUAGE": "de"}
-        return TestApp(config.make_wsgi_app(), extra_environ=environ)
+        return another_browser(config.make_wsgi_app(), HTTP_ACCEPT_LANGUAGE="de")
 
     yield browser
     config.registry.database.dispose()

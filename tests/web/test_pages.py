@@ -19,8 +19,10 @@ from webtest import TestApp
 
 from app.accounts.models import Account
 from app.database.errors import DatabaseBusy
-from tests.conftest import on_sqlite
 from tests.support.accounts import ANNA, PASSWORD, add_account, heading, sign_in
+from tests.support.application import MakeApp
+from tests.support.browser import another_browser
+from tests.support.databases import on_sqlite
 
 pytestmark = on_sqlite
 FORM = "application/x-www-form-urlencoded"
@@ -40,7 +42,7 @@ class Workshop:
         self.config.add_view(view, route_name=path, **options)
 
     def browser(self) -> TestApp:
-        return TestApp(self.config.make_wsgi_app(), extra_environ={"HTTP_HOST": "localhost"})
+        return another_browser(self.config.make_wsgi_app())
 
 
 @pytest.fixture
@@ -234,7 +236,7 @@ def test_a_form_without_its_token_is_refused_with_help(browser: TestApp, path: s
 
 
 def test_a_token_of_another_visitor_is_refused(browser: TestApp, app: Router) -> None:
-    elsewhere = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+    elsewhere = another_browser(app)
     sent = fields(elsewhere)
     browser.get("/sign-in")
     browser.post("/sign-in", sent, status=400)
@@ -361,10 +363,10 @@ def test_odd_headers_are_no_failure_of_ours(
 
 
 def test_a_redirect_stays_on_https_behind_a_proxy(
-    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
+    make_app: MakeApp, settings_values: dict[str, str]
 ) -> None:
     app = make_app(settings_values | {"site.base_url": "https://localhost"})
-    browser = TestApp(app, extra_environ={"HTTP_HOST": "localhost"})
+    browser = another_browser(app)
     assert browser.get("/account", status=303).location.startswith("https://")
 
 

@@ -1,7 +1,5 @@
-"""What browser tests share: the shop on a port of its own, and Debian's Chromium in front of it.
-
-Every page that a test opens is watched: a script that fails, something that the page's
-Content-Security-Policy blocks, or a request to another host fails the test.
+"""What browser tests share: the shop on a port of its own, and Chromium in front of it. A test
+fails when something goes wrong on a page that it opened.
 
 ``TEST_PICTURES=/some/folder`` keeps the screenshots there; otherwise they go where pytest keeps its
 temporary files.
@@ -10,37 +8,19 @@ temporary files.
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    ConsoleMessage,
-    Page,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pyramid.router import Router
 from waitress.server import create_server
 
 from app import configure
 from app.shop.sample_catalogue import add_sample_catalogue
-from tests.support.relay import free_port
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-extensions",
-]
-PATIENCE_MS = 15_000
-"""How long a click or a text may take on a busy machine."""
-
-OpenPage = Callable[..., Page]
+from tests.support.chromium import OpenPage, launch, watched_context
+from tests.support.ports import free_port
+from tests.support.shop_settings import shop_settings
 
 
 @pytest.fixture(scope="session")
@@ -52,19 +32,8 @@ def shop(
     shutil.copy(migrated_sqlite, folder / "pillarbox.sqlite")
     port = free_port()
     base_url = f"http://localhost:{port}"
-    config = configure(
-        {"here": str(folder)},
-        {
-            "environment": "development",
-            "site.name": "Pillarbox",
-            "site.base_url": base_url,
-            "site.support_email": "help@example.org",
-            "database.url": "sqlite:///pillarbox.sqlite",
-            "secret": "a secret for tests that is long enough to be taken",
-            "email.debug": "true",
-            "email.from": "Pillarbox <shop@example.org>",
-        },
-    )
+    settings = shop_settings("sqlite:///pillarbox.sqlite", base_url=base_url)
+    config = configure({"here": str(folder)}, settings)
     config.registry.email_composer.raises = True
     application = config.make_wsgi_app()
     with config.registry.database.transaction(write=True) as session:
@@ -79,15 +48,13 @@ def shop(
     config.registry.database.dispose()
 
 
-# Of each module, not of the session: while it is open, asyncio has a running loop in this thread.
+# One for each module and not for the session: while Playwright is open, asyncio has a running loop
+# in this thread.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
-    if CHROMIUM is None and not os.environ.get("CI"):
-        pytest.skip("Chromium is not installed: apt install chromium")
-    assert CHROMIUM, "Chromium is not installed, and in CI the browser tests have to run"
+    """Chromium, without a window."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = launch(playwright)
         yield browser
         browser.close()
 
@@ -101,23 +68,15 @@ def open_page(chromium: Browser, shop: tuple[Router, str]) -> Iterator[OpenPage]
     def open_page(
         path: str, *, javascript: bool = True, width: int = 1280, scheme: str = "light"
     ) -> Page:
-        context = chromium.new_context(
-            base_url=shop[1],
+        context = watched_context(
+            chromium,
+            shop[1],
+            problems,
             java_script_enabled=javascript,
             viewport={"width": width, "height": 900},
-            color_scheme="dark" if scheme == "dark" else "light",
+            color_scheme=scheme,
         )
         contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
-        context.on("console", lambda message: problems.extend(_blocked(message)))
-        context.on("weberror", lambda error: problems.append(str(error.error)))
-        context.on(
-            "request",
-            lambda request: (
-                request.url.startswith((shop[1], "data:"))
-                or problems.append(f"asks another host: {request.url}")
-            ),
-        )
         page = context.new_page()
         page.goto(path)
         return page
@@ -128,10 +87,6 @@ def open_page(chromium: Browser, shop: tuple[Router, str]) -> Iterator[OpenPage]
     assert problems == []
 
 
-def _blocked(message: ConsoleMessage) -> list[str]:
-    return [message.text] if "Content Security Policy" in message.text else []
-
-
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where screenshots go."""
@@ -139,10 +94,3 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(named) if named else tmp_path_factory.mktemp("pictures")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def sideways(page: Page) -> int:
-    """By how many pixels the page can be scrolled sideways."""
-    # The locator waits where the mailbox is just being loaded again.
-    pixels: int = page.locator("html").evaluate("html => html.scrollWidth - html.clientWidth")
-    return pixels

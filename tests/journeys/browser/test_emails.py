@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from pyramid.router import Router
 
 from app.previews.preview import Preview, previews_of
-from tests.journeys.browser.conftest import OpenPage, sideways
+from tests.support.chromium import OpenPage, sideways
 
 WIDTHS = (320, 600)
 SCHEMES = ("light", "dark")

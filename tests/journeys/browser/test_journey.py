@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.browser.conftest import OpenPage
+from tests.support.chromium import OpenPage
 
 FIRST_PASSWORD = "a lovely long passphrase"
 SECOND_PASSWORD = "an even lovelier passphrase"
@@ -67,7 +67,7 @@ def sign_in(page: Page, address: str, password: str) -> None:
 
 
 def follow(page: Page, subject: str, link: str) -> Page:
-    """From "Check your inbox" to the mailbox, and the page that the email's link opens."""
+    """Go from "Check your inbox" to the mailbox, and open the email's link."""
     page.get_by_role("link", name="Open the development mailbox").click()
     return open_link(page, subject, link)
 

@@ -1,21 +1,18 @@
-"""Every page on a phone and on a desk, in light and dark; what a script adds; and the keyboard."""
+"""Every page on a phone and a desktop, in light and dark; what scripts add; and the keyboard."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 from pyramid.router import Router
 
-from app.accounts.models import Account
-from app.accounts.passwords import hash_password
-from tests.journeys.browser.conftest import OpenPage, sideways
+from tests.support.accounts import PASSWORD, add_account
+from tests.support.chromium import OpenPage, sideways
 
 WIDTHS = (320, 1280)
 SCHEMES = ("light", "dark")
 GRACE = "grace.hopper@a-rather-long-domain-name.example.org"
-PASSWORD = "correct horse battery staple"
 
 FOCUS_RING = """
 (element) => [null, "::after"]
@@ -35,20 +32,12 @@ def fill(page: Page, **fields: str) -> None:
 @pytest.fixture(scope="module")
 def customer(shop: tuple[Router, str]) -> str:
     """The address of somebody with an account."""
-    account = Account(
-        address=GRACE,
-        address_key=GRACE,
-        password_hash=hash_password(PASSWORD),
-        locale="en",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    with shop[0].registry.database.transaction(write=True) as session:
-        session.add(account)
+    add_account(shop[0].registry.database, GRACE)
     return GRACE
 
 
 def stations(page: Page, customer: str) -> Iterator[str]:
-    """A walk past every page and its error states; each is named when it is open."""
+    """Opens every page and its error states, one after another. Gives the name of each."""
     yield "catalogue"
     page.goto("/products/sealing-wax")
     yield "product"
@@ -116,7 +105,7 @@ def test_no_page_scrolls_sideways(
             page.emulate_media(color_scheme=scheme)
             if over := sideways(page):
                 problems.append(f"{name}, {scheme}: scrolls sideways by {over} px")
-        # The last scheme is the dark one, and one picture of each is enough.
+        # One picture of each page is enough: the dark one, which comes last.
         page.screenshot(path=pictures / f"page.{name}.{width}.png", full_page=True)
         if page.locator("h1").count() != 1:
             problems.append(f"{name}: has {page.locator('h1').count()} headings of the first level")
@@ -157,7 +146,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(
     for _ in range(100):
         page.keyboard.press("Tab")
         focused = page.locator("*:focus:not(iframe)")
-        # Inside of a frame it is the email's own links.
+        # Inside of a frame, the focus is on the email's own links.
         if focused.count():
             assert focused.evaluate(FOCUS_RING), focused.evaluate("(element) => element.outerHTML")
             reached.append(focused.evaluate("(element) => element.textContent.trim()"))

@@ -1,4 +1,4 @@
-"""Tests of delivery send through a real SMTP server."""
+"""Tests of delivery send through a real relay."""
 
 import pytest
 from pyramid.router import Router

@@ -3,42 +3,26 @@ the others are sent.
 """
 
 import logging
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from pyramid.router import Router
-from sqlalchemy import update
 
 from app.mail import InDoubt
 from app.mail.delivery import batch
 from app.mail.outbox.claims import claim
 from app.mail.outbox.tables import OutboxEmail, State
-from tests.conftest import Clock, eventually
-from tests.support.certificates import Certificate
+from tests.support.clock import Clock
+from tests.support.outbox import Outbox, kind
 from tests.support.scripted_smtp import ScriptedSMTP
-from tests.support.sending import Hire, Outbox, kind, through
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 
 @pytest.fixture
-def scripted(certificate: Certificate) -> Iterator[ScriptedSMTP]:
-    with ScriptedSMTP(certificate) as relay:
-        yield relay
-
-
-@pytest.fixture
-def app(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
-    scripted: ScriptedSMTP,
-) -> Router:
-    return make_app(settings_values | through(scripted))
-
-
-def damage(outbox: Outbox, email: OutboxEmail, **values: Any) -> None:
-    with outbox.registry.database.transaction(write=True) as session:
-        session.execute(update(OutboxEmail).where(OutboxEmail.id == email.id).values(**values))
+def app(scripted_app: Router) -> Router:
+    return scripted_app
 
 
 @pytest.mark.parametrize(
@@ -74,7 +58,7 @@ def test_a_row_that_cannot_go_out_fails_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     emails = [outbox.write(number) for number in (1, 2, 3)]
-    damage(outbox, emails[1], **values)
+    outbox.change(emails[1], **values)
     with caplog.at_level(logging.DEBUG):
         hire(app).run_once()
     rows = [outbox.row(email) for email in emails]
@@ -113,13 +97,13 @@ def test_a_serialiser_that_fails_fails_one_email_and_is_logged_with_its_tracebac
 
 
 @pytest.mark.parametrize("policy", [InDoubt.RESEND, InDoubt.HOLD])
-def test_what_a_dead_worker_was_sending_of_a_forgotten_kind_is_held(
+def test_an_email_in_doubt_whose_kind_no_longer_exists_is_held(
     outbox: Outbox, app: Router, hire: Hire, policy: InDoubt, clock: Clock
 ) -> None:
     doubtful = outbox.write(1, of=kind("doubtful", in_doubt=policy))
     with app.registry.database.transaction(write=True) as session:
         assert claim(session, "lock-4711", clock(), 10)
-    damage(outbox, doubtful, kind="forgotten", state=State.SENDING)
+    outbox.change(doubtful, kind="forgotten", state=State.SENDING)
     other = outbox.write(2)
     hire(app).run_once()
     assert outbox.row(doubtful).state == "unknown"
@@ -131,7 +115,7 @@ def test_a_queue_full_of_bad_rows_does_not_keep_a_running_worker_from_the_good_o
 ) -> None:
     bad = [outbox.write(number) for number in range(45)]
     for email in bad:
-        damage(outbox, email, envelope_sender="nobody")
+        outbox.change(email, envelope_sender="nobody")
     good = outbox.write(99)
     hire(app).start()
     scripted.wait_for(1)
@@ -145,7 +129,7 @@ def test_an_email_that_is_superseded_suppressed_and_late_all_at_once_ends_once(
     brief = kind("brief", time_to_live=timedelta(minutes=1), supersedes=True, carries_secret=True)
     older = outbox.write(1, of=brief, key="brief:1")
     newer = outbox.write(1, of=brief, key="brief:2")
-    damage(outbox, older, state=State.QUEUED, next_attempt_at=clock())
+    outbox.change(older, state=State.QUEUED, next_attempt_at=clock())
     clock.advance(timedelta(minutes=1))
     hire(app).run_once()
     assert [outbox.row(email).state for email in (older, newer)] == ["expired", "expired"]

@@ -1,17 +1,20 @@
-"""A person cancels an email that a worker has leased but not begun, or a newer email supersedes it.
-It does not go out, even when the relay already has its envelope.
+"""A person cancels, or a newer email supersedes, an email that a worker has leased but not begun.
+It does not go out, even if the relay has its envelope already.
 """
 
 from collections.abc import Callable
 
 import pytest
-from pyramid.router import Router
 
 from app.mail.outbox import decisions
 from app.mail.outbox.tables import OutboxEmail, State
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import At, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, kind, through
+from tests.support.outbox import Outbox, kind
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import At
+from tests.support.workers import Hire
 
 RESET = kind("reset", supersedes=True, carries_secret=True)
 Decide = Callable[[Outbox, OutboxEmail], object]
@@ -34,8 +37,8 @@ def ask_again(outbox: Outbox, email: OutboxEmail) -> None:
     [(cancel, State.CANCELLED), (ask_again, State.SUPERSEDED)],
     ids=["cancelled", "superseded"],
 )
-def test_an_email_that_was_leased_and_not_begun_stays_here(
-    make_app: Callable[[dict[str, str]], Router],
+def test_an_email_that_was_leased_but_not_begun_is_not_sent(
+    make_app: MakeApp,
     settings_values: dict[str, str],
     certificate: Certificate,
     hire: Hire,
@@ -47,7 +50,7 @@ def test_an_email_that_was_leased_and_not_begun_stays_here(
     decided: list[OutboxEmail] = []
 
     def decide_once(phase: At) -> None:
-        # The first email has reached this phase.
+        # The first email is on its way at this moment.
         if phase is first_phase and not decided:
             decided.append(second)
             decide(outbox, second)
@@ -67,7 +70,7 @@ def test_an_email_that_was_leased_and_not_begun_stays_here(
 
 @pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "plain"])
 def test_an_email_whose_body_is_on_its_way_can_no_longer_be_stopped(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     certificate: Certificate,
     hire: Hire,

@@ -11,21 +11,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pyramid.router import Router
 
 from app.mail import InDoubt
 from app.mail.outbox.tables import State
-from tests.conftest import Clock
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import DROP, GARBAGE, SLOW, STALL, At, Fault, ScriptedSMTP
-from tests.support.sending import Outbox, impatient, kind, through
+from tests.support.clock import Clock
+from tests.support.outbox import Outbox, kind
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import DROP, GARBAGE, SLOW, STALL, At, Fault
+from tests.support.workers import impatient
 
 LATER, NEVER, CLOSING = "451 4.3.0 later", "554 5.7.1 never", "421 4.3.2 closing"
 REPLIES = [LATER, NEVER, CLOSING]
 SILENCES = [STALL, DROP, GARBAGE]
 LARGE = "A line of a large letter.\n" * 15_000
-"""More octets than the operating system buffers for a relay that does not read."""
-Apps = Callable[[dict[str, str]], Router]
+"""More than the operating system keeps for a relay that does not read."""
+Apps = MakeApp
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def play(
 
     def play(*faults: Fault, in_doubt: InDoubt = InDoubt.RESEND) -> list[End]:
         phases = {fault.at for fault in faults}
-        # When the relay stays silent, the test has to wait for the worker's timeout.
+        # Where the relay falls silent, the test waits as long as the worker does, so that is short.
         silent = any(
             fault.how == STALL or (fault.how == GARBAGE and fault.at in (At.TLS, At.BODY))
             for fault in faults
@@ -162,9 +165,7 @@ def test_a_5xx_is_failed_and_never_tried_again(play: Play, fault: Fault) -> None
 @pytest.mark.parametrize(
     "fault", faults(At.MAIL, At.RCPT, At.DATA, At.BODY, At.DOT, how=[CLOSING], time=2), ids=named
 )
-def test_a_421_is_a_rest_for_the_relay_and_nothing_against_the_email(
-    play: Play, fault: Fault
-) -> None:
+def test_a_421_makes_the_relay_rest_and_uses_up_no_attempt(play: Play, fault: Fault) -> None:
     assert play(fault) == [End(), End(), End()]
 
 

@@ -3,31 +3,22 @@
 import logging
 import socket
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from pyramid.router import Router
-from sqlalchemy import select
 
 from app.mail import InDoubt
 from app.mail.delivery.worker import Delivery
 from app.mail.outbox.claims import claim, release_leases
 from app.mail.outbox.outcomes import RETRY_DELAYS, begin_sending
-from app.mail.outbox.tables import EmailAttempt, OutboxEmail
 from app.mail.smtp.mime import message_bytes
-from tests.conftest import Clock
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
+from tests.support.clock import Clock
+from tests.support.outbox import Outbox, kind
 from tests.support.relay import PASSWORD, Relay
-from tests.support.sending import Hire, Outbox, kind
-
-
-def attempts(outbox: Outbox, email: OutboxEmail) -> list[EmailAttempt]:
-    with outbox.registry.database.transaction(write=False) as session:
-        rows = (
-            select(EmailAttempt).where(EmailAttempt.email_id == email.id).order_by(EmailAttempt.id)
-        )
-        return list(session.scalars(rows))
+from tests.support.workers import Hire
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
@@ -60,7 +51,7 @@ def test_a_sent_email_says_when_and_records_the_relays_words(
     delivery.run_once()
     row = outbox.row(email)
     assert (row.state, row.sent_at, row.reason) == ("sent", clock.now, None)
-    [attempt] = attempts(outbox, email)
+    [attempt] = outbox.attempts(email)
     assert (attempt.outcome, attempt.phase, attempt.code) == ("accepted", "verdict", 250)
     assert (attempt.enhanced_code, attempt.reply) == ("2.0.0", "250 2.0.0 taken")
 
@@ -92,7 +83,7 @@ def test_a_refused_recipient_is_failed_and_never_sent(
         "sent",
     ]
     assert outbox.row(refused).reason == "550 5.1.1 no such mailbox"
-    [attempt] = attempts(outbox, refused)
+    [attempt] = outbox.attempts(refused)
     assert (attempt.phase, attempt.code, attempt.enhanced_code) == (phase, 550, "5.1.1")
     assert [received.recipients[0] for received in relay.received] == [
         first.recipient,
@@ -122,7 +113,7 @@ def test_a_4xx_is_retried_on_its_schedule_and_fails_after_48_hours(
     for wait, delay in zip(waits, RETRY_DELAYS, strict=True):
         assert delay <= wait <= delay * 1.1
     assert timedelta(hours=36) < clock.now - start < timedelta(hours=53)
-    assert len(attempts(outbox, email)) == len(RETRY_DELAYS) + 1
+    assert len(outbox.attempts(email)) == len(RETRY_DELAYS) + 1
 
 
 def test_a_retry_keeps_the_message_id_and_the_bytes(
@@ -192,7 +183,7 @@ def test_a_certificate_of_another_authority_stops_everything_before_the_password
 
 
 def test_a_wrong_host_name_is_refused_like_a_wrong_authority(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     sending_values: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
     relay: Relay,
@@ -214,7 +205,7 @@ def test_a_wrong_host_name_is_refused_like_a_wrong_authority(
 
 
 def test_a_refused_login_gives_the_relay_a_rest_and_is_logged_without_the_password(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     sending_values: dict[str, str],
     relay: Relay,
     caplog: pytest.LogCaptureFixture,
@@ -232,7 +223,7 @@ def test_a_refused_login_gives_the_relay_a_rest_and_is_logged_without_the_passwo
 
 
 def test_implicit_tls_delivers_too(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     sending_values: dict[str, str],
     certificate: Certificate,
     hire: Hire,
@@ -251,7 +242,7 @@ def test_implicit_tls_delivers_too(
 
 
 def test_debug_mode_captures_and_opens_no_socket(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     sending_values: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     hire: Hire,
@@ -272,7 +263,7 @@ def test_debug_mode_captures_and_opens_no_socket(
 
 
 def test_debug_recipients_really_get_their_email(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     sending_values: dict[str, str],
     relay: Relay,
     hire: Hire,
@@ -298,7 +289,7 @@ def test_debug_recipients_really_get_their_email(
 
 def test_debug_mode_captures_what_an_earlier_run_had_queued(
     app: Router,
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     sending_values: dict[str, str],
     relay: Relay,
     hire: Hire,
@@ -351,7 +342,7 @@ def test_security_goes_before_receipts(outbox: Outbox, delivery: Delivery, relay
 
 
 def test_a_kind_that_no_longer_exists_fails_alone(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     sending_values: dict[str, str],
     outbox: Outbox,
     relay: Relay,
@@ -372,7 +363,7 @@ def test_a_kind_that_no_longer_exists_fails_alone(
 @pytest.mark.parametrize(
     ("policy", "state"), [(InDoubt.RESEND, "queued"), (InDoubt.HOLD, "unknown")]
 )
-def test_an_email_whose_worker_died_behind_the_dot_follows_its_kinds_policy(
+def test_an_email_whose_worker_died_after_the_final_dot_follows_its_kinds_policy(
     app: Router, outbox: Outbox, delivery: Delivery, policy: InDoubt, state: str, clock: Clock
 ) -> None:
     email = outbox.write(of=kind("doubtful", in_doubt=policy))
@@ -382,7 +373,7 @@ def test_an_email_whose_worker_died_behind_the_dot_follows_its_kinds_policy(
     delivery.run_once()
     row = outbox.row(email)
     assert (row.state, row.message_id) == (state, email.message_id)
-    [attempt] = attempts(outbox, email)
+    [attempt] = outbox.attempts(email)
     assert attempt.outcome == "in doubt"
 
 
@@ -427,15 +418,15 @@ def test_what_a_relay_says_of_everybody_because_of_one_does_not_stop_the_others(
             clock.advance(timedelta(seconds=5))
     assert [outbox.row(email).state for email in emails] == ["queued", "sent", "sent"]
     assert outbox.row(emails[0]).attempts == 0
-    # The relay's reply names a customer, so only that customer's attempts may hold it.
+    # The relay's reply names a customer, so it is recorded only with that customer's attempts.
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("app.")]
     assert ours
     assert emails[0].recipient not in "\n".join(ours)
     assert emails[0].recipient not in (outbox.row(emails[1]).reason or "")
-    assert emails[0].recipient in attempts(outbox, emails[0])[0].reply
+    assert emails[0].recipient in outbox.attempts(emails[0])[0].reply
 
 
-def test_what_a_mailbox_is_sent_too_fast_is_that_emails_own_affair(
+def test_a_reply_about_the_rate_of_one_mailbox_defers_only_its_own_email(
     outbox: Outbox, delivery: Delivery, relay: Relay
 ) -> None:
     emails = [outbox.write(number) for number in (1, 2)]
@@ -445,7 +436,7 @@ def test_what_a_mailbox_is_sent_too_fast_is_that_emails_own_affair(
     assert outbox.row(emails[0]).attempts == 1
 
 
-def test_what_a_worker_has_in_progress_is_its_own_however_late_the_heartbeat(
+def test_a_worker_keeps_its_emails_in_progress_however_late_its_heartbeat(
     app: Router, outbox: Outbox, clock: Clock
 ) -> None:
     emails = [outbox.write(number) for number in (1, 2)]

@@ -1,7 +1,7 @@
 """A handover ends early because the worker stops, or the database or the relay fails."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -16,16 +16,33 @@ from app.mail.delivery.relay import Relay as RelayRow
 from app.mail.delivery.worker import Delivery
 from app.mail.kinds import InDoubt
 from app.mail.outbox.claims import LEASE
-from tests.conftest import Clock, eventually
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.relay import Relay
-from tests.support.scripted_smtp import At, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, kind, through
+from tests.support.clock import Clock
+from tests.support.outbox import Outbox, kind
+from tests.support.relay import Relay, through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import At
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 
 @pytest.fixture
 def relay_name(app: Router) -> str:
     return relay.name_of(app.registry.pillarbox.email)
+
+
+@contextmanager
+def waiting_for_its_verdict(worker: Delivery, relay: Relay) -> Iterator[None]:
+    """Within the block, the worker has sent a body, and the relay has not yet replied to it."""
+    answer = threading.Event()
+    relay.before_verdict = answer.wait
+    sending = threading.Thread(target=worker.run_once)
+    sending.start()
+    assert relay.body_arrived.wait(20)
+    yield
+    answer.set()
+    sending.join(20)
 
 
 def test_a_worker_that_stops_before_its_probe_leaves_it_to_the_next(
@@ -124,25 +141,19 @@ def test_a_single_delivery_keeps_its_lease_while_the_relay_makes_up_its_mind(
 ) -> None:
     monkeypatch.setattr(maintenance, "HEARTBEAT_SECONDS", 0.02)
     email = outbox.write(of=kind())
-    held = threading.Event()
-    relay.before_verdict = held.wait
     worker, other = hire(app), hire(app)
-    sending = threading.Thread(target=worker.run_once)
-    sending.start()
-    assert relay.body_arrived.wait(20)
-    for _ in range(3):
-        clock.advance(LEASE / 2)
-        eventually(lambda: outbox.row(email).leased_until == clock() + LEASE)
-        assert other.run_once() == 0
-    held.set()
-    sending.join(20)
+    with waiting_for_its_verdict(worker, relay):
+        for _ in range(3):
+            clock.advance(LEASE / 2)
+            eventually(lambda: outbox.row(email).leased_until == clock() + LEASE)
+            assert other.run_once() == 0
     assert outbox.row(email).state == "sent"
     assert len(relay.received) == 1
 
 
 @pytest.mark.parametrize("phase", [At.BANNER, At.EHLO, At.MAIL, At.RCPT, At.DATA])
-def test_stopping_is_nothing_against_an_email_or_the_relay(
-    make_app: Callable[[dict[str, str]], Router],
+def test_stopping_counts_neither_against_an_email_nor_against_the_relay(
+    make_app: MakeApp,
     settings_values: dict[str, str],
     certificate: Certificate,
     hire: Hire,
@@ -201,19 +212,13 @@ def test_a_verdict_that_comes_after_the_email_was_given_up_still_counts(
 ) -> None:
     email = outbox.write(1, of=kind(in_doubt=policy))
     others = [outbox.write(2)] if more else []
-    held = threading.Event()
-    relay.before_verdict = held.wait
     sleeper, other = hire(app), hire(app)
-    sending = threading.Thread(target=sleeper.run_once)
-    sending.start()
-    assert relay.body_arrived.wait(20)
-    # The heartbeat is late too, as it is when a machine sleeps.
-    clock.advance(LEASE + timedelta(seconds=1))
-    other._maintenance.release_ended_leases(other._maintenance.open_liveness())
-    given_up = {InDoubt.RESEND: "queued", InDoubt.HOLD: "unknown"}[policy]
-    assert outbox.row(email).state == given_up
-    held.set()
-    sending.join(20)
+    with waiting_for_its_verdict(sleeper, relay):
+        # Its lease is not renewed, as when its machine sleeps.
+        clock.advance(LEASE + timedelta(seconds=1))
+        other._maintenance.release_ended_leases(other._maintenance.open_liveness())
+        given_up = {InDoubt.RESEND: "queued", InDoubt.HOLD: "unknown"}[policy]
+        assert outbox.row(email).state == given_up
     assert outbox.row(email).state == "sent"
     clock.advance(timedelta(hours=1))
     other.run_once()
@@ -225,19 +230,13 @@ def test_a_late_verdict_changes_nothing_once_the_email_was_tried_again(
     app: Router, outbox: Outbox, hire: Hire, relay: Relay, clock: Clock
 ) -> None:
     email = outbox.write(1)
-    held = threading.Event()
-    relay.before_verdict = held.wait
     sleeper, other = hire(app), hire(app)
-    sending = threading.Thread(target=sleeper.run_once)
-    sending.start()
-    assert relay.body_arrived.wait(20)
-    clock.advance(LEASE + timedelta(seconds=1))
-    other._maintenance.release_ended_leases(other._maintenance.open_liveness())
-    clock.advance(timedelta(minutes=5))
-    relay.before_verdict = lambda: None
-    relay.rcpt_replies.append("550 5.1.1 no such user")
-    other.run_once()
-    assert outbox.row(email).state == "failed"
-    held.set()
-    sending.join(20)
+    with waiting_for_its_verdict(sleeper, relay):
+        clock.advance(LEASE + timedelta(seconds=1))
+        other._maintenance.release_ended_leases(other._maintenance.open_liveness())
+        clock.advance(timedelta(minutes=5))
+        relay.before_verdict = lambda: None
+        relay.rcpt_replies.append("550 5.1.1 no such user")
+        other.run_once()
+        assert outbox.row(email).state == "failed"
     assert outbox.row(email).state == "failed"

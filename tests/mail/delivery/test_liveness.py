@@ -1,4 +1,4 @@
-"""Liveness: a worker's proof of life, and how others see that it is dead."""
+"""Liveness: the lock that proves that a worker lives, and how others see that it is dead."""
 
 import threading
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 from app.database.engine import Database
 from app.database.postgresql import LIBPQ_SETTINGS
 from app.mail.delivery.liveness import LEASED, LOCKED, AdvisoryLock, liveness_for
-from tests.conftest import on_postgresql, on_sqlite
+from tests.support.databases import on_postgresql, on_sqlite
 from tests.support.pooler import BACKENDS, Pooler
 
 
 @pytest.fixture
 def connected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
-    """The settings with which psycopg was asked to connect."""
+    """The settings of every connection that psycopg was asked for."""
     asked: list[dict[str, object]] = []
     connect = psycopg.connect
 
@@ -32,7 +32,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
 @pytest.fixture
 def behind_a_pooler(postgresql_url: str) -> Iterator[Engine]:
-    """An engine whose transactions each run on another backend."""
+    """An engine each of whose transactions gets another backend."""
     with Pooler(postgresql_url) as pooler:
         engine = Database(pooler.url).engine
         yield engine
@@ -41,7 +41,7 @@ def behind_a_pooler(postgresql_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def behind_a_quiet_pooler(postgresql_url: str) -> Iterator[Engine]:
-    """An engine that keeps its backend as long as no other client needs one."""
+    """An engine that gets the same backend each time while it has only one connection."""
     with Pooler(postgresql_url, last_first=True) as pooler:
         engine = create_engine(pooler.url)
         yield engine
@@ -62,7 +62,7 @@ def test_a_worker_is_dead_once_its_lock_is_free(database: Database) -> None:
         other.close()
 
 
-def test_a_proof_is_about_one_name(database: Database) -> None:
+def test_a_lock_proves_the_life_of_one_name_only(database: Database) -> None:
     worker = liveness_for(database.engine)
     assert worker.is_held(worker.worker)
     assert not worker.is_held(f"{LOCKED}1")
@@ -79,7 +79,7 @@ def test_the_workers_own_connection_notices_a_cut_line(
 
 
 @on_postgresql
-def test_what_the_url_says_of_the_line_holds(
+def test_connection_settings_in_the_url_win(
     database_url: str, connected: list[dict[str, object]]
 ) -> None:
     database = Database(f"{database_url}&tcp_user_timeout=3000&connect_timeout=9")
@@ -89,7 +89,7 @@ def test_what_the_url_says_of_the_line_holds(
     assert connected[0]["keepalives_idle"] == LIBPQ_SETTINGS["keepalives_idle"]
 
 
-def test_a_lock_that_a_pooler_keeps_is_done_without(
+def test_a_worker_behind_a_pooler_does_without_its_lock(
     behind_a_pooler: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker = AdvisoryLock(behind_a_pooler)
@@ -108,7 +108,7 @@ def test_a_lock_that_a_pooler_keeps_is_done_without(
 def test_a_lock_stays_until_somebody_else_gets_its_backend(behind_a_quiet_pooler: Engine) -> None:
     worker = AdvisoryLock(behind_a_quiet_pooler)
     locked = worker.worker
-    # Often enough for psycopg to prepare a statement, which another backend would not know.
+    # So often that psycopg prepares the statement, which another backend would not know.
     for _ in range(10):
         worker.watch(0, threading.Event())
         assert worker.is_held(locked)
@@ -120,7 +120,7 @@ def test_a_lock_stays_until_somebody_else_gets_its_backend(behind_a_quiet_pooler
     worker.close()
 
 
-def test_nobody_is_dead_whose_lock_a_pooler_lends_to_the_one_who_asks(
+def test_a_worker_is_not_taken_for_dead_when_a_pooler_lends_its_lock_to_the_asker(
     behind_a_pooler: Engine,
 ) -> None:
     worker, other = (AdvisoryLock(behind_a_pooler) for _ in range(2))

@@ -1,10 +1,9 @@
-"""Another program locks the SQLite file, such as a backup or a person's shell. Worker and web
-continue by themselves once the file is free.
+"""Another program, such as a backup, locks the SQLite file. Worker and web go on by themselves once
+it is free again.
 """
 
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -13,31 +12,26 @@ from pyramid.router import Router
 from app.database.engine import Database
 from app.mail.outbox.tables import State
 from app.mail.testing import Mailbox
-from tests.conftest import eventually, on_sqlite
-from tests.support.accounts import another_browser, sign_up
-from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import At, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, through
+from tests.support.accounts import sign_up
+from tests.support.application import MakeApp
+from tests.support.browser import another_browser
+from tests.support.databases import on_sqlite
+from tests.support.outbox import Outbox, each_is_sent_once
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import At
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 pytestmark = on_sqlite
 
 
 @pytest.fixture
-def scripted(certificate: Certificate) -> Iterator[ScriptedSMTP]:
-    with ScriptedSMTP(certificate) as relay:
-        yield relay
-
-
-@pytest.fixture
 def app(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
-    scripted: ScriptedSMTP,
-    monkeypatch: pytest.MonkeyPatch,
+    make_app: MakeApp, scripted_values: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Router:
-    """An application that waits only briefly for the file."""
+    """An application that does not wait long for the file."""
     monkeypatch.setattr("app.database.sqlite.SQLITE_BUSY_SECONDS", 0.1)
-    return make_app(settings_values | through(scripted) | {"email.connections": "1"})
+    return make_app(scripted_values | {"email.connections": "1"})
 
 
 @contextmanager
@@ -52,7 +46,7 @@ def held_by_another_program(database: Database) -> Iterator[None]:
         other.close()
 
 
-def test_a_file_that_is_free_again_finds_the_worker_at_work(
+def test_a_worker_goes_on_once_the_file_is_free_again(
     outbox: Outbox,
     app: Router,
     hire: Hire,
@@ -72,12 +66,10 @@ def test_a_file_that_is_free_again_finds_the_worker_at_work(
     scripted.wait_for(1)
     eventually(lambda: "waits for the database: " in caplog.text)
     holding.__exit__(None, None, None)
-    scripted.wait_for(3)
-    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
-    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    each_is_sent_once(outbox, scripted, emails)
 
 
-def test_a_file_that_is_free_again_finds_the_idle_worker_ready(
+def test_an_idle_worker_delivers_once_the_file_is_free_again(
     outbox: Outbox,
     app: Router,
     hire: Hire,

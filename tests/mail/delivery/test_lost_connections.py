@@ -1,10 +1,10 @@
-"""A worker loses the database, the network line to it, or only its own connection, which holds its
-proof of life.
+"""A worker loses the database, the connection to it, or only the connection of its own that holds
+its advisory lock, which proves that it lives.
 """
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -18,16 +18,21 @@ from app.mail.delivery import liveness, maintenance
 from app.mail.delivery.liveness import LOCKED
 from app.mail.outbox.claims import LEASE, claim
 from app.mail.outbox.tables import State
-from tests.conftest import Clock, eventually, on_postgresql
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
+from tests.support.clock import Clock
+from tests.support.databases import on_postgresql
+from tests.support.outbox import Outbox, each_is_sent_once, kind, unsettled
 from tests.support.postgresql import PostgreSQL
-from tests.support.scripted_smtp import At, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, kind, through, unsettled
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import At
+from tests.support.waiting import eventually
 from tests.support.wire import Wire
+from tests.support.workers import Hire
 
 
 class Gate:
-    """Makes a relay hold back its reply to the final dot, or to the phase ``at``."""
+    """Makes a relay hold back its reply to one phase, which ``at`` names."""
 
     def __init__(self) -> None:
         self.at: At | None = At.DOT
@@ -51,19 +56,14 @@ def gate() -> Iterator[Gate]:
 
 
 @pytest.fixture
-def scripted(certificate: Certificate, gate: Gate) -> Iterator[ScriptedSMTP]:
-    """A relay that takes a body and replies to its final dot once the gate is open."""
-    with ScriptedSMTP(certificate, before=gate) as relay:
-        yield relay
+def scripted(certificate: Certificate, gate: Gate) -> ScriptedSMTP:
+    """A relay that takes a body, and answers its dot once the gate is open."""
+    return ScriptedSMTP(certificate, before=gate)
 
 
 @pytest.fixture
-def app(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
-    scripted: ScriptedSMTP,
-) -> Router:
-    return make_app(settings_values | through(scripted) | {"email.connections": "1"})
+def app(make_app: MakeApp, scripted_values: dict[str, str]) -> Router:
+    return make_app(scripted_values | {"email.connections": "1"})
 
 
 @pytest.fixture
@@ -73,19 +73,13 @@ def wire(database_url: str) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def remote(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
-    scripted: ScriptedSMTP,
-    wire: Wire,
-) -> Router:
-    """The application on another machine, with a network line to the same database."""
-    values = {"database.url": wire.url, "email.connections": "1"}
-    return make_app(settings_values | through(scripted) | values)
+def remote(make_app: MakeApp, scripted_values: dict[str, str], wire: Wire) -> Router:
+    """The application on another machine, which reaches the same database through ``wire``."""
+    return make_app(scripted_values | {"database.url": wire.url, "email.connections": "1"})
 
 
 class Lock:
-    """The advisory lock of the one worker that runs, and the connection that holds it."""
+    """The advisory lock of the only running worker, and the connection that holds it."""
 
     def __init__(self, url: str) -> None:
         self._conninfo = url.replace("postgresql+psycopg", "postgresql")
@@ -93,11 +87,11 @@ class Lock:
 
     @property
     def worker(self) -> str:
-        """The name of the worker that owns the lock."""
+        """The name of the lock's worker."""
         return f"{LOCKED}{self.number}"
 
     def backends(self) -> list[int]:
-        """The backends that hold the lock now."""
+        """The connections that hold it now."""
         return [backend for number, backend in self.run(_LOCKS) if number == self.number]
 
     def run(self, statement: str, *values: object) -> list[tuple[int, int]]:
@@ -110,7 +104,7 @@ class Lock:
 
     @contextmanager
     def stolen(self) -> Iterator[None]:
-        """End the connection, and hold the lock during the block."""
+        """End the connection, and hold the lock for the time of the block."""
         with psycopg.connect(self._conninfo, autocommit=True) as thief:
             take = f"SELECT pg_advisory_lock({self.number})".encode()
             waiting = threading.Thread(target=thief.execute, args=(take,))
@@ -162,14 +156,12 @@ def test_a_worker_that_lost_its_lock_sends_no_final_dot_until_it_has_it_again(
         eventually(lambda: {outbox.row(email).leased_by for email in others} == {None})
         assert scripted.received == [first.message_id]
         assert scripted.connections == 1
-    scripted.wait_for(5)
-    eventually(lambda: {outbox.row(email).state for email in others} == {State.SENT})
-    assert Counter(scripted.received) == Counter(e.message_id for e in (first, *others))
+    each_is_sent_once(outbox, scripted, (first, *others))
 
 
 @on_postgresql
 @pytest.mark.usefixtures("patient")
-def test_a_body_that_the_relay_waits_for_stays_here_when_the_lock_is_lost(
+def test_a_body_that_the_relay_waits_for_is_not_sent_once_the_lock_is_lost(
     database_url: str,
     outbox: Outbox,
     app: Router,
@@ -203,9 +195,7 @@ def test_a_worker_whose_connection_ended_has_its_lock_again_and_keeps_its_name(
     eventually(lambda: lock.backends() not in ([], [lock.backend]))
     assert {outbox.row(email).leased_by for email in emails} == {lock.worker}
     gate.open()
-    scripted.wait_for(5)
-    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
-    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    each_is_sent_once(outbox, scripted, emails)
 
 
 @on_postgresql
@@ -225,8 +215,9 @@ def test_a_worker_that_does_not_get_its_lock_back_goes_on_under_another_name(
     assert gate.reached.wait(20)
     lock = Lock(database_url)
     with lock.stolen():
-        eventually(lambda: "did not get its lock back" in caplog.text)
-        # The body does not go out under the old name. A connection under the new name sends it.
+        eventually(lambda: "does not get its lock back" in caplog.text)
+        # The worker does not send the body that the relay waits for. It sends it over another
+        # connection, under its new name.
         gate.open()
         scripted.wait_for(5)
         eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
@@ -254,14 +245,12 @@ def test_a_worker_with_another_name_waits_for_what_it_sent_under_the_old_one(
     released = f"leases released: worker={lock.worker} cause=worker_dead emails_in_doubt=0"
     eventually(lambda: released in caplog.text)
     gate.open()
-    scripted.wait_for(5)
-    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
-    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    each_is_sent_once(outbox, scripted, emails)
 
 
 @on_postgresql
 @pytest.mark.usefixtures("impatient")
-def test_a_line_that_is_cut_without_a_word_costs_no_email_and_no_copy(
+def test_a_connection_that_dies_in_silence_loses_no_email_and_doubles_none(
     database_url: str,
     remote: Router,
     wire: Wire,
@@ -285,16 +274,14 @@ def test_a_line_that_is_cut_without_a_word_costs_no_email_and_no_copy(
     wire.cut()
     eventually(lambda: "did not get its lock back" in caplog.text)
     assert lock.backends() == [lock.backend]
-    # Its emails in progress under the old name stay leased to it until the relay replies.
+    # The emails in progress under its old name stay its own until the relay has replied.
     for _ in range(3):
         clock.advance(LEASE / 2)
         eventually(lambda: {outbox.row(e).leased_until for e in emails} == {clock() + LEASE})
         assert other.run_once() == 0
     assert {outbox.row(email).leased_by for email in emails} == {lock.worker}
     gate.open()
-    scripted.wait_for(5)
-    eventually(lambda: {outbox.row(email).state for email in emails} == {State.SENT})
-    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    each_is_sent_once(outbox, scripted, emails)
 
 
 @on_postgresql
@@ -319,7 +306,7 @@ def test_what_a_worker_was_sending_when_it_was_cut_off_is_in_doubt_when_its_leas
     lock = Lock(database_url)
     wire.close()
     wire.cut()
-    # PostgreSQL has not noticed the cut line, so the lock is still taken.
+    # PostgreSQL has not noticed that the connection is cut, and keeps the lock.
     assert other.run_once() == 0
     clock.advance(LEASE + timedelta(seconds=1))
     assert other.run_once() == 4
@@ -351,7 +338,7 @@ def test_what_another_worker_took_over_is_not_sent_by_the_one_that_lost_its_lock
 
 
 @on_postgresql
-def test_a_database_that_comes_back_finds_worker_and_web_at_work(
+def test_worker_and_web_go_on_once_the_database_is_back(
     postgresql: PostgreSQL,
     outbox: Outbox,
     app: Router,
@@ -365,7 +352,7 @@ def test_a_database_that_comes_back_finds_worker_and_web_at_work(
     assert browser.get("/").status_int == 200
     hire(app).start()
     assert gate.reached.wait(20)
-    # A customer's commit waits for the disk, and so writes every earlier commit too.
+    # A customer's commit waits until the disk has it and all that was committed before it.
     before.append(outbox.write(6))
     postgresql.kill()
     try:
@@ -377,9 +364,7 @@ def test_a_database_that_comes_back_finds_worker_and_web_at_work(
     assert browser.get("/").status_int == 200
     scripted.wait_for(6)
     after = outbox.write(9)
-    scripted.wait_for(7)
-    eventually(lambda: {outbox.row(email).state for email in (*before, after)} == {State.SENT})
-    assert Counter(scripted.received) == Counter(e.message_id for e in (*before, after))
+    each_is_sent_once(outbox, scripted, (*before, after))
 
 
 @on_postgresql
@@ -396,7 +381,8 @@ def test_a_database_that_crashes_amid_deliveries_may_cost_copies_and_loses_nothi
     gate.open()
     hire(app).start()
     scripted.wait_for(25)
-    # The last commits of delivery are lost, because delivery does not wait for the disk.
+    # This loses what delivery committed within the last moments, because delivery never waits for
+    # the disk.
     postgresql.kill()
     postgresql.start()
 
@@ -410,24 +396,21 @@ def test_a_database_that_crashes_amid_deliveries_may_cost_copies_and_loses_nothi
 
 
 def test_two_servers_that_both_deliver_by_mistake_double_nothing(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
+    make_app: MakeApp,
+    scripted_values: dict[str, str],
     hire: Hire,
     scripted: ScriptedSMTP,
     gate: Gate,
 ) -> None:
     gate.open()
-    values = settings_values | through(scripted)
-    servers = [make_app(values) for _ in range(2)]
+    servers = [make_app(scripted_values) for _ in range(2)]
     note = kind()
     for server in servers:
         server.registry.email_kinds.add(note)
         hire(server).start()
     shops = [Outbox(server.registry) for server in servers]
     emails = [shop.write(10 * n + number) for n in range(30) for number, shop in enumerate(shops)]
-    scripted.wait_for(60)
-    eventually(lambda: {shops[0].row(email).state for email in emails} == {State.SENT})
-    assert Counter(scripted.received) == Counter(email.message_id for email in emails)
+    each_is_sent_once(shops[0], scripted, emails)
 
 
 def test_a_worker_whose_death_nobody_can_see_is_replaced_within_a_minute(

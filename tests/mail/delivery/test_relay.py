@@ -1,26 +1,18 @@
-"""The relay's rest: how long it lasts, and which worker may probe the relay."""
+"""The relay as a whole: how long it rests, and which worker tries it after the rest."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from app.database.engine import Database
 from app.mail.delivery import relay
-from tests.conftest import Clock
+from tests.support.clock import Clock
 
 NAME = "mail.example.org:587"
 
 
-@pytest.fixture
-def plain_database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    yield database
-    database.dispose()
-
-
 class Office:
-    """What workers write into the relay's row, each step in its own transaction."""
+    """What workers do to the relay's row. Each step is a transaction of its own."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
@@ -56,14 +48,16 @@ def test_each_rest_is_twice_the_last_up_to_a_minute(office: Office, clock: Clock
     assert [rest.total_seconds() for rest in rests] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_workers_that_fail_side_by_side_are_one_failure(office: Office, clock: Clock) -> None:
+def test_workers_that_fail_at_the_same_time_count_as_one_failure(
+    office: Office, clock: Clock
+) -> None:
     side_by_side = [office.may_try() for _ in range(8)]
     assert {office.fail(seen) for seen in side_by_side} == {timedelta(seconds=1)}
     clock.advance(timedelta(seconds=1))
     assert office.fail(office.may_try()) == timedelta(seconds=2)
 
 
-def test_nobody_tries_while_the_relay_rests_and_then_one_worker_probes(
+def test_no_worker_tries_while_the_relay_rests_and_then_one_probes(
     office: Office, clock: Clock
 ) -> None:
     office.fail(office.may_try())
@@ -82,7 +76,7 @@ def test_a_worker_that_dies_while_it_probes_is_replaced_by_another(
     assert office.may_try() == 1
 
 
-def test_a_relay_that_answers_is_everybodys_again(office: Office, clock: Clock) -> None:
+def test_every_worker_may_use_a_relay_that_answers_again(office: Office, clock: Clock) -> None:
     for _ in range(5):
         clock.advance(office.fail(office.may_try()))
     assert office.succeed()
@@ -91,7 +85,9 @@ def test_a_relay_that_answers_is_everybodys_again(office: Office, clock: Clock) 
     assert office.fail(office.may_try()) == timedelta(seconds=1)
 
 
-def test_a_failure_of_before_the_relay_answered_begins_anew(office: Office, clock: Clock) -> None:
+def test_a_failure_that_began_before_the_relay_answered_counts_as_the_first(
+    office: Office, clock: Clock
+) -> None:
     for _ in range(4):
         clock.advance(office.fail(office.may_try()))
     slow = office.may_try()

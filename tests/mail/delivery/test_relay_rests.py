@@ -1,5 +1,5 @@
-"""A relay that is down, refuses the login or asks to slow down rests for all workers. One worker
-probes it, and then the most urgent emails go first.
+"""A relay that is down, refuses the login or asks to slow down rests for all workers. After the
+rest one worker tries it, and then the most urgent emails go first.
 """
 
 import threading
@@ -13,11 +13,14 @@ from sqlalchemy import select
 
 from app.mail import Priority
 from app.mail.delivery.relay import Relay
-from app.mail.outbox.tables import OutboxEmail
-from tests.conftest import Clock, on_sqlite
-from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import DROP, At, Fault, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, kind, through
+from tests.support.application import MakeApp
+from tests.support.clock import Clock
+from tests.support.databases import on_sqlite
+from tests.support.outbox import Outbox, kind
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import DROP, At, Fault
+from tests.support.workers import Hire
 
 NO_CONNECTION = {
     "down": Fault(At.BANNER, DROP),
@@ -32,20 +35,12 @@ SLOWED_DOWN = {
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
-def scripted(certificate: Certificate) -> ScriptedSMTP:
-    """A relay that works but is not started."""
-    return ScriptedSMTP(certificate)
-
-
 Machines = Callable[[ScriptedSMTP, int], list[Router]]
 
 
 @pytest.fixture
-def machines(
-    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
-) -> Machines:
-    """Applications on one database, like several machines. Each has the tests' kinds."""
+def machines(make_app: MakeApp, settings_values: dict[str, str]) -> Machines:
+    """Applications on one database, as on several machines. All of them know the tests' kinds."""
 
     def machines(relay: ScriptedSMTP, count: int) -> list[Router]:
         apps = [make_app(settings_values | through(relay)) for _ in range(count)]
@@ -74,7 +69,7 @@ def rest_of(app: Router, clock: Clock) -> tuple[timedelta, str]:
     [*NO_CONNECTION.values(), *SLOWED_DOWN.values()],
     ids=[*NO_CONNECTION, *SLOWED_DOWN],
 )
-def test_what_one_worker_learns_of_the_relay_keeps_all_others_from_it(
+def test_a_problem_that_one_worker_has_with_the_relay_keeps_all_others_from_trying_it(
     machines: Machines, hire: Hire, scripted: ScriptedSMTP, clock: Clock, trouble: Fault
 ) -> None:
     with replace(scripted, faults=(trouble,)) as relay:
@@ -116,7 +111,7 @@ def test_what_one_worker_learns_of_the_relay_keeps_all_others_from_it(
         ("452 4.3.1 too many messages in the queue for this disk", False),
     ],
 )
-def test_what_is_about_the_rate_concerns_everybody_and_what_is_not_this_email_alone(
+def test_a_reply_about_the_rate_delays_every_email_and_any_other_reply_only_its_own(
     machines: Machines,
     hire: Hire,
     scripted: ScriptedSMTP,
@@ -166,8 +161,21 @@ def test_after_a_rest_one_worker_probes_and_the_others_wait_for_its_word(
     assert sorted(relay.received) == sorted(email.message_id for email in emails)
 
 
-def order_of(relay: ScriptedSMTP, emails: list[OutboxEmail]) -> list[str]:
-    """The kinds of the received emails, in order."""
+def order_of_arrival(
+    relay: ScriptedSMTP, app: Router, hire: Hire, clock: Clock, *rests: timedelta
+) -> list[str]:
+    """Deliver to a relay that takes these rests, while more emails come in. Returns the emails'
+    kinds in the order in which they arrive.
+    """
+    outbox, worker = Outbox(app.registry), hire(app)
+    emails = [outbox.write(n, of=RECEIPT) for n in range(3)]
+    emails.append(outbox.write(3, of=RESET))
+    worker.run_once()
+    # The most urgent comes in last.
+    emails += [outbox.write(n, of=each) for n, each in enumerate((RECEIPT, kind(), RESET), 4)]
+    for rest in rests:
+        clock.advance(rest)
+        worker.run_once()
     kinds = {email.message_id: email.kind for email in emails}
     return [kinds[message_id] for message_id in relay.received]
 
@@ -178,15 +186,8 @@ def test_a_relay_that_is_back_gets_security_before_receipts(
 ) -> None:
     with replace(scripted, faults=(trouble,)) as relay:
         [app] = machines(relay, 1)
-        outbox, worker = Outbox(app.registry), hire(app)
-        emails = [outbox.write(n, of=RECEIPT) for n in range(3)]
-        emails.append(outbox.write(3, of=RESET))
-        worker.run_once()
-        # More emails are written during the rest, the most urgent last.
-        emails += [outbox.write(n, of=each) for n, each in enumerate((RECEIPT, kind(), RESET), 4)]
-        clock.advance(SECOND)
-        worker.run_once()
-    assert order_of(relay, emails) == ["reset"] * 2 + ["note"] + ["receipt"] * 4
+        order = order_of_arrival(relay, app, hire, clock, SECOND)
+    assert order == ["reset"] * 2 + ["note"] + ["receipt"] * 4
 
 
 @pytest.mark.parametrize("trouble", SLOWED_DOWN.values(), ids=SLOWED_DOWN)
@@ -195,14 +196,5 @@ def test_a_relay_that_slowed_us_down_once_gets_security_before_receipts_too(
 ) -> None:
     with replace(scripted, faults=(trouble,)) as relay:
         [app] = machines(relay, 1)
-        outbox, worker = Outbox(app.registry), hire(app)
-        emails = [outbox.write(n, of=RECEIPT) for n in range(3)]
-        emails.append(outbox.write(3, of=RESET))
-        worker.run_once()
-        # More emails are written during the rest, the most urgent last.
-        emails += [outbox.write(n, of=each) for n, each in enumerate((RECEIPT, kind(), RESET), 4)]
-        clock.advance(SECOND)
-        worker.run_once()
-        clock.advance(timedelta(minutes=2))
-        worker.run_once()
-    assert order_of(relay, emails) == ["reset"] * 2 + ["note"] + ["receipt"] * 4
+        order = order_of_arrival(relay, app, hire, clock, SECOND, timedelta(minutes=2))
+    assert order == ["reset"] * 2 + ["note"] + ["receipt"] * 4

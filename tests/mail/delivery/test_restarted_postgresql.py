@@ -1,36 +1,27 @@
-"""PostgreSQL restarts while web and worker are idle. Neither has to be restarted."""
+"""PostgreSQL ends while workers and web are idle, and starts again. Neither has to be restarted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 
 import pytest
 from pyramid.router import Router
 
 from app.mail.outbox.tables import State
 from app.mail.testing import Mailbox
-from tests.conftest import eventually, on_postgresql
-from tests.support.accounts import another_browser, sign_up
-from tests.support.certificates import Certificate
+from tests.support.accounts import sign_up
+from tests.support.browser import another_browser
+from tests.support.databases import on_postgresql
+from tests.support.outbox import Outbox
 from tests.support.postgresql import PostgreSQL
 from tests.support.scripted_smtp import ScriptedSMTP
-from tests.support.sending import Hire, Outbox, through
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 pytestmark = on_postgresql
 
 
 @pytest.fixture
-def scripted(certificate: Certificate) -> Iterator[ScriptedSMTP]:
-    with ScriptedSMTP(certificate) as relay:
-        yield relay
-
-
-@pytest.fixture
-def app(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
-    scripted: ScriptedSMTP,
-) -> Router:
-    return make_app(settings_values | through(scripted))
+def app(scripted_app: Router) -> Router:
+    return scripted_app
 
 
 def test_idle_workers_and_the_web_come_back_by_themselves(
@@ -47,7 +38,7 @@ def test_idle_workers_and_the_web_come_back_by_themselves(
     scripted.wait_for(4)
     eventually(lambda: {outbox.row(email).state for email in before} == {State.SENT})
     page = another_browser(app).get("/sign-up")
-    # Delivery's commits do not wait for the disk. Another test covers what a crash loses.
+    # Delivery does not wait for the disk. Another test is about what a crash loses.
     postgresql.execute("CHECKPOINT")
     postgresql.kill()
     try:

@@ -1,4 +1,4 @@
-"""Retention: emails expire, and old bodies are erased."""
+"""What a worker does beside delivering: it ends expired emails and erases old bodies."""
 
 from datetime import timedelta
 
@@ -10,9 +10,9 @@ from app.mail.delivery.retention import Retention
 from app.mail.delivery.worker import Delivery
 from app.mail.outbox.claims import claim
 from app.mail.outbox.tables import UNDER_WAY, State
-from tests.conftest import Clock, eventually
-from tests.mail.conftest import RECEIPT, attachments, put
-from tests.support.sending import Outbox, kind
+from tests.support.clock import Clock
+from tests.support.outbox import RECEIPT, Outbox, attachments, kind, put
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_leased_email_is_left_to_its_worker(
     assert sending.row(email).state == "queued"
 
 
-def test_a_running_worker_keeps_house_by_itself(sending: Outbox, clock: Clock) -> None:
+def test_a_running_worker_erases_old_bodies_by_itself(sending: Outbox, clock: Clock) -> None:
     email = put(sending, sending.write(1, to=Recipient("ada@example.org")), State.SENT)
     clock.advance(timedelta(days=31))
     worker = Delivery.from_registry(sending.registry)

@@ -1,6 +1,5 @@
-"""When a deferred email is tried again. The tests set the clock, so two days pass at once."""
+"""When a deferred email is tried again. A clock lets two days pass in a moment."""
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -8,10 +7,11 @@ from pyramid.router import Router
 
 from app.mail import InDoubt
 from app.mail.outbox.tables import OutboxEmail
-from tests.conftest import Clock
-from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import DROP, At, Fault, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, kind, through
+from tests.support.clock import Clock
+from tests.support.outbox import Outbox, kind
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import DROP, At, Fault
+from tests.support.workers import Hire
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 WAITS = [MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, *[12 * HOUR] * 3]
@@ -19,22 +19,12 @@ LATER = "452 4.2.2 mailbox full"
 
 
 @pytest.fixture
-def scripted(certificate: Certificate) -> Iterator[ScriptedSMTP]:
-    with ScriptedSMTP(certificate) as relay:
-        yield relay
-
-
-@pytest.fixture
-def app(
-    make_app: Callable[[dict[str, str]], Router],
-    settings_values: dict[str, str],
-    scripted: ScriptedSMTP,
-) -> Router:
-    return make_app(settings_values | through(scripted))
+def app(scripted_app: Router) -> Router:
+    return scripted_app
 
 
 def refuse_always(relay: ScriptedSMTP, how: str, at: At = At.RCPT) -> None:
-    """The fault in every connection. Each of these tests sends one email in each connection."""
+    """Refuse the email in every connection. These tests have one email in each connection."""
     relay.faults = tuple(Fault(at, how, connection=number) for number in range(1, 100))
 
 
@@ -82,7 +72,7 @@ def test_refusals_of_the_same_moment_are_not_tried_again_at_the_same_moment(
         assert MINUTE <= moment - clock() <= MINUTE * 1.1
 
 
-def test_an_email_lost_again_and_again_behind_its_dot_keeps_one_message_id(
+def test_an_email_whose_verdict_is_lost_again_and_again_keeps_one_message_id(
     outbox: Outbox, app: Router, hire: Hire, scripted: ScriptedSMTP, clock: Clock
 ) -> None:
     email = outbox.write(1, of=kind("doubtful", in_doubt=InDoubt.RESEND))
@@ -94,7 +84,7 @@ def test_an_email_lost_again_and_again_behind_its_dot_keeps_one_message_id(
     assert scripted.received == [email.message_id] * 4
 
 
-def test_an_email_that_is_not_worth_sending_any_more_is_expired_and_not_failed(
+def test_an_email_that_outlives_its_time_to_live_is_expired_and_not_failed(
     outbox: Outbox, app: Router, hire: Hire, scripted: ScriptedSMTP, clock: Clock
 ) -> None:
     email = outbox.write(1, of=kind("brief", time_to_live=30 * MINUTE, carries_secret=True))

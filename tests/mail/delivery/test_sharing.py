@@ -1,37 +1,34 @@
-"""How workers on several machines share the emails: a commit wakes them, they poll, and each email
-goes to one worker.
+"""How workers on several machines share the emails: a commit notifies them, they poll besides, and
+each email goes to one of them.
 """
 
 import threading
-from collections.abc import Callable
 
 import psycopg
 import pytest
-from pyramid.router import Router
 from sqlalchemy import text
 
-from app.mail.delivery import maintenance, worker
+from app.mail.delivery import worker
 from app.mail.delivery.batch import BATCH
+from app.mail.delivery.maintenance import HEARTBEAT_SECONDS, MAINTENANCE_SECONDS
 from app.mail.outbox.claims import LEASE, claim
 from app.mail.outbox.tables import State
 from app.mail.outbox.wakeup import CHANNEL
-from tests.conftest import Clock, eventually, on_postgresql
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import At, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, through
-
-Apps = Callable[[dict[str, str]], Router]
-
-
-@pytest.fixture
-def scripted(certificate: Certificate) -> ScriptedSMTP:
-    """A relay that works but is not started."""
-    return ScriptedSMTP(certificate)
+from tests.support.clock import Clock
+from tests.support.databases import on_postgresql
+from tests.support.outbox import Outbox
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import At
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 
 @on_postgresql
-def test_a_commit_on_another_machine_calls_a_worker_at_once(
-    make_app: Apps, settings_values: dict[str, str], hire: Hire, scripted: ScriptedSMTP
+def test_a_commit_on_another_machine_wakes_a_worker_at_once(
+    make_app: MakeApp, settings_values: dict[str, str], hire: Hire, scripted: ScriptedSMTP
 ) -> None:
     with scripted:
         here, there = (make_app(settings_values | through(scripted)) for _ in range(2))
@@ -47,24 +44,22 @@ def test_a_commit_on_another_machine_calls_a_worker_at_once(
 
 
 @on_postgresql
-def test_the_call_leaves_with_the_commit_and_not_without_it(
-    make_app: Apps, settings_values: dict[str, str], database_url: str
+def test_workers_are_notified_by_a_commit_and_not_by_a_rollback(
+    sending: Outbox, database_url: str
 ) -> None:
-    values = {"email.debug": "false", "email.smtp_server": "127.0.0.1"}
-    shop = Outbox(make_app(settings_values | values).registry)
     conninfo = database_url.replace("postgresql+psycopg", "postgresql")
     with psycopg.connect(conninfo, autocommit=True) as listener:
         listener.execute(f"LISTEN {CHANNEL}".encode())
-        with shop.registry.database.transaction(write=True) as session:
-            shop.registry.email_wakeup.after_commit(session)
+        with sending.registry.database.transaction(write=True) as session:
+            sending.registry.email_wakeup.after_commit(session)
             session.rollback()
         assert list(listener.notifies(timeout=0.1)) == []
-        shop.write(1)
+        sending.write(1)
         assert len(list(listener.notifies(timeout=20, stop_after=1))) == 1
 
 
-def test_a_worker_that_nobody_called_looks_by_itself(
-    make_app: Apps,
+def test_a_worker_without_a_notification_finds_the_email_by_polling(
+    make_app: MakeApp,
     settings_values: dict[str, str],
     hire: Hire,
     scripted: ScriptedSMTP,
@@ -83,12 +78,12 @@ def test_a_worker_that_nobody_called_looks_by_itself(
 
 
 def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
-    make_app: Apps, settings_values: dict[str, str], hire: Hire, certificate: Certificate
+    make_app: MakeApp, settings_values: dict[str, str], hire: Hire, certificate: Certificate
 ) -> None:
     together = threading.Barrier(3)
 
     def meet(phase: At) -> None:
-        # Once three connections have sent their first final dot, all of them continue.
+        # The first three connections wait for each other at their first dot; nothing waits later.
         if phase is At.DOT and not met.is_set():
             together.wait(20)
             met.set()
@@ -106,12 +101,10 @@ def test_a_worker_has_as_many_connections_at_once_as_the_settings_say(
 
 @on_postgresql
 def test_claims_at_the_same_time_get_different_emails_and_wait_for_nobody(
-    make_app: Apps, settings_values: dict[str, str], clock: Clock
+    sending: Outbox, clock: Clock
 ) -> None:
-    values = {"email.debug": "false", "email.smtp_server": "127.0.0.1"}
-    shop = Outbox(make_app(settings_values | values).registry)
-    emails = [shop.write(number) for number in range(20)]
-    database = shop.registry.database
+    emails = [sending.write(number) for number in range(20)]
+    database = sending.registry.database
     with database.transaction(write=True) as one, database.transaction(write=True) as other:
         first = claim(one, "lease-1", clock(), 10)
         other.execute(text("SET LOCAL lock_timeout = '5s'"))
@@ -121,19 +114,19 @@ def test_claims_at_the_same_time_get_different_emails_and_wait_for_nobody(
 
 
 def test_a_dead_worker_is_noticed_within_two_seconds_and_a_silent_one_within_a_minute() -> None:
-    # Workers look for free locks every second, and a released email wakes them at once.
-    assert maintenance.MAINTENANCE_SECONDS + 1 <= 2
-    assert LEASE.total_seconds() + maintenance.MAINTENANCE_SECONDS < 60
-    assert LEASE.total_seconds() > 2 * maintenance.HEARTBEAT_SECONDS
+    # Workers look for dead ones every second, and wake each other at once.
+    assert MAINTENANCE_SECONDS + 1 <= 2
+    assert LEASE.total_seconds() + MAINTENANCE_SECONDS < 60
+    assert LEASE.total_seconds() > 2 * HEARTBEAT_SECONDS
 
 
 def test_the_verdict_on_an_email_is_committed_before_the_next_ones_body_leaves(
-    make_app: Apps, settings_values: dict[str, str], hire: Hire, certificate: Certificate
+    make_app: MakeApp, settings_values: dict[str, str], hire: Hire, certificate: Certificate
 ) -> None:
     seen: list[list[str]] = []
 
     def look(phase: At) -> None:
-        # At the final dot the relay has a whole body, and the email has no verdict yet.
+        # At the dot the relay has a whole body, and the email has no verdict yet.
         if phase is At.DOT:
             seen.append([shop.row(email).state for email in emails])
 

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from app.database.engine import Database
 from app.mail.outbox.claims import claim, has_due
 from app.mail.outbox.tables import OutboxEmail
-from tests.conftest import Clock, on_postgresql
-from tests.support.sending import Outbox
+from tests.support.clock import Clock
+from tests.support.databases import on_postgresql
+from tests.support.outbox import Outbox
 
 
 def plan(session: Session, look: Callable[[], Any]) -> str:
@@ -33,7 +34,7 @@ def plan(session: Session, look: Callable[[], Any]) -> str:
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         return "\n".join(row[-1] for row in rows)
-    # PostgreSQL uses such a generic plan once a prepared statement has run a few times.
+    # A prepared statement ends up with this kind of plan, which does not depend on parameters.
     names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
     for number, name in enumerate(names, 1):
         statement = statement.replace(f"%({name})s", f"${number}")
@@ -42,7 +43,7 @@ def plan(session: Session, look: Callable[[], Any]) -> str:
 
 @pytest.fixture
 def backlog(outbox: Outbox) -> None:
-    """A new outbox, about which the database has no statistics yet."""
+    """A new outbox, of which the database has no statistics yet."""
     first = outbox.write(0, text="A letter, " * 150)
     columns = [column.name for column in OutboxEmail.__table__.columns if column.name != "id"]
     row = {name: getattr(first, name) for name in columns}
@@ -70,7 +71,7 @@ def test_whether_anything_is_due_is_seen_in_the_index(database: Database, clock:
 
 
 @on_postgresql
-def test_no_search_of_a_claims_transaction_is_compiled(database: Database, clock: Clock) -> None:
+def test_postgresql_compiles_no_query_of_a_claim(database: Database, clock: Clock) -> None:
     with database.transaction(write=True) as session:
         claim(session, "lock-1", clock(), 20)
         assert session.scalar(select(func.current_setting("jit"))) == "off"

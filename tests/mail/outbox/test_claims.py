@@ -5,8 +5,9 @@ from sqlalchemy import select, text
 from app.mail import Priority
 from app.mail.outbox.claims import LEASE, claim, renew
 from app.mail.outbox.tables import OutboxEmail
-from tests.conftest import Clock, on_postgresql
-from tests.support.sending import Outbox, kind
+from tests.support.clock import Clock
+from tests.support.databases import on_postgresql
+from tests.support.outbox import Outbox, kind
 
 
 def test_a_claim_leases_no_more_than_its_limit(sending: Outbox, clock: Clock) -> None:

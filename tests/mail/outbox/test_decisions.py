@@ -8,9 +8,8 @@ from app.mail import Kind
 from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import NOT_ACCEPTED, OutboxEmail, State, SuppressedAddress
-from tests.conftest import Clock
-from tests.mail.conftest import RECEIPT, attachments, put
-from tests.support.sending import Outbox, kind
+from tests.support.clock import Clock
+from tests.support.outbox import RECEIPT, Outbox, attachments, kind, put
 
 SECRET = kind("secret", carries_secret=True, time_to_live=timedelta(minutes=30))
 
@@ -109,7 +108,7 @@ def test_an_expired_link_is_not_sent_again_and_a_fresh_one_keeps_its_time(
         resend(sending, email)
 
 
-def test_what_a_newer_email_overtook_is_not_sent_again(sending: Outbox) -> None:
+def test_an_email_that_a_newer_one_replaced_is_not_sent_again(sending: Outbox) -> None:
     newest = kind("newest", supersedes=True)
     older = sending.write(1, of=newest, about="account:1", key="a")
     newer = sending.write(1, of=newest, about="account:1", key="b")

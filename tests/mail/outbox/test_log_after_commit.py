@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from app.mail import Message, Recipient
-from tests.support.sending import Outbox, kind
+from tests.support.outbox import Outbox, kind
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def numbers(log: pytest.LogCaptureFixture) -> list[str]:
 
 
 class Undone(Exception):
-    """Raised to roll a transaction back."""
+    """Ends the request's transaction."""
 
 
 def message() -> Message:

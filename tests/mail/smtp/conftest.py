@@ -1,4 +1,4 @@
-"""Tests here send through a real relay."""
+"""Tests of SMTP send through a real relay."""
 
 import pytest
 from pyramid.router import Router

@@ -1,5 +1,5 @@
-"""The mailer uses only the extensions that the relay offers in its EHLO reply. An email that needs
-another one fails with a reason, and no other email fails with it.
+"""The client asks a relay only for extensions that its reply to EHLO offers. An email that the
+relay cannot take fails alone, with a plain reason.
 """
 
 from collections.abc import Callable
@@ -7,14 +7,17 @@ from dataclasses import replace
 
 import pytest
 from pyramid.router import Router
-from sqlalchemy import select
 
-from app.mail.outbox.tables import EmailAttempt, OutboxEmail
+from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mime import message_bytes
-from tests.conftest import on_sqlite
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.scripted_smtp import At, Fault, ScriptedSMTP
-from tests.support.sending import Outbox, impatient, through
+from tests.support.databases import on_sqlite
+from tests.support.outbox import Outbox
+from tests.support.relay import through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import At, Fault
+from tests.support.workers import impatient
 
 UMLAUT = "müller@example.org"
 
@@ -40,23 +43,19 @@ class Shop:
         row = self.outbox.row(email)
         return row.state, row.reason
 
-    def attempts(self, email: OutboxEmail) -> list[tuple[int | None, str | None]]:
-        attempts = select(EmailAttempt).where(EmailAttempt.email_id == email.id)
-        with self.outbox.registry.database.transaction(write=False) as session:
-            return [(row.code, row.enhanced_code) for row in session.scalars(attempts)]
+    def codes(self, email: OutboxEmail) -> list[tuple[int | None, str | None]]:
+        return [(row.code, row.enhanced_code) for row in self.outbox.attempts(email)]
 
 
 Open = Callable[[ScriptedSMTP], Shop]
 
 
 @pytest.fixture
-def open_shop(
-    make_app: Callable[[dict[str, str]], Router], settings_values: dict[str, str]
-) -> Open:
+def open_shop(make_app: MakeApp, settings_values: dict[str, str]) -> Open:
     return lambda relay: Shop(make_app(settings_values | through(relay)))
 
 
-def test_a_letter_larger_than_the_relay_takes_fails_alone_and_is_not_even_begun(
+def test_an_email_larger_than_the_relay_takes_fails_alone_and_is_not_begun(
     open_shop: Open, scripted: ScriptedSMTP
 ) -> None:
     with replace(scripted, offers=("SIZE 5000",)) as relay:
@@ -97,7 +96,7 @@ def test_a_relay_without_extensions_is_asked_for_none(
         shop.deliver()
     assert {shop.end(email) for email in emails} == {("sent", None)}
     assert relay.messages == [message_bytes(email) for email in emails]
-    # Without 8BITMIME nothing beyond ASCII may be on its way.
+    # Without 8BITMIME every octet must be ASCII.
     assert all(message.isascii() for message in relay.messages)
     assert relay.violations == []
 
@@ -157,7 +156,7 @@ def test_a_refusals_code_and_enhanced_code_are_recorded(
         shop = open_shop(relay)
         email = shop.outbox.write(1)
         shop.deliver()
-    assert shop.attempts(email) == [recorded]
+    assert shop.codes(email) == [recorded]
     assert (shop.end(email)[1] or "").startswith(reply.partition("\r\n")[0].replace("-", " ", 1))
 
 
@@ -168,4 +167,4 @@ def test_an_accepted_emails_enhanced_code_is_recorded(
         shop = open_shop(relay)
         email = shop.outbox.write(1)
         shop.deliver()
-    assert shop.attempts(email) == [(250, "2.0.0")]
+    assert shop.codes(email) == [(250, "2.0.0")]

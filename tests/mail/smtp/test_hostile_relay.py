@@ -1,29 +1,22 @@
-"""A relay, or an attacker on the way to it, that breaks the rules of SMTP."""
+"""A relay that attacks, or an attacker between us and the relay."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from pyramid.router import Router
 
-from tests.support.certificates import Certificate
-from tests.support.relay import PASSWORD
-from tests.support.scripted_smtp import DROP, GARBAGE, STALL, At, Fault, ScriptedSMTP
-from tests.support.sending import Outbox, impatient, through
-
-Apps = Callable[[dict[str, str]], Router]
-
-
-@pytest.fixture
-def scripted(certificate: Certificate) -> ScriptedSMTP:
-    """A relay that is not started, and does everything right."""
-    return ScriptedSMTP(certificate)
+from tests.support.application import MakeApp
+from tests.support.outbox import Outbox
+from tests.support.relay import PASSWORD, through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import DROP, GARBAGE, STALL, At, Fault
+from tests.support.workers import impatient
 
 
 @pytest.fixture
 def deliver(
-    make_app: Apps, settings_values: dict[str, str]
+    make_app: MakeApp, settings_values: dict[str, str]
 ) -> Callable[..., list[tuple[str, int, str | None]]]:
     """Deliver emails to these recipients once. Returns state, attempts and reason of each."""
 
@@ -79,7 +72,7 @@ def test_tls_on_the_port_of_starttls_says_what_may_be_meant(
     assert scripted.logins == []
 
 
-def test_what_was_slipped_in_before_tls_is_not_believed(
+def test_replies_that_were_slipped_in_before_tls_are_not_believed(
     deliver: Deliver, scripted: ScriptedSMTP
 ) -> None:
     slipped_in = "220 go ahead\r\n250-relay.example.org\r\n250 AUTH LOGIN"
@@ -108,7 +101,7 @@ def test_refused_recipients_fail_and_the_others_get_their_emails(
     assert relay.violations == []
 
 
-def test_a_reply_that_would_break_a_log_line_or_a_row_is_tamed(
+def test_a_reply_that_would_break_a_log_line_or_a_row_is_cleaned(
     deliver: Deliver, scripted: ScriptedSMTP, caplog: pytest.LogCaptureFixture
 ) -> None:
     nasty = "550 \x1b[31mred\x00\x07 \ud7ff anna@example.org " + "x" * 5000

@@ -1,5 +1,5 @@
-"""A connection that is kept between emails: an idle one is checked before use, closed in time, and
-replaced if the relay has closed it.
+"""A connection that is kept between emails. It is tested before it is used again, closed when it
+idles, and replaced silently when the relay has closed it.
 """
 
 import ssl
@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from pyramid.router import Router
 
 from app.mail.delivery import worker
 from app.mail.smtp import mailer
 from app.mail.smtp.mailer import Mailer, RelayUnavailable, Timeouts
 from app.mail.smtp.replies import Outcome
 from app.mail.smtp.tls import tls_context
-from tests.conftest import eventually, on_sqlite
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
-from tests.support.relay import PASSWORD, USERNAME
-from tests.support.scripted_smtp import DROP, GARBAGE, SLOW, STALL, At, Fault, ScriptedSMTP
-from tests.support.sending import Hire, Outbox, through
+from tests.support.databases import on_sqlite
+from tests.support.outbox import Outbox
+from tests.support.relay import PASSWORD, USERNAME, through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.smtp_script import DROP, GARBAGE, SLOW, STALL, At, Fault
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 SENDER, ADA = "shop@example.org", "ada@example.org"
 LATER, NEVER, CLOSING = "451 4.3.0 later", "500 5.5.1 what?", "421 4.4.2 idle for too long"
@@ -106,7 +109,7 @@ def test_a_connection_in_use_is_not_asked(
 
 @pytest.mark.usefixtures("never_trusted")
 @pytest.mark.parametrize("how", [LATER, NEVER, CLOSING, STALL, DROP, GARBAGE])
-def test_a_connection_that_the_relay_has_let_go_is_replaced_and_the_email_arrives_once(
+def test_a_connection_that_the_relay_has_closed_is_replaced_and_the_email_arrives_once(
     client: Client, scripted: ScriptedSMTP, how: str
 ) -> None:
     with replace(scripted, faults=(Fault(At.NOOP, how),)) as relay:
@@ -133,7 +136,7 @@ def test_after_silence_or_a_goodbye_a_connection_is_never_used_again(
 
 @on_sqlite
 def test_a_worker_with_nothing_to_do_says_goodbye_and_comes_back(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     hire: Hire,
     scripted: ScriptedSMTP,
@@ -156,14 +159,14 @@ def test_a_worker_with_nothing_to_do_says_goodbye_and_comes_back(
 def test_an_answer_that_trickles_in_for_ever_is_not_waited_for_longer_than_any_other(
     client: Client, scripted: ScriptedSMTP
 ) -> None:
-    # An octet every millisecond or two is never a silence, and its end is two seconds away.
+    # An octet comes every millisecond or two, so no read times out; the whole takes two seconds.
     relay = replace(scripted, offers=("X" * 2000,), faults=(Fault(At.EHLO, SLOW),))
     with relay, pytest.raises(RelayUnavailable, match="ehlo: timed out"):
         client(relay).connect()
 
 
 def test_the_waits_are_those_of_the_standards() -> None:
-    # STANDARDS A17: 30 s to connect and for commands, 10 min for the word on the final dot.
+    # STANDARDS A17: 30 s to connect and for commands, 10 min for the reply to the final dot.
     assert Timeouts() == Timeouts(command=30, body=180, verdict=600)
 
 

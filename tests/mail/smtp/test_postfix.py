@@ -1,16 +1,19 @@
-"""With a real Postfix: accepted emails arrive unchanged, and its replies are understood."""
+"""Through a real Postfix: an email arrives unchanged, and every reply is understood."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from pyramid.router import Router
 
 from app.mail.smtp.mime import message_bytes
-from tests.conftest import eventually
+from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
+from tests.support.outbox import Outbox
 from tests.support.postfix import CAN_RUN, LATER, NEVER, Postfix
-from tests.support.sending import Hire, Outbox, through
+from tests.support.relay import through
+from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 pytestmark = pytest.mark.skipif(
     not CAN_RUN and "CI" not in os.environ, reason="needs Postfix, which only root can start"
@@ -25,7 +28,7 @@ def postfix(certificate: Certificate) -> Iterator[Postfix]:
 
 @pytest.fixture
 def app(
-    make_app: Callable[[dict[str, str]], Router],
+    make_app: MakeApp,
     settings_values: dict[str, str],
     postfix: Postfix,
 ) -> Router:

@@ -12,19 +12,10 @@ from app.mail.outbox.tables import EmailAttachment
 from app.mail.smtp.mime import message_bytes
 from app.previews.lint import Expected, Finding, lint
 from app.previews.preview import Preview, compose_preview
+from tests.support.shop_settings import shop_settings
 
 REGISTRY: Registry = configure(
-    {},
-    {
-        "environment": "development",
-        "site.name": "Pillarbox",
-        "site.base_url": "https://shop.example",
-        "site.support_email": "help@shop.example",
-        "database.url": "sqlite://",
-        "secret": "a secret that is only there to be there",
-        "email.debug": "true",
-        "email.from": "Pillarbox <shop@shop.example>",
-    },
+    {}, shop_settings("sqlite://", base_url="https://shop.example", domain="shop.example")
 ).registry
 """The registry of a configured application. Composing from it touches no database."""
 
