@@ -91,5 +91,5 @@ def test_workers_that_find_a_pooler_amid_their_first_batches_double_nothing(
     for _ in range(2):
         hire(app).start()
     each_is_sent_once(outbox, scripted, emails)
-    assert "is dead" not in caplog.text
-    assert caplog.text.count(f"worker {LEASED}") == 2
+    assert "cause=worker_dead" not in caplog.text
+    assert caplog.text.count(f"worker={LEASED}") == 2
