@@ -1,4 +1,4 @@
-"""A customer's preferences: the language, and the format of emails (STANDARDS A13, A16)."""
+"""The account's page, and the preferences: language, and format of emails (STANDARDS A13, A16)."""
 
 from typing import Any
 
@@ -43,6 +43,17 @@ class PreferencesForm(Form):
         self.language.choices = [
             Choice(name, own_name(name), language=name) for name in request.registry.languages.names
         ]
+
+
+@view_config(
+    route_name="account",
+    request_method="GET",
+    renderer="accounts/account.jinja2",
+    permission=SIGNED_IN,
+)
+def account(request: Request) -> Any:
+    """Show the account's address and age, and links to what the customer can do."""
+    return {"account": request.account}
 
 
 @view_config(
