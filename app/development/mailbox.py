@@ -93,14 +93,12 @@ def mailbox_email(request: Request) -> dict[str, Any]:
     older = found.where(OutboxEmail.id < email.id).order_by(OutboxEmail.id.desc())
 
     def part_path(part: str, **query: str) -> str:
-        path: str = request.route_path(f"mailbox_{part}", id=email.id, _query=query)
-        return path
+        return str(request.route_path(f"mailbox_{part}", id=email.id, _query=query))
 
     def neighbour(id: int | None) -> str | None:
         if id is None:
             return None
-        path: str = request.route_path("mailbox_email", id=id, _query=dict(request.GET))
-        return path
+        return str(request.route_path("mailbox_email", id=id, _query=dict(request.GET)))
 
     return email_page.email_page(request, email, part_path) | {
         "search": search,

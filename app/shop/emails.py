@@ -11,7 +11,7 @@ from pyramid.request import Request
 from sqlalchemy.orm import Session
 
 from app.mail.kinds import Kind, Priority, RateLimit
-from app.mail.message import BodyFormat, Message, Recipient
+from app.mail.message import BodyFormat, Recipient
 from app.shop import money
 from app.shop.models import Order, Payment, Receipt
 
@@ -68,8 +68,12 @@ class PurchaseReceipt:
         object.__setattr__(self, "structured_data", _structured_data(self))
 
 
-def purchase_receipt(request: Request, order: Order, payment: Payment, receipt: Receipt) -> Message:
-    """The receipt of a paid order, in the language and format that were set when it was placed."""
+def send_purchase_receipt(
+    request: Request, session: Session, order: Order, payment: Payment, receipt: Receipt
+) -> None:
+    """Queue the receipt of a paid order in the transaction of ``session``, which settles the
+    payment. Its language and format are those of the time when the order was placed.
+    """
     context = PurchaseReceipt(
         order_number=order.number,
         receipt_number=receipt.number,
@@ -101,17 +105,7 @@ def purchase_receipt(request: Request, order: Order, payment: Payment, receipt: 
         locale=order.locale,
         body_format=BodyFormat(order.body_format),
     )
-    message: Message = request.compose(
-        PURCHASE_RECEIPT, context, to=recipient, about=f"order:{order.id}"
-    )
-    return message
-
-
-def send_purchase_receipt(
-    request: Request, session: Session, order: Order, payment: Payment, receipt: Receipt
-) -> None:
-    """Queue the receipt in the transaction of ``session``, which settles the payment."""
-    message = purchase_receipt(request, order, payment, receipt)
+    message = request.compose(PURCHASE_RECEIPT, context, to=recipient, about=f"order:{order.id}")
     service = replace(request.email_service, session=session)
     service.send_message(message, key=f"purchase_receipt:{order.id}")
 

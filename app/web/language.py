@@ -22,8 +22,7 @@ def _negotiate_language(request: Request) -> str:
         return languages.nearest(preference)
     request.add_response_callback(_vary_by_language)
     tags = [name.replace("_", "-") for name in languages.names]
-    found: str = request.accept_language.lookup(tags, default=SOURCE)
-    return found.replace("-", "_")
+    return str(request.accept_language.lookup(tags, default=SOURCE)).replace("-", "_")
 
 
 def _preference(request: Request) -> str | None:

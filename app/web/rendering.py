@@ -18,8 +18,7 @@ from app.web.links import has_route
 @pass_context
 def translate(context: Context, message: str) -> str:
     """``{{ field.label.text|translate }}``: a text that Python code marks for translation."""
-    translated: str = context["request"].localizer.translate(message)
-    return translated
+    return str(context["request"].localizer.translate(message))
 
 
 def _localized(function: Callable[..., str]) -> Callable[..., str]:

@@ -90,9 +90,8 @@ class Visitor:
         visitor = cls(**fields)
         texts = [visitor.csrf_token, visitor.basket_id, *visitor.messages]
         texts += [*visitor.pending, *visitor.pending.values(), *visitor.basket]
-        if not all(type(text) is str for text in texts):
-            raise TypeError("not the JSON of a visitor")
-        if not all(type(quantity) is int for quantity in visitor.basket.values()):
+        are_texts = all(type(text) is str for text in texts)
+        if not are_texts or not all(type(number) is int for number in visitor.basket.values()):
             raise TypeError("not the JSON of a visitor")
         return visitor
 

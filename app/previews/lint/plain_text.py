@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from unicodedata import category, east_asian_width
 
 from app.previews.lint.document import Document, Element, amounts
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import ParsedEmail
+from app.previews.lint.parsed_email import Finding, ParsedEmail
 
 WIDTH = 76
 """Columns of the longest line."""
