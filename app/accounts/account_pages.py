@@ -15,14 +15,14 @@ from app.web.forms import Choice, ChoiceField, Form
 from app.web.language import localizer
 from app.web.translation import _
 
+FORM = "accounts/preferences.jinja2"
+
 
 class PreferencesForm(Form):
     """``language`` of pages and emails, and ``body_format`` of emails."""
 
     language = ChoiceField(
-        _("Language"),
-        missing=_("Choose a language."),
-        description=_("For our pages and emails."),
+        _("Language"), missing=_("Choose a language."), description=_("For our pages and emails.")
     )
     body_format = ChoiceField(
         _("Email format"),
@@ -56,12 +56,7 @@ def account(request: Request) -> Any:
     return {"account": request.account}
 
 
-@view_config(
-    route_name="preferences",
-    request_method="GET",
-    renderer="accounts/preferences.jinja2",
-    permission=SIGNED_IN,
-)
+@view_config(route_name="preferences", request_method="GET", permission=SIGNED_IN, renderer=FORM)
 def preferences_form(request: Request) -> Any:
     """Show the form with the current preferences."""
     form = PreferencesForm(
@@ -70,12 +65,7 @@ def preferences_form(request: Request) -> Any:
     return {"form": form}
 
 
-@view_config(
-    route_name="preferences",
-    request_method="POST",
-    renderer="accounts/preferences.jinja2",
-    permission=SIGNED_IN,
-)
+@view_config(route_name="preferences", request_method="POST", permission=SIGNED_IN, renderer=FORM)
 def preferences(request: Request) -> Any:
     """Save the preferences, and say so in the new language."""
     form = PreferencesForm(request)

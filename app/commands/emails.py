@@ -39,9 +39,7 @@ def emails(context: click.Context, ini: Path) -> None:
 
 @emails.command("list")
 @click.option(
-    "--state",
-    type=click.Choice([state.value for state in State]),
-    help="Only this state.",
+    "--state", type=click.Choice([state.value for state in State]), help="Only this state."
 )
 @click.option("--kind", help="Only this kind, such as password_reset.")
 @click.option("--to", help="Only this recipient's address.")
@@ -69,7 +67,7 @@ def list_(ini: Path, state: str | None, kind: str | None, to: str | None, limit:
     for line in _table_lines(("ID", "WRITTEN (UTC)", "KIND", "STATE", "TO"), rows):
         click.echo(line)
     if rest is not None:
-        click.echo(_rest_line(name, rest))
+        click.echo(f"The relay {name} rests until {_cell(rest.until)}: {_cell(rest.reason)}")
 
 
 @emails.command()
@@ -222,11 +220,6 @@ def _detail_lines(
         yield ""
         for line in (email.text_body or email.html_body or "").splitlines():
             yield _cell(line)
-
-
-def _rest_line(name: str, rest: Rest) -> str:
-    """Why no email goes out now."""
-    return f"The relay {name} rests until {_cell(rest.until)}: {_cell(rest.reason)}"
 
 
 def _next_try(email: OutboxEmail, rest: Rest | None) -> datetime | None:

@@ -135,11 +135,11 @@ def _newest(request: Request, search: Search) -> list[OutboxEmail]:
 def _requested_email(request: Request) -> OutboxEmail:
     number = request.matchdict["id"]
     # A number with more digits than any id would make the database raise an error.
-    email = request.dbsession.get(OutboxEmail, int(number)) if len(number) < 10 else None
+    is_id = len(number) < 10
+    email: OutboxEmail | None = request.dbsession.get(OutboxEmail, int(number)) if is_id else None
     if email is None:
         raise HTTPNotFound("There is no such email.")
-    found: OutboxEmail = email
-    return found
+    return email
 
 
 def _as_json(email: OutboxEmail) -> dict[str, Any]:

@@ -173,9 +173,7 @@ class Settings:
     """All settings, already checked."""
 
     environment: str = setting(
-        "development or production",
-        values.one_of("development", "production"),
-        required_in=ALWAYS,
+        "development or production", values.one_of("development", "production"), required_in=ALWAYS
     )
     site: Site
     database: Database

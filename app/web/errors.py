@@ -42,18 +42,12 @@ ERROR_TEXTS = {
         _("Page not found"),
         _("There is no page at this address. If you typed it, check it for mistakes."),
     ),
-    410: ErrorText(
-        _("This page is no longer available"),
-        _("Its content has been deleted."),
-    ),
+    410: ErrorText(_("This page is no longer available"), _("Its content has been deleted.")),
     413: ErrorText(
         _("Your request is too large"),
         _("You have sent more than this shop accepts. Shorten your entries and try again."),
     ),
-    429: ErrorText(
-        _("Too many attempts"),
-        _("Wait a few minutes, then try again."),
-    ),
+    429: ErrorText(_("Too many attempts"), _("Wait a few minutes, then try again.")),
 }
 SHOP_UNAVAILABLE = ErrorText(
     _("The shop is briefly unavailable"),

@@ -121,25 +121,20 @@ def _visitor_of(request: Request) -> Visitor:
     received = visitor.to_json()
 
     def send_if_changed(request: Request, response: Response) -> None:
-        if visitor.to_json() != received:
-            _send(request, response, visitor, serializer)
+        if visitor.to_json() == received:
+            return
+        signed = serializer.dumps(visitor).decode()
+        if len(signed) > MOST_CHARACTERS:
+            # Only the messages can be left out.
+            visitor.messages.clear()
+            signed = serializer.dumps(visitor).decode()
+        if len(signed) > MOST_CHARACTERS:
+            log.error("visitor cookie too large, not sent: characters=%d", len(signed))
+            return
+        set_cookie(request, response, COOKIE, signed if visitor.to_json() else "", LIFETIME)
 
     request.add_response_callback(send_if_changed)
     return visitor
-
-
-def _send(
-    request: Request, response: Response, visitor: Visitor, serializer: SignedSerializer
-) -> None:
-    signed = serializer.dumps(visitor).decode()
-    if len(signed) > MOST_CHARACTERS:
-        # Only the messages can be left out.
-        visitor.messages.clear()
-        signed = serializer.dumps(visitor).decode()
-    if len(signed) > MOST_CHARACTERS:
-        log.error("visitor cookie too large, not sent: characters=%d", len(signed))
-        return
-    set_cookie(request, response, COOKIE, signed if visitor.to_json() else "", LIFETIME)
 
 
 def includeme(config: Configurator) -> None:

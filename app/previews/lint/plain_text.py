@@ -23,10 +23,7 @@ def width(email: ParsedEmail) -> Iterator[Finding]:
     for number, line in enumerate((email.text or "").splitlines(), 1):
         if columns(line) > WIDTH and not re.search(r"://|@", line):
             yield Finding(
-                "A12",
-                f"text, line {number}",
-                f"has {columns(line)} columns",
-                f"Wrap it at {WIDTH}",
+                "A12", f"text, line {number}", f"has {columns(line)} columns", f"Wrap it at {WIDTH}"
             )
 
 
