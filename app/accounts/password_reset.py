@@ -27,7 +27,7 @@ from app.web.translation import _
 class ForgotPasswordForm(Form):
     """The address of the account."""
 
-    email = AddressField(_("Email address"), autocomplete="username")
+    email = AddressField(autocomplete="username")
 
 
 class ResetPasswordForm(NewPasswordForm):

@@ -21,7 +21,7 @@ from app.web.translation import _
 class SignInForm(Form):
     """An email address and a password."""
 
-    email = AddressField(_("Email address"), autocomplete="username")
+    email = AddressField(autocomplete="username")
     password = PasswordField(
         _("Password"),
         autocomplete="current-password",

@@ -1,10 +1,8 @@
-"""The ``pillarbox`` command: one file for each thing it does. What several commands share stands in
-`application` (begin a command) and `email_lines` (print emails).
-"""
+"""The ``pillarbox`` command: one file for each thing it does. All begin as `application` says."""
 
 import click
 
-from app.commands import adopt, deliver, emails, lint, preview, send_test, serve
+from app.commands import adopt, deliver, emails, preview, send_test, serve
 
 
 @click.group()
@@ -18,7 +16,7 @@ for command in (
     deliver.deliver,
     emails.emails,
     preview.preview,
-    lint.lint,
+    preview.lint,
     send_test.send_test,
     serve.migrate,
     adopt.adopt,

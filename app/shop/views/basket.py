@@ -74,13 +74,11 @@ def _basket_page(request: Request, session: Session, refused: QuantityForm | Non
     forms = {
         line.slug: QuantityForm.showing(request, line.slug, line.quantity) for line in basket.lines
     }
+    page = {"basket": basket, "quantity_forms": forms}
     if refused is None:
-        return {"basket": basket, "quantity_forms": forms}
-    return {
-        "basket": basket,
-        "quantity_forms": forms | {refused.product.data: refused},
-        "form": refused,
-    }
+        return page
+    forms[refused.product.data or ""] = refused
+    return page | {"form": refused}
 
 
 def _render(request: Request, template: str, page: Page) -> Response:

@@ -23,10 +23,7 @@ Page = dict[str, Any]
 
 
 @view_config(
-    route_name="orders",
-    request_method="GET",
-    permission=SIGNED_IN,
-    renderer="shop/orders.jinja2",
+    route_name="orders", request_method="GET", permission=SIGNED_IN, renderer="shop/orders.jinja2"
 )
 def orders(request: Request) -> Page:
     """Show all orders of the customer, the latest first."""
