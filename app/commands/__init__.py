@@ -2,7 +2,7 @@
 
 import click
 
-from app.commands import adopt, deliver, emails, preview, send_test, serve
+from app.commands import adopt, deliver, emails, lint, preview, send_test, serve
 
 
 @click.group()
@@ -16,7 +16,7 @@ for command in (
     deliver.deliver,
     emails.emails,
     preview.preview,
-    preview.lint,
+    lint.lint,
     send_test.send_test,
     serve.migrate,
     adopt.adopt,
