@@ -20,9 +20,9 @@ from app.database.engine import Database
 from app.database.errors import DatabaseBusy
 from app.mail.delivery import relay
 from app.mail.delivery.batch import Batches
-from app.mail.delivery.connection import RelayConnection
-from app.mail.delivery.handover import Handover
+from app.mail.delivery.handover import Handover, RelayConnection
 from app.mail.delivery.maintenance import Maintenance
+from app.mail.delivery.retention import Retention
 from app.mail.kinds import Kinds
 from app.mail.outbox.wakeup import Wakeup
 from app.mail.smtp.mailer import Mailer
@@ -62,12 +62,12 @@ class Delivery:
         self._batches = Batches(database, settings, kinds, clock)
         self._maintenance = Maintenance(
             database,
-            settings,
             kinds,
-            clock=clock,
-            wakeup=wakeup,
-            connections=self._connections,
-            stopping=self._stopping,
+            clock,
+            wakeup,
+            self._connections,
+            self._stopping,
+            Retention(database, settings, kinds, clock),
         )
         self._heartbeat = ExitStack()
 
@@ -178,11 +178,11 @@ class Delivery:
                     self._database,
                     connection.mailer,
                     worker,
-                    relay_name=relay.name_of(self._settings),
-                    relay_failures=batch.relay_failures,
-                    clock=self._clock,
-                    stopping=self._stopping,
-                    may_send=lambda: liveness.is_held(worker),
+                    relay.name_of(self._settings),
+                    batch.relay_failures,
+                    self._clock,
+                    self._stopping,
+                    liveness,
                 ).hand_over(self._batches.ready_emails(batch))
             finally:
                 connection.in_progress = set()
