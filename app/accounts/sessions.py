@@ -23,7 +23,7 @@ from transaction.interfaces import TransientError
 from zope.interface import implementer
 
 from app.accounts.models import Account, SignInSession
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.web.cookies import read_cookie, set_cookie
 from app.web.headers import keep_private
 

@@ -15,6 +15,7 @@ from app.mail.outbox.claims import claim
 from app.mail.outbox.outcomes import Settlement, begin_sending, deferred, settle, settlement_of
 from app.mail.outbox.tables import SuppressedAddress
 from app.mail.service import LARGEST
+from app.mail.smtp.mailer import Mailer
 from app.mail.smtp.replies import Outcome, Phase, Verdict
 from app.mail.testing import Mailbox
 from tests.support.accounts import sign_up
@@ -29,18 +30,12 @@ HOUR = timedelta(hours=1)
 def worker(sending: Outbox) -> Iterator[Delivery]:
     """A worker whose test fails if it contacts a relay."""
 
-    def no_relay() -> None:
-        raise AssertionError("the relay was asked")
+    class NoRelay(Mailer):
+        def connect(self) -> None:
+            raise AssertionError("the relay was asked")
 
     registry = sending.registry
-    worker = Delivery(
-        registry.database,
-        registry.pillarbox.email,
-        registry.email_kinds,
-        clock=registry.clock,
-        wakeup=registry.email_wakeup,
-        new_mailer=no_relay,
-    )
+    worker = Delivery(registry, lambda: NoRelay(registry.pillarbox.email))
     yield worker
     worker.stop()
 

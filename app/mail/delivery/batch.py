@@ -104,11 +104,18 @@ class Batches:
         """The emails that may go out, with their kinds. The guards end the others."""
         if not claimed:
             return []
-        suppressed = self._suppressed(session, claimed)
-        superseded = self._superseded(session, claimed)
+        rows = session.execute(
+            select(SuppressedAddress.address, SuppressedAddress.reason).where(
+                SuppressedAddress.address.in_([email.recipient_key for email in claimed])
+            )
+        )
+        suppressed = dict(rows.all())
+        kinds = {email.id: self.kinds.get(email.kind) for email in claimed}
+        ids = [number for number, kind in kinds.items() if kind is not None and kind.supersedes]
+        superseded = endings.superseded(session, ids) if ids else {}
         passed = []
         for email in claimed:
-            kind = self.kinds.get(email.kind)
+            kind = kinds[email.id]
             ending = self._ending(email, suppressed, superseded, now)
             if kind is None:
                 ending = State.FAILED, f"there is no kind of email named {email.kind!r} any more"
@@ -117,19 +124,6 @@ class Batches:
                 continue
             _end(session, email, kind, *ending)
         return passed
-
-    def _suppressed(self, session: Session, claimed: list[OutboxEmail]) -> dict[str, str]:
-        rows = session.execute(
-            select(SuppressedAddress.address, SuppressedAddress.reason).where(
-                SuppressedAddress.address.in_([email.recipient_key for email in claimed])
-            )
-        )
-        return dict(rows.all())
-
-    def _superseded(self, session: Session, claimed: list[OutboxEmail]) -> dict[int, int]:
-        kinds = {email.id: self.kinds.get(email.kind) for email in claimed}
-        ids = [number for number, kind in kinds.items() if kind is not None and kind.supersedes]
-        return endings.superseded(session, ids) if ids else {}
 
     def _ending(
         self,

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -33,33 +33,16 @@ LINGER_SECONDS = 0.2
 DATABASE_RETRY_SECONDS = 0.5
 
 
+@dataclass(slots=True, eq=False)
 class RelayConnection:
-    """One thread's connection to the relay, made when the first email needs it, and the ids of the
-    emails in progress on it.
+    """One thread's connection to the relay, and the ids of the emails in progress on it.
 
     ``worker`` is the name under which these emails were claimed: a worker can change its name.
     """
 
-    def __init__(self, new_mailer: Callable[[], Mailer]) -> None:
-        self._new_mailer = new_mailer
-        self._mailer: Mailer | None = None
-        self.worker = ""
-        self.in_progress: set[int] = set()
-
-    @property
-    def mailer(self) -> Mailer:
-        if self._mailer is None:
-            self._mailer = self._new_mailer()
-        return self._mailer
-
-    def abort(self) -> None:
-        """Break the connection off, whatever another thread waits for on it."""
-        if self._mailer is not None:
-            self._mailer.abort()
-
-    def quit(self) -> None:
-        if self._mailer is not None:
-            self._mailer.quit()
+    mailer: Mailer
+    worker: str = ""
+    in_progress: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -207,7 +190,8 @@ class Handover:
         pending = self._pending
         if pending is None or pending.verdict.outcome is not Outcome.SLOWED:
             return
-        if outcomes.last_outcome(connection, pending.email) == Outcome.SLOWED:
+        last_outcome = connection.scalar(outcomes.last_outcome(pending.email.id))
+        if last_outcome == Outcome.SLOWED:
             wait = outcomes.RETRY_DELAYS[0]
             columns = outcomes.postponed(pending.email, pending.verdict, pending.at, wait)
             self._pending = replace(pending, columns=columns)

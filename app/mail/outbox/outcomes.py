@@ -10,18 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Select,
-    Update,
-    bindparam,
-    delete,
-    exists,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Select, Update, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.database.postgresql import ASYNCHRONOUS_COMMIT
@@ -72,11 +61,8 @@ def settlement_of(
         case Outcome.ACCEPTED:
             columns = {"state": State.SENT, "reason": None, "sent_at": now}
         case Outcome.REFUSED:
-            columns = {
-                "state": State.FAILED,
-                "reason": verdict.reply,
-                "attempts": email.attempts,
-            }
+            attempts = email.attempts
+            columns = {"state": State.FAILED, "reason": verdict.reply, "attempts": attempts}
         case Outcome.IN_DOUBT if kind is None or kind.in_doubt is InDoubt.HOLD:
             columns, erase = {"state": State.UNKNOWN, "reason": verdict.reply}, False
         case Outcome.SLOWED:
@@ -170,7 +156,7 @@ def settle_accepted_late(connection: Connection, settlement: Settlement) -> bool
         OutboxEmail.id == settlement.email.id,
         OutboxEmail.state.in_([State.QUEUED, State.UNKNOWN]),
         OutboxEmail.leased_by.is_(None),
-        _last_outcome(OutboxEmail.id).scalar_subquery() == Outcome.IN_DOUBT,
+        last_outcome(OutboxEmail.id).scalar_subquery() == Outcome.IN_DOUBT,
         **settlement.columns,
         **(BODIES_ERASED if settlement.erase else {}),
     )
@@ -179,12 +165,8 @@ def settle_accepted_late(connection: Connection, settlement: Settlement) -> bool
     return bool(moved)
 
 
-def last_outcome(connection: Connection, email: OutboxEmail) -> str | None:
-    """The outcome of the last recorded attempt at the email, or None before the first."""
-    return connection.scalar(_last_outcome(email.id))
-
-
-def _last_outcome(email_id: int | InstrumentedAttribute[int]) -> Select[str]:
+def last_outcome(email_id: int | InstrumentedAttribute[int]) -> Select[str]:
+    """Selects the outcome of the last recorded attempt at an email."""
     return (
         select(EmailAttempt.outcome)
         .where(EmailAttempt.email_id == email_id)
@@ -266,8 +248,8 @@ def _settling_and_beginning(columns: frozenset[str], erase: bool) -> Select[bool
         ["email_id", *names], select(settled.c.id, *values)
     )
     both = select(
-        exists(select(settled.c.id)).label("settled"),
-        exists(select(begun.c.id)).label("begun"),
+        select(settled.c.id).exists().label("settled"),
+        select(begun.c.id).exists().label("begun"),
         ASYNCHRONOUS_COMMIT,
     ).add_cte(recording.cte("recording"))
     if erase:

@@ -12,7 +12,7 @@ from pyramid.view import view_config
 
 from app.accounts.models import Account
 from app.accounts.sessions import SIGNED_IN
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.i18n import formats
 from app.shop.basket import PricedBasket, price_basket
 from app.shop.checkout import Buyer, last_order, place_order, placed_order
