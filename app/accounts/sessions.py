@@ -21,7 +21,7 @@ from sqlalchemy.orm import joinedload
 from transaction.interfaces import TransientError
 
 from app.accounts.models import Account, SignInSession
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.web.cookies import read_cookie, set_cookie
 from app.web.headers import keep_private
 

@@ -14,7 +14,7 @@ from pyramid.view import view_config
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.shop.basket import price_basket
 from app.shop.forms import QuantityForm
 from app.shop.models import Product

@@ -11,7 +11,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from app.accounts.sessions import SIGNED_IN
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.i18n import formats
 from app.shop.basket import PricedBasket, price_basket
 from app.shop.checkout import last_order, place_order, placed_order
