@@ -92,9 +92,11 @@ def show(ini: Path, id: int, with_body: bool) -> None:
 @click.argument("id", type=ID)
 @click.pass_obj
 def resend(ini: Path, id: int) -> None:
-    """Send an email again. One that was sent becomes a new email."""
+    """Send an email again. One that was sent becomes a new email. One whose template was broken is
+    composed again.
+    """
     with _decision(ini, id) as (registry, session, email, kind):
-        queued = decisions.resend(session, email, kind, registry.clock())
+        queued = decisions.resend(session, email, kind, registry.clock(), registry.email_composer)
         registry.email_wakeup.after_commit(session)
     click.echo(
         f"Email {id} ({email.kind}) is queued{'' if queued is email else f' as {queued.id}'}."
@@ -231,6 +233,8 @@ def _next_try(email: OutboxEmail, rest: Rest | None) -> datetime | None:
 
 
 def _describe_body(email: OutboxEmail, is_secret: bool) -> str:
+    if email.made_from is not None:
+        return "not composed yet; emails resend and a start of a worker try it again"
     if not email.has_body:
         return "erased, or never composed"
     if is_secret:

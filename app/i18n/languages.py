@@ -5,11 +5,13 @@ layout: ``<folder>/<language>/LC_MESSAGES/*.po``. The application reads the .po 
 That takes some milliseconds, so there is no build step whose result could be out of date.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -26,6 +28,7 @@ class Languages:
 
     def __init__(self, *folders: Path) -> None:
         self._translations: dict[str, Translations] = {}
+        self._texts: dict[str, set[str]] = {}
         for folder in folders:
             self.add(folder)
 
@@ -38,7 +41,9 @@ class Languages:
         for path in sorted(folder.glob("*/LC_MESSAGES/*.po")):
             language = path.parent.parent.name
             Locale.parse(language)
-            translations = _compiled(path)
+            catalogue = _read(path)
+            translations = _compiled(catalogue)
+            self._texts.setdefault(language, set()).update(_translated_texts(catalogue))
             if language in self._translations:
                 self._translations[language].merge(translations)
             else:
@@ -64,6 +69,12 @@ class Languages:
         """The translations into one of ``names``."""
         return self._translations.get(language) or _ENGLISH
 
+    def lacks(self, language: str, text: str) -> bool:
+        """Whether ``text`` has no translation into ``language``, one of ``names``, so that readers
+        get the English one.
+        """
+        return language != SOURCE and text not in self._texts[language]
+
 
 _ENGLISH = NullTranslations()
 
@@ -81,13 +92,26 @@ def direction(language: str) -> str:
     return Locale.parse(language).text_direction
 
 
-def _compiled(path: Path) -> Translations:
+def _read(path: Path) -> Catalog:
     with path.open("rb") as file:
-        catalogue = read_po(file, locale=path.parent.parent.name, abort_invalid=True)
+        return read_po(file, locale=path.parent.parent.name, abort_invalid=True)
+
+
+def _compiled(catalogue: Catalog) -> Translations:
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return Translations(compiled, DOMAIN)
+
+
+def _translated_texts(catalogue: Catalog) -> Iterator[str]:
+    """The English texts that ``_compiled`` keeps: those that are neither empty nor marked fuzzy. Of
+    a text with plurals the singular.
+    """
+    for message in catalogue:
+        forms = [message.string] if isinstance(message.string, str) else message.string
+        if message.id and all(forms or [""]) and not message.fuzzy:
+            yield message.id if isinstance(message.id, str) else message.id[0]
 
 
 def _add_languages(config: Configurator, folder: str) -> None:

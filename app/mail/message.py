@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from app.mail.kinds import Kind
 
@@ -38,7 +39,7 @@ class Attachment:
 @dataclass(frozen=True, slots=True)
 class Message:
     """A composed message. When its template could not be rendered, the bodies are None and
-    ``problem`` says why.
+    ``problem`` says why. ``context`` is what it is made from; None when nobody composed it.
     """
 
     kind: Kind
@@ -49,3 +50,4 @@ class Message:
     text: str | None
     attachments: tuple[Attachment, ...] = ()
     problem: str | None = None
+    context: Any = None

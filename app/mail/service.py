@@ -24,6 +24,8 @@ from app.mail.outbox.tables import (
     new_message_id,
 )
 from app.mail.outbox.wakeup import Wakeup
+from app.mail.problems import problem_of
+from app.mail.recomposing import made_from
 from app.settings.declarations import Email, Site
 
 log = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ class EmailService:
                     f"the key {key!r} belongs to email {row.id}, of another kind or recipient"
                 )
             return row
-        if message.attachments and row.has_body:
+        if message.attachments and (row.has_body or row.made_from is not None):
             attachments = attachment_rows(message.attachments)
             for attachment in attachments:
                 attachment.email_id = row.id
@@ -91,6 +93,8 @@ class EmailService:
         stored = state in (State.QUEUED, State.CAPTURED) or not (
             kind.carries_secret or state == State.FAILED
         )
+        # A message that could not be composed has no body, and is composed again later.
+        is_uncomposed = message.problem is not None and (stored or state == State.FAILED)
         inserted: OutboxEmail | None = self.session.scalars(
             insert_for(self.session, OutboxEmail)
             .values(
@@ -107,6 +111,7 @@ class EmailService:
                 subject=_storable(message.subject),
                 html_body=message.html if stored else None,
                 text_body=message.text if stored else None,
+                made_from=made_from(message) if is_uncomposed else None,
                 message_id=new_message_id(sender.address.rpartition("@")[2]),
                 state=state,
                 reason=reason,
@@ -122,7 +127,7 @@ class EmailService:
 
     def _first_state(self, message: Message, now: datetime) -> tuple[State, str | None]:
         """The state of the new email, and the reason for it."""
-        problem = message.problem or _problem_of(message)
+        problem = problem_of(message)
         if problem is not None:
             log.error("message cannot be sent: kind=%s problem=%s", message.kind.name, problem)
             return State.FAILED, problem
@@ -130,6 +135,8 @@ class EmailService:
             limit = message.kind.limit
             period = formats.duration(limit.period, "en")
             return State.THROTTLED, f"over the limit of {limit.count} in {period}"
+        if message.problem is not None:
+            return State.FAILED, message.problem
         suppressed = self.session.get(SuppressedAddress, addresses.key_of(message.to.address))
         if suppressed is not None:
             return State.SUPPRESSED, suppressed.reason
@@ -167,38 +174,6 @@ _LIMITS = 1
 """The first key of this module's advisory locks. PostgreSQL keeps locks with two keys apart from
 the workers' locks, which have one.
 """
-LARGEST = 10_000_000
-"""The most octets that bodies and attachments may have together. Most relays refuse larger emails,
-and an email about one act to one person stays far below.
-"""
-
-
-def _problem_of(message: Message) -> str | None:
-    """Why the message cannot be sent, without any address, or None when it can."""
-    try:
-        addresses.mailbox(message.to.name, message.to.address)
-        addresses.check_text(message.subject, "the subject")
-        size = sum(_size(body) for body in (message.html, message.text) if body is not None)
-        for attachment in message.attachments:
-            addresses.check_text(attachment.filename, "the name of an attachment")
-            addresses.check_text(attachment.content_type, "the type of an attachment")
-            size += len(attachment.content)
-    except addresses.BadAddress as error:
-        return str(error)
-    if size > LARGEST:
-        return f"the email has {size} octets, and the most is {LARGEST}"
-    return None
-
-
-def _size(body: str) -> int:
-    if "\x00" in body:
-        raise addresses.BadAddress("the body contains a NUL character")
-    try:
-        return len(body.encode())
-    except UnicodeEncodeError as error:
-        raise addresses.BadAddress(
-            "the body contains half a character (a lone surrogate)"
-        ) from error
 
 
 def _storable(value: str) -> str:

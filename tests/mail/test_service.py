@@ -14,7 +14,7 @@ from app.mail.delivery.worker import Delivery
 from app.mail.outbox.claims import claim
 from app.mail.outbox.outcomes import Settlement, begin_sending, deferred, settle, settlement_of
 from app.mail.outbox.tables import SuppressedAddress
-from app.mail.service import LARGEST
+from app.mail.problems import LARGEST
 from app.mail.smtp.mailer import Mailer
 from app.mail.smtp.replies import Outcome, Phase, Verdict
 from app.mail.testing import Mailbox
@@ -265,7 +265,9 @@ def test_a_template_that_raises_leaves_a_failed_row_and_the_act_stands(
         message = composer.compose(broken, Note(), to=Recipient("ada@example.org"), about="note:1")
         email = sending.service(session).send_message(message, key="broken:1")
     assert email.state == "failed"
-    assert email.reason == "could not be composed: UndefinedError"
+    assert email.reason == (
+        "could not be composed: UndefinedError: 'nobody' is undefined in <template>, line 1"
+    )
     [record] = [record for record in caplog.records if record.name == "app.mail.composing.composer"]
     assert record.levelno == logging.ERROR
     assert record.exc_info is not None

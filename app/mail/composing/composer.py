@@ -12,13 +12,21 @@ from html import unescape
 from typing import Any
 
 import css_inline
-from jinja2 import BaseLoader, Environment, StrictUndefined, pass_context, select_autoescape
+from jinja2 import (
+    BaseLoader,
+    Environment,
+    StrictUndefined,
+    TemplateError,
+    pass_context,
+    select_autoescape,
+)
 from jinja2.runtime import Context
 
 from app.i18n import formats
 from app.i18n.languages import Languages, direction
 from app.mail.composing.palette import palette
 from app.mail.composing.plaintext import plain_text
+from app.mail.composing.template_errors import message_of, places_of, public_message_of
 from app.mail.kinds import Kind
 from app.mail.message import Attachment, BodyFormat, Message, Recipient
 from app.settings.declarations import Brand, Site
@@ -28,6 +36,10 @@ log = logging.getLogger(__name__)
 CONTENT_BEGINS = "<!-- content -->"
 CONTENT_ENDS = "<!-- /content -->"
 """The layout's comments around the content of an email, from which the plain text is made."""
+
+
+class NotAnEmail(TemplateError):
+    """A template was rendered, and lacks what every email has."""
 
 
 class Composer:
@@ -47,11 +59,13 @@ class Composer:
     ) -> None:
         """``languages`` are those that emails can be written in; None means English only.
 
-        With ``reload``, a changed template is used without a restart, but each email checks the
-        files of its templates.
+        With ``reload``, as in development, a changed template is used without a restart, but each
+        email checks the files of its templates. The ``problem`` of a message then quotes every
+        error in full, although its text may hold a value of the context.
         """
         self._languages = languages or Languages()
         self._templates = _environment(site, brand, loader, reload)
+        self._error_message = message_of if reload else public_message_of
         self._inliner = css_inline.CSSInliner(
             load_remote_stylesheets=False, keep_at_rules=True, minify_css=True
         )
@@ -73,8 +87,9 @@ class Composer:
         and the message's ``to.locale`` is that language.
 
         If the template raises an error, the error is logged, and the message has a ``problem``
-        instead of bodies: the customer's request must not fail because of its email. With
-        ``strictly`` the error is raised, as previews want it.
+        instead of bodies: the customer's request must not fail because of its email. The outbox
+        keeps the context, and the email is composed again later. With ``strictly`` the error is
+        raised, as previews want it.
         """
         if not isinstance(context, kind.context):
             raise TypeError(
@@ -84,23 +99,47 @@ class Composer:
             reader = replace(to, locale=self._languages.nearest(to.locale))
             page = self._render(kind, context, reader)
             subject = " ".join(unescape(_between(page, "<title>", "</title>")).split())
+            if not subject:
+                raise NotAnEmail(f"email/{kind.name}.jinja2 has no text in its block named subject")
             html = text = None
             if to.body_format is not BodyFormat.TEXT:
                 html = self._inliner.inline(page)
             if to.body_format is not BodyFormat.HTML:
                 text = plain_text(_between(page, CONTENT_BEGINS, CONTENT_ENDS))
-            return Message(kind, reader, about, subject, html, text, attachments)
+            return Message(kind, reader, about, subject, html, text, attachments, context=context)
         except Exception as error:
             if strictly or self.raises:
                 raise
             log.exception("email could not be composed: kind=%s", kind.name)
-            problem = f"could not be composed: {type(error).__name__}"
-            return Message(kind, to, about, "", None, None, (), problem)
+            problem = f"could not be composed: {self._error_message(error)}"
+            if places := places_of(error, kind):
+                problem += f" in {places[0]}"
+            return Message(kind, to, about, "", None, None, attachments, problem, context)
 
-    def _render(self, kind: Kind, context: Any, to: Recipient) -> str:
+    def untranslated(self, kind: Kind, context: Any, to: Recipient) -> list[str]:
+        """The texts of an email that have no translation into the recipient's language, in their
+        order. Such an email names that language and shows these texts in English. Raises the errors
+        of the template.
+        """
+        reader = replace(to, locale=self._languages.nearest(to.locale))
+        texts: list[str] = []
+        self._render(kind, context, reader, texts.append)
+        missing = (text for text in texts if self._languages.lacks(reader.locale, text))
+        return list(dict.fromkeys(missing))
+
+    def _render(
+        self,
+        kind: Kind,
+        context: Any,
+        to: Recipient,
+        on_text: Callable[[str], object] = lambda text: None,
+    ) -> str:
+        """The page, before its CSS is inlined. ``on_text`` is called with every English text that
+        the template translates.
+        """
         template = self._templates.get_template(f"email/{kind.name}.jinja2")
         values = {field.name: getattr(context, field.name) for field in fields(context)}
-        translate = _translate_functions(self._languages.translations(to.locale))
+        translate = _translate_functions(self._languages.translations(to.locale), on_text)
         return template.render(values, locale=to.locale, **translate)
 
 
@@ -133,7 +172,9 @@ def _environment(site: Site, brand: Brand, loader: BaseLoader, reload: bool) -> 
     return environment
 
 
-def _translate_functions(translations: NullTranslations) -> dict[str, Callable[..., str]]:
+def _translate_functions(
+    translations: NullTranslations, on_text: Callable[[str], object]
+) -> dict[str, Callable[..., str]]:
     """The functions that a template calls for a text in the recipient's language.
 
     They return text, which autoescape escapes like any other. Jinja2's own functions return HTML
@@ -141,9 +182,11 @@ def _translate_functions(translations: NullTranslations) -> dict[str, Callable[.
     """
 
     def gettext(text: str, **values: Any) -> str:
+        on_text(text)
         return translations.gettext(text) % values
 
     def ngettext(singular: str, plural: str, count: int, **values: Any) -> str:
+        on_text(singular)
         return translations.ngettext(singular, plural, count) % {"num": count, **values}
 
     return {"_": gettext, "gettext": gettext, "ngettext": ngettext}
@@ -158,5 +201,8 @@ def _localized(function: Callable[..., str]) -> Callable[..., str]:
 
 
 def _between(page: str, begin: str, end: str) -> str:
-    start = page.index(begin) + len(begin)
-    return page[start : page.index(end, start)]
+    _, found, rest = page.partition(begin)
+    content, closed, _ = rest.partition(end)
+    if not found or not closed:
+        raise NotAnEmail(f"the template writes no {begin} and {end}; extend email/layout.jinja2")
+    return content

@@ -37,6 +37,7 @@ class Expiry:
         self._tasks = (
             ("emails expired", EXPIRE_SECONDS, self._expire),
             ("email bodies erased", PURGE_SECONDS, self._purge),
+            ("email contexts erased", EXPIRE_SECONDS, self._purge_uncomposed),
         )
         self._due = {change: 0.0 for change, _, _ in self._tasks}
         """When each task is due, by ``time.monotonic``."""
@@ -56,8 +57,9 @@ class Expiry:
     def purge(self) -> int:
         """Erase all bodies older than ``email.retention_days``. Returns how many emails had one."""
         total = 0
-        while erased := self._batch(self._purge):
-            total += erased
+        for purge in (self._purge, self._purge_uncomposed):
+            while erased := self._batch(purge):
+                total += erased
         return total
 
     def _batch(self, run: Callable[[Session, datetime], int]) -> int:
@@ -65,9 +67,18 @@ class Expiry:
             return run(session, self._clock())
 
     def _expire(self, session: Session, now: datetime) -> int:
-        keep = [kind.name for kind in self._kinds if not kind.carries_secret]
-        return endings.expire(session, now, keep=keep, limit=BATCH)
+        return endings.expire(session, now, keep=self._without_secret(), limit=BATCH)
 
     def _purge(self, session: Session, now: datetime) -> int:
-        kept = timedelta(days=self._settings.retention_days)
-        return endings.erase_old(session, now - kept, BATCH)
+        return endings.erase_old(session, now - self._kept_for(), BATCH)
+
+    def _purge_uncomposed(self, session: Session, now: datetime) -> int:
+        return endings.erase_uncomposed(
+            session, now - self._kept_for(), now, keep=self._without_secret(), limit=BATCH
+        )
+
+    def _kept_for(self) -> timedelta:
+        return timedelta(days=self._settings.retention_days)
+
+    def _without_secret(self) -> list[str]:
+        return [kind.name for kind in self._kinds if not kind.carries_secret]

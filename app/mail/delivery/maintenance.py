@@ -1,7 +1,8 @@
 """Maintenance: what a worker does beside its connections to the relay.
 
 The maintenance thread keeps the worker's proof of life, releases the leases of dead workers, runs
-the expiry tasks, and waits for PostgreSQL's notifications. The heartbeat thread renews leases.
+the expiry tasks, composes emails again whose template was broken, and waits for PostgreSQL's
+notifications. The heartbeat thread renews leases.
 """
 
 import logging
@@ -22,6 +23,7 @@ from app.mail.delivery.liveness import Liveness, liveness_for
 from app.mail.kinds import Kinds
 from app.mail.outbox import claims, outcomes
 from app.mail.outbox.wakeup import Wakeup
+from app.mail.recomposing import Recomposing
 from app.mail.smtp.replies import Outcome, Phase, Verdict
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class Maintenance:
     connections: Collection[RelayConnection]
     stopping: threading.Event
     expiry: Expiry
+    recomposing: Recomposing
     liveness: Liveness | None = None
     """The worker's proof of life, once ``open_liveness`` has made it."""
     _logged_errors: set[str] = field(default_factory=set)
@@ -78,6 +81,7 @@ class Maintenance:
                     log.info("delivery works again")
                     self._logged_errors.clear()
                 self.expiry.run_due_tasks()
+                self.recomposing.run(self.clock())
                 until = time.monotonic() + MAINTENANCE_SECONDS
                 while not self.stopping.is_set() and (left := until - time.monotonic()) > 0:
                     if liveness.watch(left, self.stopping):

@@ -24,6 +24,7 @@ from app.mail.delivery.handover import Handover, RelayConnection
 from app.mail.delivery.maintenance import Maintenance
 from app.mail.kinds import Kinds
 from app.mail.outbox.wakeup import Wakeup
+from app.mail.recomposing import Recomposing
 from app.mail.smtp.mailer import Mailer
 from app.settings.declarations import Email
 
@@ -66,6 +67,7 @@ class Delivery:
             self._connections,
             self._stopping,
             Expiry(database, settings, kinds, clock),
+            Recomposing(database, kinds, registry.email_composer, self._wakeup),
         )
         self._heartbeat = ExitStack()
 

@@ -13,8 +13,10 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from app.mail.outbox.tables import EmailAttachment, OutboxEmail
 
-BODIES_ERASED: dict[str, None] = {"html_body": None, "text_body": None}
-"""The columns that erasing sets. Whoever sets them deletes the attachments too."""
+BODIES_ERASED: dict[str, None] = {"html_body": None, "text_body": None, "made_from": None}
+"""The columns that erasing sets: the bodies, and what they would be made from.
+Whoever sets them deletes the attachments too.
+"""
 
 
 def update_emails(

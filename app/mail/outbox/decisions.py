@@ -10,11 +10,15 @@ from itertools import count
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.mail.composing.composer import Composer
+from app.mail.composing.contexts import Unkeepable
 from app.mail.kinds import Kind
+from app.mail.message import Message
 from app.mail.outbox import endings
 from app.mail.outbox.changes import update_emails
 from app.mail.outbox.tables import (
     HAS_BODY,
+    IS_UNCOMPOSED,
     NOT_ACCEPTED,
     OutboxEmail,
     State,
@@ -22,17 +26,22 @@ from app.mail.outbox.tables import (
     attachment_rows,
     new_message_id,
 )
+from app.mail.problems import problem_of
+from app.mail.recomposing import columns_of, compose_again
 
 
 class Refused(Exception):
     """The decision cannot be carried out. The text says why, and what to do instead."""
 
 
-def resend(session: Session, email: OutboxEmail, kind: Kind | None, now: datetime) -> OutboxEmail:
+def resend(
+    session: Session, email: OutboxEmail, kind: Kind | None, now: datetime, composer: Composer
+) -> OutboxEmail:
     """Send an email again, and return the email that is queued.
 
-    An email that no relay accepted returns to ``queued`` and keeps its Message-ID. A sent or
-    bounced one is copied into a new email with its own Message-ID.
+    An email that no relay accepted returns to ``queued`` and keeps its Message-ID. If it could not
+    be composed, ``composer`` composes it again. A sent or bounced one is copied into a new email
+    with its own Message-ID.
     """
     if email.state == State.QUEUED:
         raise Refused(f"Email {email.id} is in the queue and goes out by itself.")
@@ -41,6 +50,9 @@ def resend(session: Session, email: OutboxEmail, kind: Kind | None, now: datetim
     expires_at = _new_expiry(session, email, kind, now)
     if email.state in (State.SENT, State.BOUNCED):
         return _copy(session, email, now, expires_at)
+    if kind is not None and email.made_from is not None:
+        composed = _composed_again(email, kind, composer)
+        return _requeue(session, email, now, expires_at, composed)
     return _requeue(session, email, now, expires_at)
 
 
@@ -65,7 +77,7 @@ def _new_expiry(session: Session, email: OutboxEmail, kind: Kind | None, now: da
     """When the email expires if it is sent again. Raises ``Refused`` when it may not be sent."""
     if kind is None:
         raise Refused(f"There is no kind of email named {email.kind!r} any more.")
-    if not email.has_body:
+    if not email.has_body and email.made_from is None:
         raise Refused(f"Email {email.id} has no body to send. {_alternative(email, kind)}")
     newer = endings.superseded(session, [email.id]) if kind.supersedes else {}
     if email.id in newer:
@@ -87,26 +99,45 @@ def _alternative(email: OutboxEmail, kind: Kind) -> str:
             " ask the recipient to request a new one on the site."
         )
     return (
-        "It could not be composed, or it was erased after email.retention_days: repeat what sent it"
+        "It was erased after email.retention_days, or it could not be kept: repeat what sent it"
         f" ({email.about}), or write to the recipient yourself."
     )
 
 
+def _composed_again(email: OutboxEmail, kind: Kind, composer: Composer) -> Message:
+    """The email, composed from what it keeps. Raises ``Refused`` when its template is broken."""
+    try:
+        message = compose_again(composer, kind, email)
+    except Unkeepable as error:
+        raise Refused(f"Email {email.id} cannot be composed again: {error}.") from error
+    if problem := message.problem or problem_of(message):
+        raise Refused(
+            f"Email {email.id} {problem}. Correct its template, email/{kind.name}.jinja2, and"
+            " resend it then. The log has the whole error."
+        )
+    return message
+
+
 def _requeue(
-    session: Session, email: OutboxEmail, now: datetime, expires_at: datetime
+    session: Session,
+    email: OutboxEmail,
+    now: datetime,
+    expires_at: datetime,
+    composed: Message | None = None,
 ) -> OutboxEmail:
-    """Return the email to ``queued`` with all its retries."""
+    """Return the email to ``queued`` with all its retries, and with the bodies of ``composed``."""
     requeued = update_emails(
         session,
         OutboxEmail.id == email.id,
         OutboxEmail.state == email.state,
         OutboxEmail.state.in_(NOT_ACCEPTED),
-        HAS_BODY,
+        HAS_BODY if composed is None else IS_UNCOMPOSED,
         state=State.QUEUED,
         reason=None,
         attempts=0,
         next_attempt_at=now,
         expires_at=expires_at,
+        **({} if composed is None else columns_of(composed)),
     )
     if not requeued:
         raise Refused(f"Email {email.id} was moved by somebody else just now. Look at it again.")

@@ -6,13 +6,13 @@ Where a function erases bodies, it deletes the attachments too.
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.mail.outbox.changes import BODIES_ERASED, delete_attachments, update_emails
 from app.mail.outbox.claims import is_unleased
-from app.mail.outbox.tables import HAS_BODY, IS_QUEUED, UNDER_WAY, OutboxEmail, State
+from app.mail.outbox.tables import HAS_BODY, IS_QUEUED, IS_UNCOMPOSED, UNDER_WAY, OutboxEmail, State
 
 TOO_LATE = "its time to live ended before it could go out"
 """The reason of an expired email."""
@@ -123,12 +123,25 @@ def erase_old(session: Session, before: datetime, limit: int) -> int:
     """Erase the bodies of up to ``limit`` emails that were written before that time and can no
     longer go out. Returns how many.
     """
+    return _erase(session, OutboxEmail.created_at < before, HAS_BODY, limit=limit)
+
+
+def erase_uncomposed(
+    session: Session, before: datetime, now: datetime, *, keep: Collection[str], limit: int
+) -> int:
+    """Erase what up to ``limit`` emails keep that could not be composed: those that were written
+    before that time, and those that have expired, unless their kind is in ``keep``. Returns how
+    many.
+    """
+    is_dead_secret = and_(OutboxEmail.expires_at <= now, OutboxEmail.kind.not_in(keep))
+    is_old = OutboxEmail.created_at < before
+    return _erase(session, IS_UNCOMPOSED, or_(is_old, is_dead_secret), limit=limit)
+
+
+def _erase(session: Session, *conditions: ColumnElement[bool], limit: int) -> int:
+    """Erase the bodies of up to ``limit`` emails that can no longer go out."""
     is_final = OutboxEmail.state.not_in(UNDER_WAY)
-    old = (
-        select(OutboxEmail.id)
-        .where(OutboxEmail.created_at < before, is_final, HAS_BODY)
-        .limit(limit)
-    )
+    old = select(OutboxEmail.id).where(*conditions, is_final).limit(limit)
     erased = session.scalars(
         update(OutboxEmail)
         .where(OutboxEmail.id.in_(old), is_final)

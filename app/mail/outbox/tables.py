@@ -102,6 +102,10 @@ class OutboxEmail(Base):
     subject: Mapped[str] = mapped_column(Text)
     html_body: Mapped[str | None] = mapped_column(Text)
     text_body: Mapped[str | None] = mapped_column(Text)
+    made_from: Mapped[str | None] = mapped_column(Text)
+    """What an email that could not be composed is made from, as JSON (``app.mail.recomposing``).
+    None once it has bodies. It is erased as bodies are.
+    """
     message_id: Mapped[str] = mapped_column(String(320), unique=True)
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(Text)
@@ -135,6 +139,8 @@ class OutboxEmail(Base):
             "created_at",
             where=or_(html_body.is_not(None), text_body.is_not(None)),
         ),
+        # Few emails cannot be composed, so this index is nearly empty.
+        _partial_index("ix_outbox_email_uncomposed", "id", where=made_from.is_not(None)),
     )
 
     @property
@@ -148,6 +154,7 @@ IS_QUEUED = OutboxEmail.state == literal_column("'queued'")
 match a parameter with the partial index on queued emails.
 """
 HAS_BODY = or_(OutboxEmail.html_body.is_not(None), OutboxEmail.text_body.is_not(None))
+IS_UNCOMPOSED = OutboxEmail.made_from.is_not(None)
 
 
 def new_message_id(domain: str) -> str:

@@ -19,7 +19,7 @@ def resend(outbox: Outbox, email: OutboxEmail, of: Kind | None = None) -> Outbox
     with registry.database.transaction(write=True) as session:
         row = session.get_one(OutboxEmail, email.id)
         found = of or registry.email_kinds.get(row.kind)
-        queued = decisions.resend(session, row, found, registry.clock())
+        queued = decisions.resend(session, row, found, registry.clock(), registry.email_composer)
     return outbox.row(queued)
 
 
