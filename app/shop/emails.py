@@ -68,11 +68,23 @@ class PurchaseReceipt:
         object.__setattr__(self, "structured_data", _structured_data(self))
 
 
+def receipt_key(order: Order) -> str:
+    """The key of the email with the order's receipt."""
+    return f"purchase_receipt:{order.id}"
+
+
 def send_purchase_receipt(
-    request: Request, session: Session, order: Order, payment: Payment, receipt: Receipt
+    request: Request,
+    session: Session,
+    order: Order,
+    payment: Payment,
+    receipt: Receipt,
+    *,
+    key: str | None = None,
 ) -> None:
     """Queue the receipt of a paid order in the transaction of ``session``, which settles the
-    payment. Its language and format are those of the time when the order was placed.
+    payment. Its language and format are those of the time when the order was placed. ``key`` is
+    another one than ``receipt_key`` when the customer asks for the receipt again.
     """
     context = PurchaseReceipt(
         order_number=order.number,
@@ -107,7 +119,7 @@ def send_purchase_receipt(
     )
     message = request.compose(PURCHASE_RECEIPT, context, to=recipient, about=f"order:{order.id}")
     service = replace(request.email_service, session=session)
-    service.send_message(message, key=f"purchase_receipt:{order.id}")
+    service.send_message(message, key=key or receipt_key(order))
 
 
 def _structured_data(receipt: PurchaseReceipt) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def _copy(session: Session, email: OutboxEmail, now: datetime, expires_at: datet
     """A new queued email with the same content. Its key is ``<key>#2``, then ``<key>#3``."""
     copied = OutboxEmail(
         **{name: getattr(email, name) for name in _COPIED_COLUMNS},
-        key=_next_key(session, email.key),
+        key=next_key(session, email.key),
         message_id=new_message_id(email.message_id.rpartition("@")[2].rstrip(">")),
         state=State.QUEUED,
         attempts=0,
@@ -178,7 +178,8 @@ _COPIED_COLUMNS = (
 )
 
 
-def _next_key(session: Session, key: str) -> str:
+def next_key(session: Session, key: str) -> str:
+    """The key of one more email for the same act: ``<key>#2``, then ``<key>#3``."""
     original = re.sub(r"#[0-9]+$", "", key)
     copies = OutboxEmail.key.startswith(f"{original}#", autoescape=True)
     taken = set(session.scalars(select(OutboxEmail.key).where(copies)))

@@ -14,10 +14,20 @@ from sqlalchemy.orm import Session, selectinload
 
 from app.accounts.sessions import SIGNED_IN
 from app.database import short_transaction
+from app.i18n import formats
 from app.shop.models import Order, PaymentState
 from app.shop.order_numbers import read_order_number
 from app.shop.payments.current_payment import current_payment
+from app.shop.receipt_emails import (
+    MOST_REQUESTS,
+    REQUEST_PERIOD,
+    Again,
+    may_ask_again_in,
+    receipt_state,
+    send_again,
+)
 from app.shop.views.payment import redirect_to_provider, settle_pending
+from app.web.translation import _
 
 Page = dict[str, Any]
 
@@ -46,7 +56,11 @@ def order(request: Request) -> Page:
     if found.is_paid and found.basket_id == request.visitor.basket_id:
         request.visitor.empty_basket()
     paid = [payment for payment in found.payments if payment.state == PaymentState.PAID]
-    return {"order": found, "payment": (paid or found.payments)[-1]}
+    return {
+        "order": found,
+        "payment": (paid or found.payments)[-1],
+        "receipt": receipt_state(request.dbsession, found) if found.is_paid else None,
+    }
 
 
 @view_config(route_name="order", request_method="POST", permission=SIGNED_IN)
@@ -60,6 +74,41 @@ def pay_order(request: Request) -> Response:
             return HTTPSeeOther(request.route_path("order", number=number))
         payment = current_payment(session, found, provider.name, request.now)
     return redirect_to_provider(request, found, payment)
+
+
+@view_config(route_name="resend_receipt", request_method="POST", permission=SIGNED_IN)
+def resend_receipt(request: Request) -> Response:
+    """Send the receipt of a paid order again, a few times a day."""
+    session = request.dbsession
+    found = _own_order(request, session, _number(request))
+    if found.receipt is None:
+        raise HTTPNotFound()
+    payment = next(paid for paid in found.payments if paid.id == found.receipt.payment_id)
+    result = send_again(request, session, found, payment, found.receipt)
+    address = found.buyer_email
+    match result:
+        case Again.QUEUED:
+            words = _("Your receipt is on its way to ${address}.", mapping={"address": address})
+        case Again.UNDER_WAY:
+            words = _(
+                "Your receipt is already on its way to ${address}.", mapping={"address": address}
+            )
+        case Again.UNCOMPOSED:
+            words = _(
+                "Your receipt could not be written, because of a fault of ours. We will send it as"
+                " soon as we have corrected the fault."
+            )
+        case Again.TOO_OFTEN:
+            wait = may_ask_again_in(session, found, request.now) or REQUEST_PERIOD
+            words = _(
+                "You have asked for this receipt ${count} times. Ask again in ${wait}.",
+                mapping={
+                    "count": MOST_REQUESTS,
+                    "wait": formats.duration(wait, request.locale_name),
+                },
+            )
+    request.visitor.tell(request.localizer.translate(words))
+    return HTTPSeeOther(request.route_path("order", number=found.number))
 
 
 def _number(request: Request) -> str:
