@@ -8,6 +8,7 @@ from importlib import import_module
 
 from pyramid.config import Configurator
 
+from app.development.template_problems import uncomposed_email
 from app.settings import SettingsError
 
 
@@ -28,4 +29,5 @@ def includeme(config: Configurator) -> None:
     config.add_route("preview_html", "/dev/emails/{kind}/html")
     config.add_route("preview_attachment", "/dev/emails/{kind}/attachment")
     config.add_route("preview", "/dev/emails/{kind}")
+    config.add_request_method(uncomposed_email, "uncomposed_email")
     config.scan("app.development")

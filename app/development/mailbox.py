@@ -10,6 +10,7 @@ from pyramid.view import view_config
 from sqlalchemy import Select, delete, select
 
 from app.development import email_page
+from app.development.template_problems import problem_of_email
 from app.mail.outbox.tables import UNDER_WAY, OutboxEmail, State
 from app.web.translation import _
 
@@ -102,6 +103,7 @@ def mailbox_email(request: Request) -> dict[str, Any]:
 
     return email_page.email_page(request, email, part_path) | {
         "search": search,
+        "problem": problem_of_email(request, email),
         "is_known": request.registry.email_kinds.get(email.kind) is not None,
         "newer": neighbour(request.dbsession.scalar(newer)),
         "older": neighbour(request.dbsession.scalar(older)),

@@ -195,5 +195,5 @@ def test_a_problem_outside_of_templates_is_shown_without_a_place(
 ) -> None:
     (folder / "email" / "welcome.jinja2").write_text("no title in it")
     page = browser.get("/dev/emails/welcome", status=500)
-    assert "ValueError" in page.text
+    assert "extend email/layout.jinja2" in page.text
     assert page.html.select_one(".wrong") is None
