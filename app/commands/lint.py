@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 def lint(ini: Path) -> None:
     """Check every sample of every email, in every language and format, against the standards.
 
-    A finding names the rule, the place, the problem and the cure. The exit code is 1 when there is
-    any finding.
+    A finding names the rule, the place, the problem and the cure. A template that cannot be
+    rendered is one finding, and so is each text without a translation. The exit code is 1 when
+    there is any finding.
     """
     try:
-        from app.previews.preview import compose_preview, findings_of, previews_of
+        from app.previews.preview import (
+            broken_template,
+            compose_preview,
+            findings_of,
+            previews_of,
+        )
     except ModuleNotFoundError as error:
         raise click.ClickException(str(error)) from None
     registry = load_application(ini)[0].registry
@@ -34,15 +40,22 @@ def lint(ini: Path) -> None:
         for preview in previews_of(registry, kind):
             for body_format in BodyFormat:
                 sample = replace(preview, body_format=body_format)
-                email = compose_preview(registry, sample)
                 checked += 1
-                for finding in findings_of(registry, sample, email):
+                try:
+                    email = compose_preview(registry, sample)
+                    findings = findings_of(registry, sample, email)
+                except Exception as error:
+                    findings = [broken_template(sample, error)]
+                for finding in findings:
                     same = (finding.rule, finding.problem, finding.cure)
+                    if finding.rule == "template":
+                        # Whatever its samples make of it, a broken template is one finding.
+                        same = (finding.rule, kind.name, "")
                     found[same].append((f"{sample.name} ({body_format})", finding))
     registry.database.dispose()
-    for findings in found.values():
-        name, first = findings[0]
-        others = f" and {len(findings) - 1} others" if len(findings) > 1 else ""
+    for places in found.values():
+        name, first = places[0]
+        others = f" and {len(places) - 1} others" if len(places) > 1 else ""
         click.echo(f"{first}\n    in {name}{others}")
     if found:
         raise click.ClickException(f"Findings: {len(found)}, in {checked} emails.")

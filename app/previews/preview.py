@@ -13,6 +13,8 @@ from typing import Any
 from pyramid.registry import Registry
 
 from app.mail import addresses
+from app.mail.composing.composer import Composer
+from app.mail.composing.template_errors import message_of, places_of
 from app.mail.kinds import Kind
 from app.mail.message import BodyFormat, Recipient
 from app.mail.outbox.tables import OutboxEmail, attachment_rows
@@ -94,4 +96,30 @@ def findings_of(registry: Registry, preview: Preview, email: OutboxEmail) -> lis
     settings = registry.pillarbox
     sender = settings.email.sender.address
     expected = Expected(preview.kind, preview.context, preview.to, settings.site, sender)
-    return lint(message_bytes(email), expected)
+    untranslated = [
+        Finding(
+            "A16",
+            preview.language,
+            f"{text!r} has no translation",
+            "The email says it in English: translate it in the language's catalogue",
+        )
+        for text in untranslated_texts(registry, preview)
+    ]
+    return [*lint(message_bytes(email), expected), *untranslated]
+
+
+def untranslated_texts(registry: Registry, preview: Preview) -> list[str]:
+    """The texts of a preview's email that its language has no translation of. Raises the errors of
+    its template.
+    """
+    composer: Composer = registry.email_composer
+    return composer.untranslated(preview.kind, preview.context, preview.to)
+
+
+def broken_template(preview: Preview, error: Exception) -> Finding:
+    """The finding about a kind whose preview ``compose_preview`` cannot make, or the lint cannot
+    read, because of ``error``.
+    """
+    places = "; ".join(str(place) for place in places_of(error, preview.kind))
+    place = places or f"email/{preview.kind.name}.jinja2"
+    return Finding("template", place, message_of(error).rstrip("."), "Correct the template")
