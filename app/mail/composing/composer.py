@@ -111,10 +111,16 @@ class Composer:
             if strictly or self.raises:
                 raise
             log.exception("email could not be composed: kind=%s", kind.name)
-            problem = f"could not be composed: {self._error_message(error)}"
-            if places := places_of(error, kind):
-                problem += f" in {places[0]}"
+            problem = self.problem_of(error, kind)
             return Message(kind, to, about, "", None, None, attachments, problem, context)
+
+    def problem_of(self, error: Exception, kind: Kind) -> str:
+        """The ``problem`` of a message whose template has raised ``error``: what is wrong, and the
+        template and line where.
+        """
+        problem = f"could not be composed: {self._error_message(error)}"
+        places = places_of(error, kind)
+        return f"{problem} in {places[0]}" if places else problem
 
     def untranslated(self, kind: Kind, context: Any, to: Recipient) -> list[str]:
         """The texts of an email that have no translation into the recipient's language, in their

@@ -107,14 +107,15 @@ def _alternative(email: OutboxEmail, kind: Kind) -> str:
 def _composed_again(email: OutboxEmail, kind: Kind, composer: Composer) -> Message:
     """The email, composed from what it keeps. Raises ``Refused`` when its template is broken."""
     try:
-        message = compose_again(composer, kind, email)
+        message = compose_again(composer, kind, email, strictly=True)
     except Unkeepable as error:
         raise Refused(f"Email {email.id} cannot be composed again: {error}.") from error
-    if problem := message.problem or problem_of(message):
+    except Exception as error:
         raise Refused(
-            f"Email {email.id} {problem}. Correct its template, email/{kind.name}.jinja2, and"
-            " resend it then. The log has the whole error."
-        )
+            f"Email {email.id} {composer.problem_of(error, kind)}. Correct it, and resend it then."
+        ) from error
+    if problem := problem_of(message):
+        raise Refused(f"Email {email.id} cannot be sent: {problem}.")
     return message
 
 
