@@ -26,7 +26,7 @@ from app.operations.readiness import NotReady, require_own_database
 from tests.support.application import MakeApp
 from tests.support.clock import Clock
 from tests.support.databases import on_sqlite
-from tests.support.outbox import RECEIPT, Outbox, attachments, kind, put
+from tests.support.outbox import RECEIPT, Note, Outbox, attachments, kind, put
 from tests.support.pillarbox_command import Pillarbox
 from tests.support.relay import Relay
 from tests.support.shop_settings import write_ini
@@ -215,6 +215,19 @@ def test_adopting_cancels_what_was_still_to_be_sent(
     assert attachments(owned) == 1
     assert owned.row(sent).state == "sent"
     pillarbox("emails", there, "purge")
+
+
+def test_adopting_cancels_what_would_be_composed_again(
+    pillarbox: Pillarbox, there: Path, owned: Outbox
+) -> None:
+    uncomposed: dict[str, Any] = {"html": None, "text": None, "problem": "could not be composed"}
+    note = owned.write(1, of=TEST_MESSAGE, context=Note(), **uncomposed)
+    secret = owned.write(2, of=kind("secret", carries_secret=True), context=Note(), **uncomposed)
+    assert (note.state, secret.state) == ("failed", "failed")
+    assert "Emails cancelled: 2." in pillarbox("adopt", there).stdout
+    rows = [owned.row(email) for email in (note, secret)]
+    assert [row.state for row in rows] == ["cancelled", "cancelled"]
+    assert [row.made_from is None for row in rows] == [False, True]
 
 
 def test_a_shop_that_moved_keeps_its_queue(

@@ -67,7 +67,11 @@ def can_ask(page: TestResponse) -> bool:
         (State.QUEUED, f"Your receipt is on its way to {ANNA}.", False),
         (State.SENDING, f"Your receipt is on its way to {ANNA}.", False),
         (State.SENT, f"We have sent your receipt to {ANNA}.", True),
-        (State.CAPTURED, "This shop runs in debug mode and keeps its emails.", True),
+        (
+            State.CAPTURED,
+            "Your receipt is kept in the shop, because the shop runs in debug mode.",
+            True,
+        ),
         (State.UNKNOWN, "we do not know whether it arrived.", True),
         *(
             (state, f"Your receipt could not be sent to {ANNA}.", True)

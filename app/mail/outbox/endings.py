@@ -104,14 +104,17 @@ def expire(session: Session, now: datetime, *, keep: Collection[str], limit: int
 
 
 def cancel_all(session: Session, reason: str, *, keep: Collection[str], limit: int) -> int:
-    """Cancel up to ``limit`` emails that may still go out. Returns how many. The bodies of the
-    kinds ``keep`` stay.
+    """Cancel up to ``limit`` emails that may still go out, those included that would be composed
+    again. Returns how many. The bodies of the kinds ``keep`` stay.
 
     Call this only when no worker runs on the database: it cancels emails in ``sending`` too.
     """
     return _end_all(
         session,
-        OutboxEmail.state.in_(UNDER_WAY),
+        or_(
+            OutboxEmail.state.in_(UNDER_WAY),
+            and_(OutboxEmail.state == State.FAILED, IS_UNCOMPOSED),
+        ),
         state=State.CANCELLED,
         reason=reason,
         keep=keep,
@@ -175,6 +178,7 @@ def _end_all(
             leased_until=None,
             html_body=case((kept, OutboxEmail.html_body), else_=None),
             text_body=case((kept, OutboxEmail.text_body), else_=None),
+            made_from=case((kept, OutboxEmail.made_from), else_=None),
         )
         .returning(OutboxEmail.id, OutboxEmail.kind)
         .execution_options(synchronize_session=False)

@@ -6,6 +6,7 @@ The states of an email::
       ▲                          ├─ 4xx, or connection lost before the final dot ──► queued (later)
       │                          ├─ 5xx ──► failed
       │                          └─ connection or process lost after the final dot ──► unknown
+      ├── composed again ◄── failed, because its template was broken
       ├── the kind's policy is "resend" ◄─────────────────────────────────────── unknown ("hold")
       └── a person resends or releases it ◄── any state in NOT_ACCEPTED
 
