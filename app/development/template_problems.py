@@ -59,7 +59,7 @@ def problem_of_email(request: Request, email: OutboxEmail) -> TemplateProblem | 
     if email.made_from is None or kind is None:
         return None
     try:
-        compose_again(request.registry.email_composer, kind, email, strictly=True)
+        compose_again(request.registry.email_composer, kind, email)
     except Unkeepable as error:
         return TemplateProblem(kind.name, str(error))
     except Exception as error:

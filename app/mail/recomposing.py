@@ -42,13 +42,9 @@ def made_from(message: Message) -> str | None:
         return None
 
 
-def compose_again(
-    composer: Composer, kind: Kind, email: OutboxEmail, *, strictly: bool = False
-) -> Message:
-    """Compose the email from what it keeps. ``strictly`` as in ``Composer.compose``.
-
-    The message has a ``problem`` when the template is still broken, and when the result cannot be
-    sent. Raises ``Unkeepable`` when the context does not fit the kind any more.
+def compose_again(composer: Composer, kind: Kind, email: OutboxEmail) -> Message:
+    """Compose the email from what it keeps. Raises ``Unkeepable`` when the context does not fit the
+    kind any more, and the template's errors when it is still broken.
     """
     body_format, context = contexts.from_json(email.made_from or "")
     if not isinstance(context, kind.context):
@@ -59,7 +55,7 @@ def compose_again(
         for attachment in email.attachments
     )
     return composer.compose(
-        kind, context, to=to, about=email.about, attachments=attachments, strictly=strictly
+        kind, context, to=to, about=email.about, attachments=attachments, strictly=True
     )
 
 
@@ -126,7 +122,7 @@ class Recomposing:
         kind = self.kinds.get(email.kind)
         if kind is not None:
             try:
-                message = compose_again(self.composer, kind, email, strictly=True)
+                message = compose_again(self.composer, kind, email)
                 if problem_of(message) is None:
                     return message
             except Exception as error:

@@ -114,7 +114,7 @@ class EmailService:
                 made_from=made_from(message) if is_uncomposed else None,
                 message_id=new_message_id(sender.address.rpartition("@")[2]),
                 state=state,
-                reason=reason,
+                reason=None if reason is None else _storable(reason),
                 next_attempt_at=now if state == State.QUEUED else None,
                 expires_at=now + kind.time_to_live,
                 request_id=self.request_id,

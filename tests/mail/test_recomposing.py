@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import UndefinedError
 from pyramid.router import Router
 from sqlalchemy import update
 
-from app.mail import BodyFormat, Kind, RateLimit, Recipient
+from app.mail import BodyFormat, Kind, Message, RateLimit, Recipient
 from app.mail.delivery.expiry import Expiry
 from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
@@ -230,6 +231,32 @@ def test_what_ends_an_email_before_its_handover_ends_it_now(
     states = [outbox.row(email).state for email in (suppressed, older, newer)]
     assert states == ["suppressed", "superseded", "sent"]
     assert scripted.received == [newer.message_id]
+
+
+def test_a_newer_email_about_the_same_thing_ends_it_and_erases_its_secret(
+    templates: Templates,
+) -> None:
+    newest = kind("secret", supersedes=True, carries_secret=True)
+    outbox = templates.start(newest)
+    older = compose(outbox, 1, newest, about="note:same")
+    templates.write(GOOD)
+    outbox = templates.start(newest)
+    assert compose(outbox, 2, newest, about="note:same").state == "queued"
+    row = outbox.row(older)
+    assert (row.state, row.made_from) == ("superseded", None)
+    recompose(outbox)
+    assert outbox.row(older).state == "superseded"
+
+
+def test_an_error_that_no_database_stores_is_stored_all_the_same(templates: Templates) -> None:
+    outbox = templates.start()
+    composer = outbox.registry.email_composer
+    problem = composer.problem_of(UndefinedError("NUL \x00, half \ud83d"), NOTE)
+    message = Message(NOTE, Recipient("a@example.org"), "note:1", "", None, None, (), problem)
+    with outbox.registry.database.transaction(write=True) as session:
+        email = outbox.service(session).send_message(message, key="note:1")
+    assert email.state == "failed"
+    assert "\x00" not in (outbox.row(email).reason or "")
 
 
 def test_an_email_that_somebody_moved_meanwhile_stays(templates: Templates) -> None:

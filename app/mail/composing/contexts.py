@@ -29,8 +29,15 @@ class Unkeepable(ValueError):
 
 def to_json(context: Any) -> str:
     """The context as JSON. Raises ``Unkeepable`` when ``from_json`` would not return the same."""
-    encoded = _encode(context)
-    if _encode(_decode(encoded)) != encoded:
+    try:
+        encoded = _encode(context)
+        comes_back = _encode(_decode(encoded)) == encoded
+    except Unkeepable:
+        raise
+    except Exception as error:
+        # A context's own code runs here, and it may raise anything.
+        raise Unkeepable(f"writing it as JSON failed ({type(error).__name__})") from error
+    if not comes_back:
         raise Unkeepable(f"{type(context).__name__} does not come back from JSON as it was")
     return json.dumps(encoded, separators=(",", ":"))
 

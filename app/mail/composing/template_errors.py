@@ -28,9 +28,13 @@ class Place:
         return f"{self.template}, line {self.line}"
 
 
+LONGEST_MESSAGE = 1000
+"""Characters. An error may quote a whole template."""
+
+
 def message_of(error: Exception) -> str:
     """The error's type and text: ``UndefinedError: 'lnik' is undefined``."""
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
 
 
 def public_message_of(error: Exception) -> str:
@@ -77,5 +81,5 @@ def lines_of(place: Place) -> list[str]:
     """The lines of the place's template; none when it is no file."""
     try:
         return Path(place.path).read_text("utf-8").splitlines()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return []

@@ -107,7 +107,7 @@ def _alternative(email: OutboxEmail, kind: Kind) -> str:
 def _composed_again(email: OutboxEmail, kind: Kind, composer: Composer) -> Message:
     """The email, composed from what it keeps. Raises ``Refused`` when its template is broken."""
     try:
-        message = compose_again(composer, kind, email, strictly=True)
+        message = compose_again(composer, kind, email)
     except Unkeepable as error:
         raise Refused(f"Email {email.id} cannot be composed again: {error}.") from error
     except Exception as error:

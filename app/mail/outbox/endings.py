@@ -16,6 +16,8 @@ from app.mail.outbox.tables import HAS_BODY, IS_QUEUED, IS_UNCOMPOSED, UNDER_WAY
 
 TOO_LATE = "its time to live ended before it could go out"
 """The reason of an expired email."""
+_IS_COMPOSED_AGAIN = and_(OutboxEmail.state == State.FAILED, IS_UNCOMPOSED)
+"""A start of a worker composes such an email again."""
 
 
 def end(session: Session, email: OutboxEmail, state: State, reason: str, *, erase: bool) -> bool:
@@ -39,7 +41,8 @@ def end(session: Session, email: OutboxEmail, state: State, reason: str, *, eras
 
 
 def supersede(session: Session, newer: OutboxEmail, *, erase: bool) -> int:
-    """End every older queued email of the same kind with the same ``about``. Returns how many.
+    """End every older email of the same kind with the same ``about`` that is queued or would be
+    composed again. Returns how many.
 
     An older email that a worker is sending may return to the queue. The guard that calls
     ``superseded`` ends it then.
@@ -49,7 +52,7 @@ def supersede(session: Session, newer: OutboxEmail, *, erase: bool) -> int:
         OutboxEmail.kind == newer.kind,
         OutboxEmail.about == newer.about,
         OutboxEmail.id < newer.id,
-        OutboxEmail.state == "queued",
+        or_(OutboxEmail.state == "queued", _IS_COMPOSED_AGAIN),
         state=State.SUPERSEDED,
         reason=superseded_by(newer.id),
         keep=() if erase else (newer.kind,),
@@ -111,10 +114,7 @@ def cancel_all(session: Session, reason: str, *, keep: Collection[str], limit: i
     """
     return _end_all(
         session,
-        or_(
-            OutboxEmail.state.in_(UNDER_WAY),
-            and_(OutboxEmail.state == State.FAILED, IS_UNCOMPOSED),
-        ),
+        or_(OutboxEmail.state.in_(UNDER_WAY), _IS_COMPOSED_AGAIN),
         state=State.CANCELLED,
         reason=reason,
         keep=keep,

@@ -121,6 +121,29 @@ class Forgetful:
         object.__setattr__(self, "words", self.words + "!")
 
 
+@dataclass(frozen=True)
+class Choosy:
+    words: Any
+
+    def __post_init__(self) -> None:
+        if isinstance(self.words, dict):
+            object.__setattr__(self, "words", MappingProxyType(self.words))
+        elif not isinstance(self.words, MappingProxyType):
+            raise RuntimeError("secret")
+
+
+def endless() -> list[Any]:
+    words: list[Any] = []
+    words.append(words)
+    return words
+
+
+def broken_property() -> Any:
+    choosy = Choosy({})
+    object.__setattr__(choosy, "words", "secret")
+    return choosy
+
+
 def local_class() -> Any:
     @dataclass(frozen=True)
     class Local:
@@ -131,8 +154,17 @@ def local_class() -> Any:
 
 @pytest.mark.parametrize(
     "value",
-    [Word("secret"), object(), lambda: "secret", local_class(), Forgetful("secret"), [Word("x")]],
-    ids=["str", "object", "function", "local", "forgetful", "nested"],
+    [
+        Word("secret"),
+        object(),
+        lambda: "secret",
+        local_class(),
+        Forgetful("secret"),
+        [Word("x")],
+        endless(),
+        broken_property(),
+    ],
+    ids=["str", "object", "function", "local", "forgetful", "nested", "endless", "raises"],
 )
 def test_what_would_not_come_back_is_refused_without_its_value(value: Any) -> None:
     with pytest.raises(Unkeepable) as refused:
