@@ -1,6 +1,6 @@
 """Jinja2 for pages: it escapes, refuses undefined names and formats in the reader's language."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,45 +16,17 @@ from app.web.links import has_route
 
 
 @pass_context
-def money(context: Context, minor: int, currency: str) -> str:
-    """``{{ 2400|money("EUR") }}``: an amount, given in minor units such as cents."""
-    return formats.money(minor, currency, _locale(context))
-
-
-@pass_context
-def percent(context: Context, basis_points: int) -> str:
-    """``{{ 1900|percent }}``: a rate, given in hundredths of a percent."""
-    return formats.percent(basis_points, _locale(context))
-
-
-@pass_context
-def date(context: Context, value: datetime) -> str:
-    """``{{ order.created_at|date }}``: a day."""
-    return formats.date(value, _locale(context))
-
-
-@pass_context
-def date_time(context: Context, value: datetime) -> str:
-    """``{{ order.created_at|date_time }}``: a day and time."""
-    return formats.date_time(value, _locale(context))
-
-
-@pass_context
-def duration(context: Context, value: timedelta) -> str:
-    """``{{ lifetime|duration }}``: a length of time."""
-    return formats.duration(value, _locale(context))
-
-
-@pass_context
 def translate(context: Context, message: str) -> str:
     """``{{ field.label.text|translate }}``: a text that Python code marks for translation."""
-    translated: str = context["request"].localizer.translate(message)
-    return translated
+    return str(context["request"].localizer.translate(message))
 
 
-def _locale(context: Context) -> str:
-    name: str = context["request"].locale_name
-    return name
+def _localized(function: Callable[..., str]) -> Callable[..., str]:
+    @pass_context
+    def format_for_reader(context: Context, *values: Any) -> str:
+        return function(*values, context["request"].locale_name)
+
+    return format_for_reader
 
 
 def _add_globals(event: BeforeRender) -> None:
@@ -66,13 +38,17 @@ def _add_globals(event: BeforeRender) -> None:
 
 
 def includeme(config: Configurator) -> None:
-    """Set up the ``.jinja2`` renderer on the ``templates`` folder."""
+    """Set up the ``.jinja2`` renderer on the ``templates`` folder.
+
+    Its filters format in the reader's language: ``{{ 2400|money("EUR") }}``, given in minor units,
+    ``{{ 1900|percent }}``, given in hundredths of a percent, and ``{{ order.created_at|date }}``.
+    """
     filters: dict[str, Any] = {
-        "money": money,
-        "percent": percent,
-        "date": date,
-        "date_time": date_time,
-        "duration": duration,
+        "money": _localized(formats.money),
+        "percent": _localized(formats.percent),
+        "date": _localized(formats.date),
+        "date_time": _localized(formats.date_time),
+        "duration": _localized(formats.duration),
         "translate": translate,
         "direction": direction,
     }

@@ -94,7 +94,12 @@ def record_batch(
     """
     if problem is None:
         if not reached:
-            not_probed(connection, name, now, seen)
+            # This worker did not make its probe, so another one may probe at once.
+            connection.execute(
+                update(Relay)
+                .where(Relay.name == name, Relay.failures == seen, Relay.blocked_until > now)
+                .values(blocked_until=now)
+            )
         elif seen and unblock(connection, name, seen):
             log.info("relay available again: relay=%s", name)
         return None
@@ -143,20 +148,6 @@ def unblock(connection: Connection, name: str, seen: int) -> bool:
         .values(blocked_until=None, reason=None, failures=0)
     )
     return bool(freed.rowcount)
-
-
-def not_probed(connection: Connection, name: str, now: datetime, seen: int) -> None:
-    """Let another worker probe at once, because this one did not make its probe."""
-    connection.execute(
-        update(Relay)
-        .where(Relay.name == name, Relay.failures == seen, Relay.blocked_until > now)
-        .values(blocked_until=now)
-    )
-
-
-def is_blocked(session: Session, name: str, now: datetime) -> bool:
-    """Whether the relay rests."""
-    return rest(session, name, now) is not None
 
 
 def rest(session: Session, name: str, now: datetime) -> Rest | None:

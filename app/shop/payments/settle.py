@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app.shop.models import Order, OrderState, Payment, PaymentState, Receipt
+from app.database.base import insert_for
+from app.shop.models import Order, OrderState, Payment, PaymentState, Receipt, ReceiptCounter
 from app.shop.payments.provider import Outcome, PaymentResult
-from app.shop.receipts import issue_receipt
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def settle(
         payment.held_because = problem
         log.error("payment held: payment=%s problem=%s", payment_id, problem)
         return True
-    receipt = issue_receipt(session, order, payment, now)
+    receipt = _issue_receipt(session, order, payment, now)
     send_receipt(order, payment, receipt)
     log.info("order paid: order=%d payment=%s receipt=%s", order.id, payment_id, receipt.number)
     return True
@@ -85,3 +85,24 @@ def _mark_paid(session: Session, order: Order, now: datetime) -> bool:
         .returning(Order.id)
     ).one_or_none()
     return marked is not None
+
+
+def _issue_receipt(session: Session, order: Order, payment: Payment, now: datetime) -> Receipt:
+    """Write the receipt of ``order``, numbered without gaps within the year of ``now`` in UTC
+    (STANDARDS D7).
+
+    One transaction increments the counter and writes the receipt, so a rollback undoes both. A
+    second transaction waits for the counter's row, so two receipts never get one number.
+    """
+    counter = insert_for(session, ReceiptCounter).values(year=now.year, last=1)
+    sequence = session.scalars(
+        counter.on_conflict_do_update(
+            index_elements=["year"], set_={"last": ReceiptCounter.last + 1}
+        ).returning(ReceiptCounter.last)
+    ).one()
+    receipt = Receipt(
+        order_id=order.id, payment_id=payment.id, year=now.year, sequence=sequence, issued_at=now
+    )
+    session.add(receipt)
+    session.flush()
+    return receipt

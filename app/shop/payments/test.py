@@ -9,8 +9,8 @@ from pyramid.request import Request
 from sqlalchemy import String, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.database import short_transaction
 from app.database.base import Base, insert_for
-from app.database.request import short_transaction
 from app.shop.models import Amount
 from app.shop.payments.provider import Charge, Outcome, PaymentResult, ProviderError, StartedPayment
 

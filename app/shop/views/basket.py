@@ -14,7 +14,7 @@ from pyramid.view import view_config
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.shop.basket import price_basket
 from app.shop.forms import QuantityForm
 from app.shop.models import Product
@@ -74,13 +74,11 @@ def _basket_page(request: Request, session: Session, refused: QuantityForm | Non
     forms = {
         line.slug: QuantityForm.showing(request, line.slug, line.quantity) for line in basket.lines
     }
+    page = {"basket": basket, "quantity_forms": forms}
     if refused is None:
-        return {"basket": basket, "quantity_forms": forms}
-    return {
-        "basket": basket,
-        "quantity_forms": forms | {refused.product.data: refused},
-        "form": refused,
-    }
+        return page
+    forms[refused.product.data or ""] = refused
+    return page | {"form": refused}
 
 
 def _render(request: Request, template: str, page: Page) -> Response:

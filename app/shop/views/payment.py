@@ -7,7 +7,7 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.request import Request
 from sqlalchemy import select, update
 
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.shop.emails import send_purchase_receipt
 from app.shop.models import Order, Payment, PaymentState
 from app.shop.payments.provider import Charge, Outcome, PaymentProvider, ProviderError

@@ -9,7 +9,7 @@ from pyramid.view import view_config
 from sqlalchemy import select
 
 from app.accounts.sessions import SIGNED_IN
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.shop.models import Order, Payment
 from app.shop.payments.provider import Outcome, PaymentResult
 from app.shop.payments.test import TestProvider

@@ -67,7 +67,7 @@ def test_a_worker_that_stops_before_its_probe_leaves_it_to_the_next(
     with delivery._connection() as connection:
         assert delivery._deliver_batch(connection) == 1
     with app.registry.database.transaction(write=False) as session:
-        assert not relay.is_blocked(session, relay_name, clock())
+        assert relay.rest(session, relay_name, clock()) is None
     assert (outbox.row(email).state, outbox.row(email).leased_by) == ("queued", None)
 
 

@@ -101,7 +101,7 @@ def test_a_leased_email_is_left_to_its_worker(
 def test_a_running_worker_erases_old_bodies_by_itself(sending: Outbox, clock: Clock) -> None:
     email = put(sending, sending.write(1, to=Recipient("ada@example.org")), State.SENT)
     clock.advance(timedelta(days=31))
-    worker = Delivery.from_registry(sending.registry)
+    worker = Delivery(sending.registry)
     worker.start()
     eventually(lambda: not sending.row(email).has_body)
     worker.stop()
