@@ -27,7 +27,7 @@ class Setting:
     """How the text of one setting becomes its value.
 
     `default` is written as in an .ini file; empty means none. The environments in `required_in` do
-    without it. `is_secret` keeps the value out of messages. `spans_lines` lets it go on in further
+    without it. `is_secret` keeps the value out of messages. `spans_lines` lets it have several
     lines. `takes_folder` passes the parser the folder where relative paths start, too.
     """
 
@@ -45,8 +45,9 @@ class Setting:
         that says what is wrong with the value.
         """
         if self.spans_lines:
-            value = " ".join(value.split())
-        if values.has_unprintable(value):
+            lines = (line.strip(" \t\r") for line in value.split("\n"))
+            value = "\n".join(line for line in lines if line)
+        if values.has_unprintable(value.replace("\n", "") if self.spans_lines else value):
             raise ValueError("contains a control character; take it out")
         try:
             return self.parse(value, here) if self.takes_folder else self.parse(value)
@@ -142,6 +143,11 @@ class Email:
     )
     connections: int = setting("SMTP connections at once", values.number(1, 100), default="2")
     retention_days: int = setting("days that bodies are kept", values.number(1, 3650), default="30")
+    postal_address: tuple[str, ...] = setting(
+        "the postal address in the footer of every email, line by line",
+        values.lines,
+        spans_lines=True,
+    )
     brand: Brand
 
 

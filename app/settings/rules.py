@@ -79,6 +79,7 @@ def derived_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
     """The settings whose default follows from another setting, each with its value."""
     return {
         "email.debug_recipients": value["email.debug_recipients"] or (),
+        "email.postal_address": value["email.postal_address"] or (),
         "email.smtp_port": value["email.smtp_port"] or SMTP_PORTS[value["email.smtp_security"]],
         "email.return_path": value["email.return_path"] or value["email.from"].address,
         "email.brand.name": value["email.brand.name"] or value["site.name"],

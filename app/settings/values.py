@@ -112,6 +112,11 @@ def mailbox(value: str) -> Mailbox:
     return Mailbox(title(name), address(written_address))
 
 
+def lines(value: str) -> tuple[str, ...]:
+    """The lines of a text."""
+    return tuple(value.split("\n"))
+
+
 def recipients(value: str) -> tuple[str, ...]:
     """Addresses and `*@domain`, separated by white space or commas. Returned in lower case."""
     return tuple(map(_recipient, re.split(r"[\s,]+", value.strip(" \t\r\n,"))))

@@ -346,6 +346,15 @@ def test_debug_recipients_are_separated_by_white_space_or_commas() -> None:
     )
 
 
+def test_the_postal_address_has_lines() -> None:
+    written = "\n Long Street 1 \r\n\n  12345 Town\n"
+    address = read({**DEVELOPMENT, "email.postal_address": written}).email.postal_address
+    assert address == ("Long Street 1", "12345 Town")
+    assert read(DEVELOPMENT).email.postal_address == ()
+    [problem] = problems({**DEVELOPMENT, "email.postal_address": "Long\x0bStreet"})
+    assert problem.startswith("email.postal_address: ")
+
+
 @pytest.mark.parametrize(
     ("written", "url"),
     [

@@ -43,15 +43,18 @@ class Composer:
         loader: BaseLoader,
         languages: Languages | None = None,
         *,
+        postal_address: tuple[str, ...] = (),
         reload: bool = False,
     ) -> None:
-        """``languages`` are those that emails can be written in; None means English only.
+        """``languages`` are those that emails can be written in; None means English only. The lines
+        of ``postal_address`` stand in the footer.
 
         With ``reload``, a changed template is used without a restart, but each email checks the
         files of its templates.
         """
         self._languages = languages or Languages()
         self._templates = _environment(site, brand, loader, reload)
+        self._templates.globals["postal_address"] = postal_address
         self._inliner = css_inline.CSSInliner(
             load_remote_stylesheets=False, keep_at_rules=True, minify_css=True
         )
