@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 from app.commands.application import INI, ready_application
 from app.mail import Kind, addresses
 from app.mail.delivery import relay
+from app.mail.delivery.expiry import Expiry
 from app.mail.delivery.relay import Rest
-from app.mail.delivery.retention import Retention
 from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
@@ -128,8 +128,8 @@ def purge(ini: Path) -> None:
     """Erase the bodies of emails older than email.retention_days. Unfinished emails keep theirs."""
     with ready_application(ini) as registry:
         settings = registry.pillarbox.email
-        retention = Retention(registry.database, settings, registry.email_kinds, registry.clock)
-        erased = retention.purge()
+        expiry = Expiry(registry.database, settings, registry.email_kinds, registry.clock)
+        erased = expiry.purge()
     bodies = "The bodies of 1 email" if erased == 1 else f"The bodies of {erased} emails"
     click.echo(f"{bodies} older than {settings.retention_days} days were erased.")
 

@@ -58,7 +58,7 @@ def mailbox(request: Request) -> dict[str, Any]:
     seconds = request.GET.get("refresh", "")
     refresh = int(seconds) if seconds.isdecimal() and len(seconds) < 4 else 0
     emails = _newest(request, search)
-    # The outbox may hold kinds that the application no longer has.
+    # The outbox may hold emails of kinds that the code no longer has. The filter offers them.
     kinds = {email.kind for email in emails} | {kind.name for kind in request.registry.email_kinds}
     return {
         "emails": emails,

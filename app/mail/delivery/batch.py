@@ -152,9 +152,7 @@ def _end(
 ) -> None:
     erase = (kind is None or kind.carries_secret) and state is not State.CAPTURED
     endings.end(session, email, state, reason, erase=erase)
-    log.warning(
-        "email ended before its handover: email=%d kind=%s state=%s", email.id, email.kind, state
-    )
+    log.warning("email not sent: email=%d kind=%s state=%s", email.id, email.kind, state)
 
 
 def _ready_email(email: OutboxEmail, kind: Kind) -> ReadyEmail | str:

@@ -22,6 +22,7 @@ from app.mail.delivery.liveness import LOCKED, Liveness
 from app.mail.delivery.relay import RelayProblem
 from app.mail.outbox import claims, outcomes
 from app.mail.outbox.outcomes import Settlement, settlement_of
+from app.mail.outbox.retry_schedule import RETRY_DELAYS
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mailer import Mailer, RelayUnavailable
 from app.mail.smtp.replies import Outcome, Phase
@@ -70,8 +71,8 @@ class Handover:
         """Try each email once. Stop early when the relay has to rest or the worker stops, and hand
         the remaining emails back.
         """
-        # A prepared statement stays on its connection, so it is safe only without a pooler. A
-        # worker that holds its lock has found none.
+        # A pooler would leave a prepared statement on another client's connection. A worker that
+        # holds its lock has no pooler before it, so only such a worker prepares statements.
         prepares = self.worker.startswith(LOCKED)
         with self.database.held_connection(prepares=prepares) as held:
             problem: RelayProblem | None = None
@@ -172,7 +173,7 @@ class Handover:
         self._write_pending(connection)
         if self._unconfirmed is not None:
             outcomes.not_begun(connection, self._unconfirmed, self.worker)
-        reason = relay.record_batch(
+        reason = relay.record(
             connection,
             self.relay_name,
             self.clock(),
@@ -192,7 +193,7 @@ class Handover:
             return
         last_outcome = connection.scalar(outcomes.last_outcome(pending.email.id))
         if last_outcome == Outcome.SLOWED:
-            wait = outcomes.RETRY_DELAYS[0]
+            wait = RETRY_DELAYS[0]
             columns = outcomes.postponed(pending.email, pending.verdict, pending.at, wait)
             self._pending = replace(pending, columns=columns)
 
@@ -209,7 +210,7 @@ class Handover:
                 if self.stopping.wait(DATABASE_RETRY_SECONDS):
                     raise
                 if logged != (logged := describe(error)):
-                    log.error("verdict waits for the database: error=%s", logged)
+                    log.error("outcome waits for the database: error=%s", logged)
             else:
                 self._pending = None
                 return
@@ -228,7 +229,7 @@ class Handover:
         _log_attempt(settlement)
         # An unconfirmed commit may have settled the email and so released its lease.
         if not settled and self._unconfirmed is None:
-            log.warning("email settled by another worker: email=%d", settlement.email.id)
+            log.warning("verdict not saved, the lease had ended: email=%d", settlement.email.id)
 
 
 def _log_attempt(settlement: Settlement) -> None:

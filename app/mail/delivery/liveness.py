@@ -92,8 +92,8 @@ class FileLock:
         return worker == self.worker and not self._file.closed
 
     def watch(self, seconds: float, stopping: threading.Event) -> bool:
-        # SQLite has no NOTIFY. ``Wakeup`` wakes the threads of this process, and they poll for the
-        # emails that other processes write.
+        # SQLite cannot notify this process of an email, so there is nothing to wait for here.
+        # ``Wakeup`` and polling find the emails.
         stopping.wait(seconds)
         return False
 
@@ -185,7 +185,7 @@ class AdvisoryLock:
                 old, new = self.worker, f"{LOCKED}{_random_number()}"
                 _lock(connection, new)
                 self.worker = new
-                log.warning("worker did not get its lock back: worker=%s new_name=%s", old, new)
+                log.warning("worker renamed, its old lock is still held: old=%s new=%s", old, new)
             connection.execute(f"LISTEN {CHANNEL}")
         except BaseException:
             connection.close()

@@ -1,7 +1,7 @@
 """Maintenance: what a worker does beside its connections to the relay.
 
 The maintenance thread keeps the worker's proof of life, releases the leases of dead workers, runs
-the retention tasks, and waits for PostgreSQL's notifications. The heartbeat thread renews leases.
+the expiry tasks, and waits for PostgreSQL's notifications. The heartbeat thread renews leases.
 """
 
 import logging
@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.database.engine import Database
 from app.database.errors import DatabaseBusy, describe
+from app.mail.delivery.expiry import Expiry
 from app.mail.delivery.handover import RelayConnection
 from app.mail.delivery.liveness import Liveness, liveness_for
-from app.mail.delivery.retention import Retention
 from app.mail.kinds import Kinds
 from app.mail.outbox import claims, outcomes
 from app.mail.outbox.wakeup import Wakeup
@@ -47,7 +47,7 @@ class Maintenance:
     wakeup: Wakeup
     connections: Collection[RelayConnection]
     stopping: threading.Event
-    retention: Retention
+    expiry: Expiry
     liveness: Liveness | None = None
     """The worker's proof of life, once ``open_liveness`` has made it."""
     _logged_errors: set[str] = field(default_factory=set)
@@ -70,14 +70,14 @@ class Maintenance:
             try:
                 if self.liveness is None:
                     log.info("worker started: worker=%s", self.open_liveness().worker)
-                    # The connections' threads deliver nothing until there is a liveness.
+                    # The connections' threads wait for the proof of life, which exists now.
                     self.wakeup.now()
                 liveness = self.open_liveness()
                 self.release_ended_leases(liveness)
                 if self._logged_errors:
-                    log.info("database available again")
+                    log.info("delivery works again")
                     self._logged_errors.clear()
-                self.retention.run_due_tasks()
+                self.expiry.run_due_tasks()
                 until = time.monotonic() + MAINTENANCE_SECONDS
                 while not self.stopping.is_set() and (left := until - time.monotonic()) > 0:
                     if liveness.watch(left, self.stopping):
@@ -94,7 +94,10 @@ class Maintenance:
         if description not in self._logged_errors:
             self._logged_errors.add(description)
             is_ours = not isinstance(error, SQLAlchemyError) and description == type(error).__name__
-            log.error("delivery waits for the database: error=%s", description, exc_info=is_ours)
+            if is_ours:
+                log.error("delivery failed: error=%s", description, exc_info=error)
+            else:
+                log.error("delivery waits for the database: error=%s", description)
 
     def in_progress(self) -> set[int]:
         """The ids of the emails in progress on all connections of this worker."""

@@ -19,9 +19,9 @@ from app.database.engine import Database
 from app.database.errors import DatabaseBusy
 from app.mail.delivery import relay
 from app.mail.delivery.batch import Batches
+from app.mail.delivery.expiry import Expiry
 from app.mail.delivery.handover import Handover, RelayConnection
 from app.mail.delivery.maintenance import Maintenance
-from app.mail.delivery.retention import Retention
 from app.mail.kinds import Kinds
 from app.mail.outbox.wakeup import Wakeup
 from app.mail.smtp.mailer import Mailer
@@ -65,7 +65,7 @@ class Delivery:
             self._wakeup,
             self._connections,
             self._stopping,
-            Retention(database, settings, kinds, clock),
+            Expiry(database, settings, kinds, clock),
         )
         self._heartbeat = ExitStack()
 

@@ -16,15 +16,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.database.postgresql import ASYNCHRONOUS_COMMIT
 from app.mail.kinds import InDoubt, Kind
 from app.mail.outbox.changes import BODIES_ERASED, delete_attachments, update_emails
+from app.mail.outbox.retry_schedule import retry_delay
 from app.mail.outbox.tables import EmailAttachment, EmailAttempt, OutboxEmail, State
 from app.mail.smtp.replies import Outcome, Verdict
-
-RETRY_DELAYS = tuple(
-    timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 720, 720)
-)
-"""The wait after each deferral of an email. They add up to 46 hours and one more would exceed 48,
-so the email fails at the tenth deferral.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +75,14 @@ def deferred(email: OutboxEmail, verdict: Verdict, now: datetime, jitter: float)
     """The columns of an email that waits in ``queued`` for its next retry, or becomes ``failed``
     after the last one.
 
-    ``jitter``, from 0 to 1, spreads the retries over a tenth of the wait. A wait that would pass
-    the email's time to live ends with it, so the email expires without delay.
+    A wait that would pass the email's time to live ends with it, so the email expires without
+    delay.
     """
     attempts = email.attempts + 1
-    if email.attempts >= len(RETRY_DELAYS):
+    wait = retry_delay(email.attempts, jitter)
+    if wait is None:
         reason = f"refused for 48 hours, last: {verdict.reply}"
         return {"state": State.FAILED, "reason": reason, "attempts": attempts}
-    wait = RETRY_DELAYS[email.attempts] * (1 + jitter / 10)
     return {**postponed(email, verdict, now, wait), "attempts": attempts}
 
 
@@ -206,9 +200,9 @@ def _record(connection: Connection, settlement: Settlement) -> None:
         delete_attachments(connection, [settlement.email.id])
 
 
-# Every email needs these statements, so they are built once, and the connection runs them without
-# the session: SQLAlchemy needs longer to build an UPDATE, and to search the session for objects
-# that it changes, than the database needs to run it.
+# SQLAlchemy takes longer to build an UPDATE than the database takes to run it, so these statements
+# are built once. The connection runs them, because the session would also search for objects that
+# they change.
 _BEGINNING = (
     update(OutboxEmail)
     .where(

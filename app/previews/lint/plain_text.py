@@ -46,7 +46,7 @@ def words(email: ParsedEmail) -> Iterator[Finding]:
     lost = in_html - in_text
     added = in_text - in_html
     for word in list(lost.elements()):
-        # A table's column cuts a long word into pieces.
+        # The plain text cuts a word that is too long for its column. Its pieces together count.
         cuts = _cuts(word) if columns(word) > _NARROWEST_CELL else ()
         pieces = next((cut for cut in map(Counter, cuts) if not cut - added), None)
         if pieces is not None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.database.base import insert_for
 from app.shop.models import Order, OrderState, Payment, PaymentState, Receipt, ReceiptCounter
-from app.shop.payments.provider import Outcome, PaymentResult
+from app.shop.payments.provider import PaymentOutcome, PaymentResult
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,11 @@ def settle(
     becomes paid, the receipt gets its number and ``send_receipt`` queues its email, all in the
     transaction of ``session``. If they do not match, the payment is held for a person to check.
     """
-    if result.outcome is Outcome.PENDING or not _write_outcome(session, payment_id, result, now):
+    if result.outcome is PaymentOutcome.PENDING or not _write_outcome(
+        session, payment_id, result, now
+    ):
         return False
-    if result.outcome is Outcome.FAILED:
+    if result.outcome is PaymentOutcome.FAILED:
         log.info("payment failed: payment=%s", payment_id)
         return True
     payment = session.get_one(Payment, payment_id)
@@ -51,7 +53,7 @@ def settle(
 
 
 def _write_outcome(session: Session, payment_id: str, result: PaymentResult, now: datetime) -> bool:
-    paid = result.outcome is Outcome.PAID
+    paid = result.outcome is PaymentOutcome.PAID
     # A payment that failed can still be paid later.
     unsettled = [PaymentState.PENDING, PaymentState.FAILED] if paid else [PaymentState.PENDING]
     written = session.scalars(

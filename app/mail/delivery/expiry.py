@@ -1,6 +1,7 @@
-"""Retention: periodic tasks of a worker that expire emails and erase old bodies.
+"""Expiry: an email that waited too long expires, and a body that was kept long enough is erased.
 
-They run even when there is nothing to deliver and while the relay rests.
+These periodic tasks of a worker run even when there is nothing to deliver, and while the relay
+rests.
 """
 
 import logging
@@ -23,7 +24,7 @@ BATCH = 500
 """The most emails that one transaction changes, so that other writers do not wait long for it."""
 
 
-class Retention:
+class Expiry:
     """The tasks of one worker. Several workers may run them at once: each email changes once."""
 
     def __init__(
@@ -34,10 +35,10 @@ class Retention:
         self._kinds = kinds
         self._clock = clock
         self._tasks = (
-            ("expired", EXPIRE_SECONDS, self._expire),
-            ("erased", PURGE_SECONDS, self._purge),
+            ("emails expired", EXPIRE_SECONDS, self._expire),
+            ("email bodies erased", PURGE_SECONDS, self._purge),
         )
-        self._due = {"expired": 0.0, "erased": 0.0}
+        self._due = {change: 0.0 for change, _, _ in self._tasks}
         """When each task is due, by ``time.monotonic``."""
 
     def run_due_tasks(self) -> None:
@@ -50,7 +51,7 @@ class Retention:
                 if changed < BATCH:
                     self._due[change] = time.monotonic() + seconds
                 if changed:
-                    log.info("emails %s: count=%d", change, changed)
+                    log.info("%s: emails=%d", change, changed)
 
     def purge(self) -> int:
         """Erase all bodies older than ``email.retention_days``. Returns how many emails had one."""
