@@ -6,12 +6,12 @@ A section is a dataclass, and its fields name the settings: `smtp_port` of `emai
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from app.settings import values
-from app.settings.values import Mailbox
+from app.settings.values import Logo, Mailbox
 
 SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 """The default of `email.smtp_port` for each `email.smtp_security` (RFC 6409, RFC 8314, RFC 5321).
@@ -58,10 +58,14 @@ class Setting:
             raise ValueError(f"{shown} {problem}") from None
 
 
-def setting(meaning: str, parse: Callable[..., Any], **options: Any) -> Any:
-    """Declare the field of a section as a setting; `options` are the other fields of `Setting`."""
+def setting(
+    meaning: str, parse: Callable[..., Any], *, unset: Any = MISSING, **options: Any
+) -> Any:
+    """Declare the field of a section as a setting; `options` are the other fields of `Setting`.
+    With `unset` the section can be made without it.
+    """
     declared = Setting(meaning, parse, **options)
-    return field(repr=not declared.is_secret, metadata={"setting": declared})
+    return field(default=unset, repr=not declared.is_secret, metadata={"setting": declared})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class Database:
 class Brand:
     """How emails look. Both colours are `#rrggbb`, and `font` is a list as CSS writes it."""
 
-    name: str = setting("the text of the logo; unless set, site.name", values.title)
+    name: str = setting("the name in the head; unless set, site.name", values.title)
     color: str = setting(
         "the accent colour of head, buttons and links", values.color, default="#b3261e"
     )
@@ -104,6 +108,12 @@ class Brand:
         "the fonts, as CSS lists them",
         values.font,
         default="Segoe UI, system-ui, -apple-system, Roboto, Helvetica, Arial, sans-serif",
+    )
+    logo: Logo | None = setting(  # noqa: RUF009 (it returns a dataclass field)
+        "a PNG file for the head", values.logo, unset=None, takes_folder=True
+    )
+    logo_dark: Logo | None = setting(  # noqa: RUF009
+        "the same for dark mode", values.logo, unset=None, takes_folder=True
     )
 
 

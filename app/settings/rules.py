@@ -69,6 +69,11 @@ def rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str
         "is set without email.smtp_username; set both or neither",
     )
     yield (
+        bool(value["email.brand.logo_dark"]) and not value["email.brand.logo"],
+        ("email.brand.logo_dark", "email.brand.logo"),
+        "is set without email.brand.logo, which is for light mode; set both or neither",
+    )
+    yield (
         is_production and bool(username) and not password,
         ("email.smtp_username", "email.smtp_password"),
         "is set without email.smtp_password; set both or neither",

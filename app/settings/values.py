@@ -9,7 +9,7 @@ import re
 import ssl
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import getaddresses
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.settings import png
 
 _TRUTHS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -31,6 +33,15 @@ class Mailbox:
 
     name: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logo:
+    """A PNG image, with its width and height in pixels."""
+
+    content: bytes = field(repr=False)
+    width: int
+    height: int
 
 
 def has_unprintable(text: str) -> bool:
@@ -201,3 +212,34 @@ def certificates(value: str, here: Path) -> str:
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
     return str(path)
+
+
+LARGEST_LOGO = 100 * 1024
+"""Octets. Each email carries the logo, and so does its row in the outbox."""
+LEAST_PIXELS, MOST_PIXELS = (16, 16), (1200, 400)
+"""Width and height of a logo."""
+
+
+def logo(value: str, here: Path) -> Logo:
+    """A PNG file. A relative path starts at `here`."""
+    path = here / value
+    if not path.is_file():
+        raise ValueError("is not a file")
+    try:
+        octets = path.stat().st_size
+        if octets > LARGEST_LOGO:
+            raise ValueError(f"has {octets} octets; the most is {LARGEST_LOGO} (100 KB)")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    width, height = png.size(content)
+    fits = all(
+        least <= pixels <= most
+        for least, pixels, most in zip(LEAST_PIXELS, (width, height), MOST_PIXELS, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"has {width} x {height} pixels; a logo has {LEAST_PIXELS[0]} x {LEAST_PIXELS[1]}"
+            f" to {MOST_PIXELS[0]} x {MOST_PIXELS[1]}"
+        )
+    return Logo(content, width, height)
