@@ -10,8 +10,9 @@ from pyramid.config import Configurator
 from app.settings import SettingsError, load
 from app.settings.declarations import Brand, Settings, all_settings
 from app.settings.rules import DEVELOPMENT_SECRET
-from app.settings.values import Mailbox
+from app.settings.values import Logo, Mailbox
 from tests.support.certificates import issue
+from tests.support.images import png
 
 PROJECT = Path(__file__).parents[2]
 
@@ -436,6 +437,51 @@ def test_emails_look_as_the_owner_says_and_like_the_shop_otherwise() -> None:
         "The Post", "#0b57d0", "#f4f1ec", "Georgia, 'Times New Roman', serif"
     )
     assert read(DEVELOPMENT).email.brand.name == DEVELOPMENT["site.name"]
+    assert read(DEVELOPMENT).email.brand.logo is None
     for name, value in {"email.brand.color": "red", "email.brand.font": "x; } body {"}.items():
         [problem] = problems(DEVELOPMENT | {name: value})
         assert problem.startswith(f"{name}: ")
+
+
+def test_a_logo_is_a_png_file_beside_the_ini(tmp_path: Path) -> None:
+    tmp_path.joinpath("logo.png").write_bytes(png(240, 48))
+    tmp_path.joinpath("dark.png").write_bytes(png(1200, 400))
+    logos = {"email.brand.logo": "logo.png", "email.brand.logo_dark": "dark.png"}
+    brand = read(DEVELOPMENT | logos, str(tmp_path)).email.brand
+    assert brand.logo == Logo(png(240, 48), 240, 48)
+    assert brand.logo_dark == Logo(png(1200, 400), 1200, 400)
+    assert "PNG" not in repr(brand)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "is not a file"),
+        (b"", "is not a PNG image"),
+        (b"\xff\xd8\xff\xe0JFIF", "is not a PNG image"),
+        (b"<svg/>", "is not a PNG image"),
+        (png(240, 48)[:-13], "is a damaged PNG image"),
+        (png(240, 48)[:20], "is a damaged PNG image"),
+        (png(240, 48).replace(b"IDAT", b"IDAS"), "is a damaged PNG image"),
+        (png(240, 48)[:8] + png(240, 48)[33:], "is a damaged PNG image"),
+        (png(1, 1), "has 1 x 1 pixels; a logo has 16 x 16 to 1200 x 400"),
+        (png(0, 0), "has 0 x 0 pixels"),
+        (png(1201, 48), "has 1201 x 48 pixels"),
+        (png(240, 401), "has 240 x 401 pixels"),
+        (png(240, 48) + bytes(102_400), "octets; the most is 102400 (100 KB)"),
+    ],
+)
+def test_a_logo_that_programs_cannot_show_is_told_at_the_start(
+    tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    if content is not None:
+        tmp_path.joinpath("logo.png").write_bytes(content)
+    [told] = problems(DEVELOPMENT | {"email.brand.logo": "logo.png"}, str(tmp_path))
+    assert told.startswith('email.brand.logo: "logo.png" ')
+    assert problem in told
+
+
+def test_a_dark_logo_needs_the_other_one(tmp_path: Path) -> None:
+    tmp_path.joinpath("logo.png").write_bytes(png(240, 48))
+    [told] = problems(DEVELOPMENT | {"email.brand.logo_dark": "logo.png"}, str(tmp_path))
+    assert told.startswith("email.brand.logo_dark: is set without email.brand.logo")
