@@ -10,7 +10,6 @@ import ssl
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import getaddresses
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -113,13 +112,22 @@ def address(value: str) -> str:
 
 
 def mailbox(value: str) -> Mailbox:
-    """`Name <address>`."""
-    found = getaddresses([value])
-    if len(found) != 1 or not all(found[0]):
+    """`Name <address>`. The name is all before the last `<`, as written, or without the double
+    quotes around it.
+    """
+    found = re.fullmatch(r"(.*?)\s*<([^<>]*)>", value)
+    if found is None or not found[1]:
+        raise ValueError("is not of the form Name <address>")
+    name, written_address = found.groups()
+    if quoted := re.fullmatch(r'"((?:[^"\\]|\\.)*)"', name):
+        name = re.sub(r"\\(.)", r"\1", quoted[1]).strip()
+    elif "," in name or name.count('"') % 2:
+        # A comma may stand between two addresses.
         raise ValueError(
             'is not of the form Name <address> (a name with a comma stands in "double quotes")'
         )
-    [(name, written_address)] = found
+    if not name or "<" in name or ">" in name:
+        raise ValueError("is not of the form Name <address> (one address, no < or > in the name)")
     return Mailbox(title(name), address(written_address))
 
 
