@@ -3,7 +3,7 @@
 from tests.previews.lint.broken import Email, broken, is_found_out, said
 
 BUTTON = "padding:11px 28px;font-size:16px;line-height:24px"
-AMOUNT = "white-space:nowrap;padding:6px 0 6px 16px"
+AMOUNT = "white-space:nowrap;padding:3px 0 9px 16px"
 PAID = "Test payment: nothing was charged."
 FORTY_LETTERS = "Donaudampfschifffahrtsgesellschaftskapitaen"
 
