@@ -74,9 +74,12 @@ class Preparation:
         """Add the words of a ``<pre>``, with their lines and spaces."""
         if is_first:
             words = words.removeprefix("\n")  # HTML ignores a line break after the tag.
-        for number, line in enumerate(words.expandtabs().split("\n")):
+        lines = words.expandtabs().split("\n")
+        for number, line in enumerate(lines):
             if number:
                 self.line_break(Tag())
+            if not line.strip() and 0 < number < len(lines) - 1:
+                line = " "  # Between two lines: an empty line stays.
             kept = re.sub(" (?= )", SPACE, line)
             indent = len(kept) - len(kept.lstrip(" " + SPACE))
             self._words.append(SPACE * indent + kept[indent:])

@@ -162,9 +162,10 @@ def test_lists_keep_their_numbers_and_their_depth(html: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("html", "text"),
     [
-        ("<pre>\none\n  two   x\n\n\tthree</pre>y", "one\n  two   x\n        three\n\ny\n"),
+        ("<pre>\none\n  two   x\n\n\tthree</pre>y", "one\n  two   x\n\n        three\n\ny\n"),
         ("<p>a <b>b</b><pre><code>c  \nd</code></pre>", "a b\n\nc\nd\n"),
         ("<table><tr><td><pre>a\n  b</pre></td><td>c</td></tr></table>", "a    c\n  b\n"),
+        ("<pre>a\n\n\nb\n</pre>c", "a\n\n\nb\n\nc\n"),
         ("<p>a</p><hr><p>b</p>c<hr/>d", "a\n\nb\n\nc\n\nd\n"),
     ],
 )
