@@ -25,7 +25,7 @@ INK = "line-height:1.5;color:#23201d"
             "has a contrast of 4.54",
         ),
         "dark text in the dark": (
-            Email(html=(("td.content, h1, tr.grand th", "td.content, tr.grand th"),)),
+            Email(html=((".content, h1, tr.grand th", ".content, tr.grand th"),)),
             "A9",
             "in dark surroundings #23201d on #23201d has a contrast of 1.00",
         ),
