@@ -18,8 +18,8 @@ from app.mail.composing.composer import Composer
 from app.mail.composing.contexts import Unkeepable
 from app.mail.kinds import Kind, Kinds
 from app.mail.message import Attachment, BodyFormat, Message, Recipient
-from app.mail.outbox.changes import update_emails
-from app.mail.outbox.tables import IS_UNCOMPOSED, OutboxEmail, State
+from app.mail.outbox.changes import delete_attachments, update_emails
+from app.mail.outbox.tables import IS_UNCOMPOSED, OutboxEmail, State, attachment_rows
 from app.mail.outbox.wakeup import Wakeup
 from app.mail.problems import problem_of
 
@@ -60,7 +60,9 @@ def compose_again(composer: Composer, kind: Kind, email: OutboxEmail) -> Message
 
 
 def columns_of(message: Message) -> dict[str, Any]:
-    """The columns that a row gets from a message that was composed again."""
+    """The columns that a row gets from a message that was composed again. Whoever writes them calls
+    ``replace_attachments`` too.
+    """
     return {
         "locale": message.to.locale,
         "subject": message.subject,
@@ -68,6 +70,15 @@ def columns_of(message: Message) -> dict[str, Any]:
         "text_body": message.text,
         "made_from": None,
     }
+
+
+def replace_attachments(session: Session, email: OutboxEmail, message: Message) -> None:
+    """Give the row the files of a message that was composed again, because composing adds some."""
+    delete_attachments(session, [email.id])
+    for attachment in attachment_rows(message.attachments):
+        attachment.email_id = email.id
+        session.add(attachment)
+    session.flush()
 
 
 @dataclass(slots=True)
@@ -141,7 +152,7 @@ def _queue(session: Session, email: OutboxEmail, message: Message, now: datetime
     """Move the email to ``queued``, unless somebody changed it meanwhile. Returns 1 or 0. What may
     end it, such as debug mode or a newer email, ends it at its claim.
     """
-    return update_emails(
+    queued = update_emails(
         session,
         OutboxEmail.id == email.id,
         OutboxEmail.state == State.FAILED,
@@ -153,3 +164,6 @@ def _queue(session: Session, email: OutboxEmail, message: Message, now: datetime
         next_attempt_at=now,
         **columns_of(message),
     )
+    if queued:
+        replace_attachments(session, email, message)
+    return queued

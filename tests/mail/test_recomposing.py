@@ -11,7 +11,8 @@ from jinja2 import UndefinedError
 from pyramid.router import Router
 from sqlalchemy import update
 
-from app.mail import BodyFormat, Kind, Message, RateLimit, Recipient
+from app.mail import Attachment, BodyFormat, Kind, Message, RateLimit, Recipient
+from app.mail.composing.head_image import HeadImage
 from app.mail.delivery.expiry import Expiry
 from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
@@ -68,9 +69,8 @@ def templates(tmp_path: Path, make_app: MakeApp, scripted_values: dict[str, str]
 def compose(outbox: Outbox, number: int = 1, of: Kind = NOTE, **details: Any) -> OutboxEmail:
     """Compose and commit one email, as a request would."""
     registry = outbox.registry
-    to = Recipient(
-        details.pop("address", f"customer{number}@example.org"), "Ada", "de", BodyFormat.TEXT
-    )
+    address = details.pop("address", f"customer{number}@example.org")
+    to = Recipient(address, "Ada", "de", details.pop("body_format", BodyFormat.TEXT))
     context = details.pop("context", Note(f"Hello {number}"))
     about = details.pop("about", f"note:{number}")
     message = registry.email_composer.compose(of, context, to=to, about=about, **details)
@@ -115,6 +115,24 @@ def test_the_next_start_sends_it_once_under_its_key_and_message_id(
     assert (row.text_body, row.html_body, row.made_from) == ("Hello 1\n", None, None)
     assert [each.filename for each in row.attachments] == ["receipt.pdf"]
     assert scripted.received == [email.message_id]
+
+
+@pytest.mark.parametrize("again", [resend, lambda outbox, _: recompose(outbox)])
+def test_files_that_composing_adds_are_attached_once(templates: Templates, again: Any) -> None:
+    logo = HeadImage(Attachment("logo.png", "image/png", b"PNG"), "<p", 48)
+    outbox = templates.start()
+    outbox.registry.email_composer._logos.append(logo)
+    templates.write(GOOD.replace("words", "words|no_such_filter"))
+    email = compose(outbox, attachments=(RECEIPT,), body_format=BodyFormat.BOTH)
+    assert [each.filename for each in outbox.row(email).attachments] == ["receipt.pdf"]
+    templates.write(GOOD)
+    outbox = templates.start()
+    outbox.registry.email_composer._logos.append(logo)
+    again(outbox, email)
+    row = outbox.row(email)
+    assert [each.filename for each in row.attachments] == ["receipt.pdf", "logo.png"]
+    assert (row.state, attachments(outbox)) == ("queued", 2)
+    assert row.html_body
 
 
 def test_a_start_tries_each_once_and_logs_a_broken_template_once(

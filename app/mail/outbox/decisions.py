@@ -27,7 +27,7 @@ from app.mail.outbox.tables import (
     new_message_id,
 )
 from app.mail.problems import problem_of
-from app.mail.recomposing import columns_of, compose_again
+from app.mail.recomposing import columns_of, compose_again, replace_attachments
 
 
 class Refused(Exception):
@@ -142,6 +142,9 @@ def _requeue(
     )
     if not requeued:
         raise Refused(f"Email {email.id} was moved by somebody else just now. Look at it again.")
+    if composed is not None:
+        session.expire(email, ["attachments"])
+        replace_attachments(session, email, composed)
     return email
 
 

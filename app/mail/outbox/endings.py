@@ -6,7 +6,7 @@ Where a function erases bodies, it deletes the attachments too.
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import and_, case, func, literal_column, or_, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -126,7 +126,8 @@ def erase_old(session: Session, before: datetime, limit: int) -> int:
     """Erase the bodies of up to ``limit`` emails that were written before that time and can no
     longer go out. Returns how many.
     """
-    return _erase(session, OutboxEmail.created_at < before, HAS_BODY, limit=limit)
+    old = (OutboxEmail.created_at < before, OutboxEmail.state.not_in(UNDER_WAY), HAS_BODY)
+    return _erase(session, *old, limit=limit)
 
 
 def erase_uncomposed(
@@ -141,13 +142,27 @@ def erase_uncomposed(
     return _erase(session, IS_UNCOMPOSED, or_(is_old, is_dead_secret), limit=limit)
 
 
+def erase_refused(session: Session, now: datetime, *, keep: Collection[str], limit: int) -> int:
+    """Erase the bodies of up to ``limit`` failed emails whose time to live has ended, but for the
+    kinds ``keep``. Returns how many.
+
+    A refusal in unfamiliar words may be about us, so ``settlement_of`` leaves the body until then.
+    """
+    refused = (
+        OutboxEmail.state == literal_column("'failed'"),
+        OutboxEmail.expires_at <= now,
+        HAS_BODY,
+        OutboxEmail.kind.not_in(keep),
+    )
+    return _erase(session, *refused, limit=limit)
+
+
 def _erase(session: Session, *conditions: ColumnElement[bool], limit: int) -> int:
-    """Erase the bodies of up to ``limit`` emails that can no longer go out."""
-    is_final = OutboxEmail.state.not_in(UNDER_WAY)
-    old = select(OutboxEmail.id).where(*conditions, is_final).limit(limit)
+    """Erase what up to ``limit`` emails that fulfil ``conditions`` hold. Returns how many."""
+    ids = select(OutboxEmail.id).where(*conditions).limit(limit)
     erased = session.scalars(
         update(OutboxEmail)
-        .where(OutboxEmail.id.in_(old), is_final)
+        .where(OutboxEmail.id.in_(ids), *conditions)
         .values(**BODIES_ERASED)
         .returning(OutboxEmail.id)
         .execution_options(synchronize_session=False)

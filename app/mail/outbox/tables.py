@@ -142,6 +142,13 @@ class OutboxEmail(Base):
         ),
         # Few emails cannot be composed, so this index is nearly empty.
         _partial_index("ix_outbox_email_uncomposed", "id", where=made_from.is_not(None)),
+        # At the end of their time to live, failed emails lose the bodies that hold a secret.
+        Index(
+            "ix_outbox_email_failed",
+            "expires_at",
+            postgresql_where=(state == "failed"),
+            sqlite_where=(state == "failed"),
+        ),
     )
 
     @property
