@@ -3,12 +3,14 @@ connection, with PIPELINING where the relay offers it (RFC 2920).
 """
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from app.mail.smtp.connection import Connection, SessionFailed, describe, expect
 from app.mail.smtp.envelope import Envelope, offer_envelope
-from app.mail.smtp.login import log_in
+from app.mail.smtp.login import log_in, log_in_with_token
+from app.mail.smtp.oauth import Tokens, tokens_for
 from app.mail.smtp.replies import Outcome, Phase, Verdict, verdict_of
 from app.mail.smtp.tls import tls_context
 from app.settings.declarations import Email
@@ -19,8 +21,8 @@ _QUIT_SECONDS = 2.0
 
 
 class RelayUnavailable(Exception):
-    """No connection is ready: the relay is unreachable or unverified, or it refused the login. No
-    message was tried.
+    """No connection is ready: the relay is unreachable or unverified, it refused the login, or
+    there is no token to log in with. No message was tried.
     """
 
     def __init__(self, phase: Phase, error: OSError) -> None:
@@ -28,6 +30,8 @@ class RelayUnavailable(Exception):
         reason = error.reason_for_log if isinstance(error, SessionFailed) else describe(error)
         self.reason_for_log = f"{phase}: {reason}"
         """The reason without the text of the relay's reply, which may hold an address."""
+        self.phase = phase
+        self.code = error.code if isinstance(error, SessionFailed) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,35 +79,60 @@ class Mailer:
         if self.is_connected and (self._sent_ahead is not None or self._is_alive()):
             return
         self.close()
-        settings, phase = self._settings, Phase.CONNECT
-        if settings.smtp_server is None:
+        if self._settings.smtp_server is None:
             raise ValueError("email.smtp_server is not set")
+        tokens = tokens_for(self._settings)
+        token = self._token(tokens)
         try:
-            self._connection = connection = Connection(self._timeouts.command)
-            security = settings.smtp_security
-            context = None if security == "none" else tls_context(settings.smtp_ca_file)
+            self._open_session(token)
+        except RelayUnavailable as refusal:
+            # A token that was revoked is refused before its end. A new one is tried once.
+            if token is None or (refusal.phase, refusal.code) != (Phase.AUTH, 535):
+                raise
+            self._open_session(self._token(tokens, refused=token))
+        self._handed_over = 0
+        self._used_at = time.monotonic()
+
+    def _token(self, tokens: Tokens | None, refused: str | None = None) -> str | None:
+        with self._reaching(Phase.AUTH):
+            return None if tokens is None else tokens.get(refused)
+
+    def _open_session(self, token: str | None) -> None:
+        """Connect, and log in with the ``token`` or with the password, whichever there is."""
+        settings = self._settings
+        security, username = settings.smtp_security, settings.smtp_username
+        context = None if security == "none" else tls_context(settings.smtp_ca_file)
+        connection = Connection(self._timeouts.command, settings.smtp_hello)
+        self._connection = connection
+        with self._reaching(Phase.CONNECT):
             connection.open(
-                settings.smtp_server, settings.smtp_port, context if security == "tls" else None
+                settings.smtp_server or "",
+                settings.smtp_port,
+                context if security == "tls" else None,
             )
-            phase = Phase.GREETING
+        with self._reaching(Phase.GREETING):
             expect(connection.getreply(), 2)
-            phase = Phase.EHLO
+        with self._reaching(Phase.EHLO):
             self._greet(connection)
-            if security == "starttls":
-                phase = Phase.STARTTLS
-                if not connection.has_extn("starttls"):
-                    raise SessionFailed("the relay does not offer STARTTLS")
-                expect(connection.starttls(context=context), 2)
-                phase = Phase.EHLO
+        if context is not None and security == "starttls":
+            with self._reaching(Phase.STARTTLS):
+                connection.start_tls(context)
+            with self._reaching(Phase.EHLO):
                 self._greet(connection)
-            if settings.smtp_username is not None:
-                phase = Phase.AUTH
-                log_in(connection, settings.smtp_username, settings.smtp_password or "")
+        with self._reaching(Phase.AUTH):
+            if token is not None:
+                log_in_with_token(connection, username or "", token)
+            elif username is not None:
+                log_in(connection, username, settings.smtp_password or "")
+
+    @contextmanager
+    def _reaching(self, phase: Phase) -> Iterator[None]:
+        """Turn an error of the block into ``RelayUnavailable``, and close the connection."""
+        try:
+            yield
         except OSError as error:
             self.close()
             raise RelayUnavailable(phase, error) from error
-        self._handed_over = 0
-        self._used_at = time.monotonic()
 
     def _is_alive(self) -> bool:
         """Whether the kept connection can be used. One that was idle is checked with a NOOP."""
