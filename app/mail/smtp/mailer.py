@@ -93,7 +93,7 @@ class Mailer:
         self._handed_over = 0
         self._used_at = time.monotonic()
 
-    def _token(self, tokens: Tokens | None, refused: str | None = None) -> str | None:
+    def _token(self, tokens: Tokens | None, refused: str = "") -> str | None:
         with self._reaching(Phase.AUTH):
             return None if tokens is None else tokens.get(refused)
 

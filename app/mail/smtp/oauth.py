@@ -65,32 +65,35 @@ class Tokens:
         self._host = urlsplit(client.url).hostname or ""
         self._refresh_token = client.refresh_token
         self._lock = threading.Lock()
-        self._token: str | None = None
-        self._renew_at = 0.0
+        self._token = ""
+        self._ends_at = 0.0
         self._requests = 0
         """How many requests have ended."""
         self._problem = ""
         """Why the last request brought no token, or "" if it did."""
 
-    def get(self, refused: str | None = None) -> str:
+    def get(self, refused: str = "") -> str:
         """The present token, or a new one if that ends within a minute or is the one that the relay
-        has ``refused``.
+        has ``refused``. While no new one comes, the present one is used to its end.
 
-        Raises ``SessionFailed`` with the reason when the token server gives none.
+        Raises ``SessionFailed`` with the reason why there is no token.
         """
         seen = self._requests
         with self._lock:
-            is_good = self._token not in (None, refused) and time.monotonic() < self._renew_at
-            # A connection that waited for the lock shares the failure of the one that held it.
-            if not is_good and (self._requests == seen or not self._problem):
-                self._renew()
-            if self._token is None:
-                raise SessionFailed(f"no token from {self._host}: {self._problem}")
+            if self._token == refused:
+                self._token = ""
+            if not self._token or time.monotonic() >= self._ends_at - _EARLY_SECONDS:
+                # A connection that waited for the lock shares the failure of the one that held it.
+                if self._requests == seen or not self._problem:
+                    self._renew()
+                if self._problem:
+                    if not self._token or time.monotonic() >= self._ends_at:
+                        raise SessionFailed(f"no token from {self._host}: {self._problem}")
+                    log.warning("token not renewed: server=%s reason=%s", self._host, self._problem)
             return self._token
 
     def _renew(self) -> None:
         asked_at = time.monotonic()
-        self._token, self._problem = None, ""
         try:
             answer = _answer_of(*self._post())
             self._token = _token_of(answer)
@@ -102,8 +105,9 @@ class Tokens:
         finally:
             self._requests += 1
         lifetime = _lifetime_of(answer)
-        self._renew_at = asked_at + lifetime - _EARLY_SECONDS
-        if self._client.refresh_token and isinstance(newer := answer.get("refresh_token"), str):
+        self._problem, self._ends_at = "", asked_at + lifetime
+        newer = answer.get("refresh_token")
+        if self._refresh_token and isinstance(newer, str):
             self._refresh_token = newer
         log.info("token received: server=%s lifetime_seconds=%.0f", self._host, lifetime)
 
@@ -213,14 +217,15 @@ def _refusal(status: int, answer: Any) -> str:
     """The token server's refusal in words. Of its texts only well-known words are repeated, because
     they may quote a secret.
     """
-    if 300 <= status < 400:
-        return f"{status}, and redirects are not followed; check email.smtp_oauth_token_url"
     told = answer if isinstance(answer, dict) else {}
     error = next((word for word in _ERRORS if word == told.get("error")), "")
     # Microsoft explains its codes at https://login.microsoftonline.com/error
     codes = re.findall(r"\bAADSTS[0-9]{4,8}\b", str(told.get("error_description")))
-    words = " ".join([str(status), error, *codes[:1]]).replace("  ", " ").strip()
-    return f"{words}; {cure}" if (cure := _ERRORS.get(error)) else words
+    words = " ".join(filter(None, [str(status), error, *codes[:1]]))
+    cure = _ERRORS.get(error)
+    if 300 <= status < 400:
+        cure = "redirects are not followed, so check email.smtp_oauth_token_url"
+    return f"the answer is {words}" + (f"; {cure}" if cure else "")
 
 
 def _token_of(answer: dict[str, Any]) -> str:
