@@ -1,4 +1,4 @@
-"""A small OAuth 2.0 token server: HTTPS, both grants, and the ways in which a token server fails."""
+"""A small OAuth 2.0 token server: HTTPS, both grants, and the ways in which one fails."""
 
 import json
 import ssl

@@ -129,7 +129,7 @@ class Tokens:
             return _post(self._client, self._form(), deadline)
         except (OSError, HTTPException) as error:
             if isinstance(error, TimeoutError) or time.monotonic() >= deadline:
-                raise _NoToken(f"no answer within {_SECONDS:.0f} seconds") from error
+                raise _NoToken(f"no answer within {_SECONDS:g} seconds") from error
             if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
                 raise _NoToken("it does not speak TLS") from error
             if isinstance(error, OSError):

@@ -356,7 +356,7 @@ def test_a_token_server_that_never_answers_is_given_up(
 ) -> None:
     tokens.before = lambda: tokens.ended.wait(20)
     with scripted as relay:
-        assert reason(connect, relay).endswith("no answer within 0 seconds")
+        assert reason(connect, relay).endswith("no answer within 0.5 seconds")
 
 
 @pytest.mark.usefixtures("impatiently")
@@ -365,7 +365,7 @@ def test_an_answer_that_trickles_in_for_ever_is_given_up(
 ) -> None:
     tokens.trickles = True
     with scripted as relay:
-        assert reason(connect, relay).endswith("no answer within 0 seconds")
+        assert reason(connect, relay).endswith("no answer within 0.5 seconds")
 
 
 @pytest.mark.usefixtures("impatiently")
@@ -385,7 +385,7 @@ def test_a_token_server_that_takes_no_connection_is_given_up_for_all_who_wait(
 
         with ThreadPoolExecutor(4) as pool:
             told = set(pool.map(get, range(4)))
-        assert told == {"no token from 127.0.0.1: no answer within 0 seconds"}
+        assert told == {"no token from 127.0.0.1: no answer within 0.5 seconds"}
         assert source._requests == 1
 
 
@@ -442,7 +442,7 @@ def test_a_token_server_with_a_wrong_certificate_gets_no_secret(
         settings = email_settings(relay, server, **trusted)
         with (
             closing(Mailer(settings)) as mailer,
-            pytest.raises(RelayUnavailable, match="127.0.0.1: certificate verify failed"),
+            pytest.raises(RelayUnavailable, match=r"127\.0\.0\.1: certificate verify failed"),
         ):
             mailer.connect()
     assert server.requests == []
