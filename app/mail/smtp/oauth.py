@@ -127,6 +127,8 @@ class Tokens:
         deadline = time.monotonic() + _SECONDS
         try:
             return _post(self._client, self._form(), deadline)
+        except sockets.LookUpFailed as error:
+            raise _NoToken(str(error)) from error
         except (OSError, HTTPException) as error:
             if isinstance(error, TimeoutError) or time.monotonic() >= deadline:
                 raise _NoToken(f"no answer within {_SECONDS:g} seconds") from error

@@ -8,16 +8,20 @@ from contextlib import suppress
 from typing import Any
 
 
+class LookUpFailed(OSError):
+    """A name has no address, or no name server has told it in time. The text names the name."""
+
+
 def connect(host: str, port: int, seconds: float) -> socket.socket:
     """Connect to the first address of ``host`` that takes the connection.
 
-    Raises ``OSError``, which names the host if it has no address, and ``TimeoutError`` after
-    ``seconds``. The time that is left is shared among the addresses that are left, so one that
-    never answers takes only its share.
+    Raises ``LookUpFailed``, ``TimeoutError`` after ``seconds``, and other ``OSError``. The time
+    that is left is shared among the addresses that are left, so one that never answers takes only
+    its share.
     """
     deadline = time.monotonic() + seconds
     addresses = _look_up(host, port, seconds)
-    problem = OSError(f"the name {host} has no address")
+    problem: OSError = LookUpFailed(f"the name {host} has no address")
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
         left = max(deadline - time.monotonic(), 0.001)
         try:
@@ -62,9 +66,11 @@ def _look_up(host: str, port: int, seconds: float) -> list[Any]:
     try:
         return answer.result(seconds)
     except TimeoutError:
-        reason = f"no answer within {seconds:g} seconds; check this machine's name servers"
+        reason = (
+            f"no answer within {round(seconds, 1):g} seconds; check this machine's name servers"
+        )
     except OSError as error:
         reason = error.strerror or str(error)
     except UnicodeError:
         reason = "it is no host name"
-    raise OSError(f"the name {host} could not be looked up: {reason}")
+    raise LookUpFailed(f"the name {host} could not be looked up: {reason}")

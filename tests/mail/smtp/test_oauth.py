@@ -389,6 +389,19 @@ def test_a_token_server_that_takes_no_connection_is_given_up_for_all_who_wait(
         assert source._requests == 1
 
 
+@pytest.mark.usefixtures("impatiently")
+def test_a_slow_look_up_of_the_token_servers_name_is_named(
+    connect: Connect, scripted: ScriptedSMTP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: ended.wait(60) and [])
+    with scripted as relay:
+        told = reason(connect, relay, oauth_token_url="https://login.example.org/token")
+    ended.set()
+    assert "the name login.example.org could not be looked up: no answer within 0.5" in told
+    assert relay.connections == 0
+
+
 def test_the_token_server_has_ten_seconds() -> None:
     assert oauth._SECONDS == 10
 

@@ -14,6 +14,7 @@ import pytest
 from app.mail.smtp import sockets
 from app.mail.smtp.mailer import Mailer, RelayUnavailable, Timeouts
 from app.settings import load
+from app.settings.values import address_literal
 from tests.support.relay import PASSWORD, USERNAME, through
 from tests.support.scripted_smtp import ScriptedSMTP
 from tests.support.shop_settings import shop_settings
@@ -104,6 +105,18 @@ def test_the_address_literal_is_that_of_the_connections_own_end(
     with scripted as relay:
         connect(relay)
     assert relay.hellos == ["[127.0.0.9]"] * 2
+
+
+@pytest.mark.parametrize(
+    ("address", "literal"),
+    [
+        ("192.0.2.1", "[192.0.2.1]"),
+        ("2001:db8::1", "[IPv6:2001:db8::1]"),
+        ("fe80::1%eth0", "[IPv6:fe80::1]"),
+    ],
+)
+def test_an_address_literal_is_written_as_rfc_5321_has_it(address: str, literal: str) -> None:
+    assert address_literal(address) == literal
 
 
 # --- The look-up of the name -----------------------------------------------------------
