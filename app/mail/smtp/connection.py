@@ -1,7 +1,7 @@
 """Connection: one SMTP connection, its deadlines, and reading replies.
 
-``smtplib`` knows the commands. This class adds TCP_NODELAY, a deadline for each whole reply instead
-of for each read, and a count of the octets that were sent.
+``smtplib`` knows the commands. This class adds a deadline for each whole reply instead of for each
+read, and a count of the octets that were sent.
 """
 
 import re
@@ -67,6 +67,15 @@ class Connection(smtplib.SMTP):
         if context is not None:
             sock.settimeout(max(deadline - time.monotonic(), 0.001))
             self.sock = context.wrap_socket(sock, server_hostname=host)
+
+    def greet(self, *, needs_ehlo: bool) -> None:
+        """Send EHLO, or HELO to a relay that does not know it. ``needs_ehlo``: the session needs
+        what only a reply to EHLO offers. Raises ``SessionFailed`` when the relay refuses.
+        """
+        reply = self.ehlo()
+        if reply[0] in (500, 502) and not needs_ehlo:
+            reply = self.helo()
+        expect(reply, 2)
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Begin TLS by STARTTLS. The caller greets the relay anew, because what it offered

@@ -102,6 +102,7 @@ class Mailer:
         settings = self._settings
         security, username = settings.smtp_security, settings.smtp_username
         context = None if security == "none" else tls_context(settings.smtp_ca_file)
+        needs_ehlo = security == "starttls" or username is not None
         connection = Connection(self._timeouts.command, settings.smtp_hello)
         self._connection = connection
         with self._reaching(Phase.CONNECT):
@@ -113,12 +114,12 @@ class Mailer:
         with self._reaching(Phase.GREETING):
             expect(connection.getreply(), 2)
         with self._reaching(Phase.EHLO):
-            self._greet(connection)
+            connection.greet(needs_ehlo=needs_ehlo)
         if context is not None and security == "starttls":
             with self._reaching(Phase.STARTTLS):
                 connection.start_tls(context)
             with self._reaching(Phase.EHLO):
-                self._greet(connection)
+                connection.greet(needs_ehlo=needs_ehlo)
         with self._reaching(Phase.AUTH):
             if token is not None:
                 log_in_with_token(connection, username or "", token)
@@ -144,14 +145,6 @@ class Mailer:
             return False
         self._used_at = time.monotonic()
         return code // 100 == 2
-
-    def _greet(self, connection: Connection) -> None:
-        reply = connection.ehlo()
-        settings = self._settings
-        needs_ehlo = settings.smtp_security == "starttls" or settings.smtp_username is not None
-        if reply[0] in (500, 502) and not needs_ehlo:
-            reply = connection.helo()
-        expect(reply, 2)
 
     def close(self) -> None:
         """Close the connection without a QUIT."""
