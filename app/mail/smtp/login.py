@@ -87,7 +87,7 @@ def _without(secrets: list[str], reply: tuple[int, bytes]) -> tuple[int, bytes]:
     """
     code, octets = reply
     for secret in filter(None, secrets):
-        octets = octets.replace(secret.encode(), b"...")
+        octets = octets.replace(secret.encode(), b"<...>")
     return code, octets
 
 

@@ -18,6 +18,7 @@ from app.settings.declarations import Email
 _TRUSTED_SECONDS = 10.0
 """A connection that was idle for longer is checked before use."""
 _QUIT_SECONDS = 2.0
+_LOGIN_REFUSED = 535
 
 
 class RelayUnavailable(Exception):
@@ -27,11 +28,11 @@ class RelayUnavailable(Exception):
 
     def __init__(self, phase: Phase, error: OSError) -> None:
         super().__init__(f"{phase}: {describe(error)}")
-        reason = error.reason_for_log if isinstance(error, SessionFailed) else describe(error)
-        self.reason_for_log = f"{phase}: {reason}"
-        """The reason without the text of the relay's reply, which may hold an address."""
-        self.phase = phase
-        self.code = error.code if isinstance(error, SessionFailed) else None
+        reply = error.reply if isinstance(error, SessionFailed) else None
+        self.is_quota = reply is not None and verdict_of(reply, phase).outcome is Outcome.QUOTA
+        self.is_refused_login = (
+            reply is not None and phase is Phase.AUTH and reply.code == _LOGIN_REFUSED
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Mailer:
             self._open_session(token)
         except RelayUnavailable as refusal:
             # A token that was revoked is refused before its end. A new one is tried once.
-            if token is None or (refusal.phase, refusal.code) != (Phase.AUTH, 535):
+            if token is None or not refusal.is_refused_login:
                 raise
             self._open_session(self._token(tokens, refused=token))
         self._handed_over = 0

@@ -145,7 +145,6 @@ def test_a_slow_look_up_counts_into_the_connect_timeout_and_is_named(
         started = time.monotonic()
         told = problem(relay, server="relay.example.org", seconds=0.3)
         assert time.monotonic() - started < 5
-    assert str(told) == told.reason_for_log
     assert str(told) == (
         "connect: the name relay.example.org could not be looked up: no answer within 0.3 seconds;"
         " check this machine's name servers"
@@ -196,7 +195,6 @@ def test_a_refused_starttls_reads_like_any_other_refusal(
     with replace(scripted, faults=(Fault(At.STARTTLS, reply),)) as relay:
         told = problem(relay)
     assert str(told) == f"starttls: the relay refused: {reply}"
-    assert told.reason_for_log == f"starttls: the relay refused: {reply[:3]}"
     assert relay.logins == []
 
 
@@ -267,4 +265,6 @@ def test_a_relay_that_quotes_the_password_does_not_bring_it_into_the_reason(
     reply = f"535 5.7.8 {PASSWORD} is wrong for {USERNAME}"
     with replace(scripted, faults=(Fault(At.AUTH, reply),)) as relay:
         told = problem(relay)
-    assert str(told) == f"auth: the relay refused the login: 535 5.7.8 ... is wrong for {USERNAME}"
+    assert (
+        str(told) == f"auth: the relay refused the login: 535 5.7.8 <...> is wrong for {USERNAME}"
+    )
