@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyramid.router import Router
 from sqlalchemy import text
 
-from app.mail.delivery import relay as relay_rest
+from app.database.base import Base
 from app.mail.smtp import oauth
 from app.mail.smtp.mailer import Mailer, RelayUnavailable, Timeouts
 from app.settings import load
@@ -476,6 +477,37 @@ def test_the_token_server_is_verified_by_the_systems_authorities_too(
 # --- In a worker ------------------------------------------------------------------
 
 
+def rows(app: Router) -> str:
+    """Every row of every table."""
+    with app.registry.database.transaction(write=False) as session:
+        return "".join(
+            str(session.execute(text(f"SELECT * FROM {table.name}")).all())  # noqa: S608
+            for table in Base.metadata.sorted_tables
+        )
+
+
+def test_a_relay_that_quotes_the_token_does_not_bring_it_into_a_row_or_the_log(
+    make_app: MakeApp,
+    settings_values: dict[str, str],
+    scripted: ScriptedSMTP,
+    tokens: TokenServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with replace(scripted, tokens=set()) as relay, caplog.at_level(logging.DEBUG):
+        app = make_app(settings_values | through(relay) | tokens.settings())
+        outbox = Outbox(app.registry)
+        email = outbox.write()
+        worker = impatient(app.registry, 5)
+        worker.run_once()
+        worker.stop()
+        assert (outbox.row(email).state, outbox.row(email).attempts) == ("queued", 0)
+        stored = caplog.text + rows(app)
+    assert "auth: the relay refused the login: 535 5.7.3 Authentication unsuccessful" in stored
+    for login in relay.logins:
+        assert login.split()[2] not in stored
+    assert "token-" not in stored
+
+
 @pytest.mark.parametrize("answer", [(500, b"no"), INVALID_GRANT, (200, b"{")])
 def test_without_a_token_the_relay_rests_and_no_secret_is_stored_or_logged(
     make_app: MakeApp,
@@ -499,10 +531,7 @@ def test_without_a_token_the_relay_rests_and_no_secret_is_stored_or_logged(
         worker.run_once()
         worker.stop()
     assert outbox.row(email).state == "sent"
-    stored = caplog.text
-    with app.registry.database.transaction(write=False) as session:
-        for table in relay_rest.Relay.metadata.sorted_tables:
-            stored += str(session.execute(text(f"SELECT * FROM {table.name}")).all())  # noqa: S608
+    stored = caplog.text + rows(app)
     assert USERNAME not in caplog.text.replace("customer", "")
     for secret in (CLIENT_SECRET, REFRESH_TOKEN, "token-2"):
         assert secret not in stored
