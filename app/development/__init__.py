@@ -28,4 +28,5 @@ def includeme(config: Configurator) -> None:
     config.add_route("preview_html", "/dev/emails/{kind}/html")
     config.add_route("preview_attachment", "/dev/emails/{kind}/attachment")
     config.add_route("preview", "/dev/emails/{kind}")
+    config.add_private_paths("/dev/")
     config.scan("app.development")

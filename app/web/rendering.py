@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup
 from pyramid.config import Configurator
 from pyramid.events import BeforeRender
 
@@ -13,6 +14,8 @@ from app.i18n import formats
 from app.i18n.languages import DOMAIN, direction
 from app.templates_folder import templates_folder
 from app.web.links import has_route
+
+TIME = Markup('<time datetime="{}">{}</time>')
 
 
 @pass_context
@@ -28,15 +31,22 @@ def percent(context: Context, basis_points: int) -> str:
 
 
 @pass_context
-def date(context: Context, value: datetime) -> str:
-    """``{{ order.created_at|date }}``: a day."""
-    return formats.date(value, _locale(context))
+def date(context: Context, value: datetime) -> Markup:
+    """``{{ order.created_at|date }}``: a day, as a ``<time>`` element."""
+    request = context["request"]
+    zone = request.registry.pillarbox.site.time_zone
+    day = value.astimezone(zone).date().isoformat()
+    return TIME.format(day, formats.date(value, request.date_locale, zone))
 
 
 @pass_context
-def date_time(context: Context, value: datetime) -> str:
-    """``{{ order.created_at|date_time }}``: a day and time."""
-    return formats.date_time(value, _locale(context))
+def date_time(context: Context, value: datetime) -> Markup:
+    """``{{ order.created_at|date_time }}``: a day and time, as a ``<time>`` element."""
+    request = context["request"]
+    zone = request.registry.pillarbox.site.time_zone
+    # HTML takes at most three digits of a fraction of a second, and Python writes six.
+    exact = value.isoformat(timespec="seconds")
+    return TIME.format(exact, formats.date_time(value, request.date_locale, zone))
 
 
 @pass_context

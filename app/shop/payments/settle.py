@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -20,6 +20,7 @@ def settle(
     result: PaymentResult,
     *,
     now: datetime,
+    zone: tzinfo = UTC,
     send_receipt: Callable[[Order, Payment, Receipt], None],
 ) -> bool:
     """Record the result of a payment. Returns whether this call settled it (STANDARDS D3).
@@ -27,7 +28,8 @@ def settle(
     Every way to learn of a result ends here, in any order and any number of times. The first call
     settles the payment; later calls change nothing. If amount, currency and order match, the order
     becomes paid, the receipt gets its number and ``send_receipt`` queues its email, all in the
-    transaction of ``session``. If they do not match, the payment is held for a person to check.
+    transaction of ``session``. ``zone`` decides to which year the receipt belongs. If they do not
+    match, the payment is held for a person to check.
     """
     if result.outcome is Outcome.PENDING or not _write_outcome(session, payment_id, result, now):
         return False
@@ -44,7 +46,7 @@ def settle(
         payment.held_because = problem
         log.error("payment held: payment=%s problem=%s", payment_id, problem)
         return True
-    receipt = issue_receipt(session, order, payment, now)
+    receipt = issue_receipt(session, order, payment, now, zone)
     send_receipt(order, payment, receipt)
     log.info("order paid: order=%d payment=%s receipt=%s", order.id, payment_id, receipt.number)
     return True
