@@ -19,7 +19,7 @@ def main(global_config: dict[str, str], **settings: Any) -> Router:
 
 
 def configure(global_config: dict[str, str], settings: dict[str, Any]) -> Configurator:
-    """The whole application, composed room by room. Raises ``SettingsError``."""
+    """The whole application, each room after those that it needs. Raises ``SettingsError``."""
     with Configurator(settings={**global_config, **settings}) as config:
         config.include("app.settings")
         config.include("app.database")

@@ -21,7 +21,7 @@ def run(databases: Databases, *, quick: bool) -> Section:
     """Measure a thread of the server on SQLite, and a worker process that PostgreSQL notifies."""
     count = 5 if quick else 100
     with Sink() as sink, Pillarbox(databases, "SQLite", sink) as ours:
-        delivery = Delivery.from_registry(ours.registry)
+        delivery = Delivery(ours.registry)
         delivery.start()
         try:
             in_process = _waits(ours, sink, count)

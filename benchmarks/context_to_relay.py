@@ -46,7 +46,7 @@ def run(databases: Databases, *, quick: bool) -> Section:
     rounds, count = (3, 10) if quick else (25, 40)
     with Sink() as sink:
         registry = configure({}, settings_for("sqlite://", sink)).registry
-        composer, mailer = registry.email_composer, Mailer.from_settings(registry.pillarbox.email)
+        composer, mailer = registry.email_composer, Mailer(registry.pillarbox.email)
         ways = {
             "Pillarbox": _pillarbox(composer, mailer),
             "Jinja2, html2text, EmailMessage, smtplib": _tutorial(composer, sink.port),

@@ -5,7 +5,7 @@ from random import Random
 
 from app.mail import Recipient
 from app.shop import money
-from app.shop.emails import PURCHASE_RECEIPT, PurchaseReceipt, ReceiptLine, ReceiptTax
+from app.shop.emails import PURCHASE_RECEIPT, PurchaseReceipt, ReceiptLine
 
 BUYER = Recipient("buyer@example.org", "Ada Lovelace")
 
@@ -14,13 +14,13 @@ def receipt(number: int = 1) -> PurchaseReceipt:
     """The context of the receipt of order ``number``, with products from a catalogue of 100."""
     random = Random(number)
     lines = tuple(_line(random) for _ in range(20))
-    sums = money.totals(money.Line(line.quantity, line.unit_price, line.vat_rate) for line in lines)
+    sums = money.totals(lines)
     sample: PurchaseReceipt = PURCHASE_RECEIPT.samples["short"]
     return replace(
         sample,
         order_number=f"7K3M-9QXW-{number:04}",
         lines=lines,
-        taxes=tuple(ReceiptTax(tax.rate, tax.net, tax.vat) for tax in sums.taxes),
+        taxes=sums.taxes,
         net=sums.net,
         total=sums.total,
         is_test=False,

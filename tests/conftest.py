@@ -226,7 +226,7 @@ def hire(make_app: MakeApp) -> Iterator[Hire]:
     workers: list[Delivery] = []
 
     def hire(app: Router) -> Delivery:
-        workers.append(Delivery.from_registry(app.registry))
+        workers.append(Delivery(app.registry))
         return workers[-1]
 
     yield hire

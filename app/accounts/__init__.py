@@ -8,9 +8,6 @@ from pyramid.config import Configurator
 
 def includeme(config: Configurator) -> None:
     """Register the routes, views, sessions and kinds of email."""
-    config.include("app.database")
-    config.include("app.web")
-    config.include("app.mail")
     config.include("app.accounts.emails")
     config.include("app.accounts.sessions")
     config.add_route("sign_up", "/sign-up")

@@ -15,6 +15,8 @@ from app.mail import BodyFormat, Kind, Message, Priority, RateLimit, Recipient
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+SHORT = "https://shop.example"
+LONG = "https://a-shop-with-a-long-name.example"
 SAMPLE_SECRET = "s4mpl3" * 7
 """As long as a real token's secret."""
 
@@ -62,8 +64,8 @@ CONFIRM_ADDRESS = Kind(
     name="confirm_address",
     context=ConfirmAddress,
     samples={
-        "short": ConfirmAddress("https://shop.example/confirm/x", HOUR),
-        "long": ConfirmAddress(f"https://shop.example/confirm/{SAMPLE_SECRET}", DAY),
+        "short": ConfirmAddress(f"{SHORT}/confirm/x", HOUR),
+        "long": ConfirmAddress(f"{SHORT}/confirm/{SAMPLE_SECRET}", DAY),
     },
     time_to_live=DAY,
     priority=Priority.ACCOUNT,
@@ -76,11 +78,8 @@ ACCOUNT_EXISTS = Kind(
     name="account_exists",
     context=AccountExists,
     samples={
-        "short": AccountExists("https://shop.example/sign-in", "https://shop.example/forgot"),
-        "long": AccountExists(
-            "https://a-shop-with-a-long-name.example/sign-in",
-            "https://a-shop-with-a-long-name.example/forgot-password",
-        ),
+        "short": AccountExists(f"{SHORT}/sign-in", f"{SHORT}/forgot"),
+        "long": AccountExists(f"{LONG}/sign-in", f"{LONG}/forgot-password"),
     },
     time_to_live=DAY,
     priority=Priority.ACCOUNT,
@@ -91,8 +90,8 @@ WELCOME = Kind(
     name="welcome",
     context=Welcome,
     samples={
-        "short": Welcome("https://shop.example/sign-in"),
-        "long": Welcome("https://a-shop-with-a-long-name.example/sign-in"),
+        "short": Welcome(f"{SHORT}/sign-in"),
+        "long": Welcome(f"{LONG}/sign-in"),
     },
     time_to_live=3 * DAY,
     priority=Priority.ACCOUNT,
@@ -102,8 +101,8 @@ PASSWORD_RESET = Kind(
     name="password_reset",
     context=PasswordReset,
     samples={
-        "short": PasswordReset("https://shop.example/reset-password/x", timedelta(minutes=30)),
-        "long": PasswordReset(f"https://shop.example/reset-password/{SAMPLE_SECRET}", DAY),
+        "short": PasswordReset(f"{SHORT}/reset-password/x", timedelta(minutes=30)),
+        "long": PasswordReset(f"{SHORT}/reset-password/{SAMPLE_SECRET}", DAY),
     },
     time_to_live=timedelta(minutes=30),
     priority=Priority.SECURITY,
@@ -117,12 +116,9 @@ PASSWORD_CHANGED = Kind(
     name="password_changed",
     context=PasswordChanged,
     samples={
-        "short": PasswordChanged(
-            datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "https://shop.example/forgot"
-        ),
+        "short": PasswordChanged(datetime(2026, 1, 2, 3, 4, tzinfo=UTC), f"{SHORT}/forgot"),
         "long": PasswordChanged(
-            datetime(2026, 11, 22, 23, 59, tzinfo=UTC),
-            "https://a-shop-with-a-long-name.example/forgot-password",
+            datetime(2026, 11, 22, 23, 59, tzinfo=UTC), f"{LONG}/forgot-password"
         ),
     },
     time_to_live=3 * DAY,
@@ -170,9 +166,7 @@ def password_changed(request: Request, account: Account) -> Message:
 
 def _to_owner(request: Request, account: Account, kind: Kind, context: Any) -> Message:
     recipient = Recipient(
-        address=account.address,
-        locale=account.locale,
-        body_format=BodyFormat(account.body_format),
+        address=account.address, locale=account.locale, body_format=BodyFormat(account.body_format)
     )
     message: Message = request.compose(kind, context, to=recipient, about=f"account:{account.id}")
     return message

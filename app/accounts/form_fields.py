@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyramid.request import Request
+from wtforms import EmailField
 from wtforms.validators import InputRequired, ValidationError
 
 from app.accounts.addresses import Address, UnusableAddress, parse_address
 from app.accounts.passwords import password_problem
-from app.web.forms import EmailField, Form, PasswordField
+from app.web.forms import Form, PasswordField
 from app.web.translation import _
 
 
@@ -17,9 +18,12 @@ class AddressField(EmailField):
 
     address: Address
 
-    def __init__(self, label: str, **options: Any) -> None:
+    def __init__(self, *, autocomplete: str = "email", **options: Any) -> None:
         required = InputRequired(_("Enter your email address."))
-        super().__init__(label, validators=[required, self._parse], **options)
+        attributes = {"autocomplete": autocomplete, "spellcheck": "false", "autocapitalize": "none"}
+        super().__init__(
+            _("Email address"), [required, self._parse], render_kw=attributes, **options
+        )
 
     def _parse(self, form: Form, field: "AddressField") -> None:
         try:

@@ -18,7 +18,7 @@ from app.accounts.models import Account, TokenKind
 from app.accounts.passwords import hash_password
 from app.accounts.sessions import end_all_sessions
 from app.accounts.unusable_links import unusable_link
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.mail import BodyFormat
 from app.web.forms import Form
 from app.web.translation import _
@@ -27,7 +27,7 @@ from app.web.translation import _
 class ForgotPasswordForm(Form):
     """The address of the account."""
 
-    email = AddressField(_("Email address"), autocomplete="username")
+    email = AddressField(autocomplete="username")
 
 
 class ResetPasswordForm(NewPasswordForm):

@@ -37,16 +37,10 @@ def password_problem(password: str, *, shortest: int, context: Iterable[str]) ->
     as the address.
     """
     if len(password) > MAX_CODE_POINTS:
-        return _(
-            "Use at most ${count} characters.",
-            mapping={"count": MAX_CODE_POINTS},
-        )
+        return _("Use at most ${count} characters.", mapping={"count": MAX_CODE_POINTS})
     password = _normalized(password)
     if len(password) < shortest:
-        return _(
-            "Use at least ${count} characters.",
-            mapping={"count": shortest},
-        )
+        return _("Use at least ${count} characters.", mapping={"count": shortest})
     words = [word for word in _words(context) if len(word) >= MIN_CONTEXT_WORD]
     # zxcvbn is pure Python and holds the GIL, so parallel checks would only slow other requests.
     with _judging_lock:

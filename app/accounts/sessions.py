@@ -13,17 +13,15 @@ from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.csrf import new_csrf_token
-from pyramid.interfaces import ISecurityPolicy
 from pyramid.request import Request
 from pyramid.security import Allowed, Denied
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import joinedload
 from transaction.interfaces import TransientError
-from zope.interface import implementer
 
 from app.accounts.models import Account, SignInSession
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.web.cookies import read_cookie, set_cookie
 from app.web.headers import keep_private
 
@@ -36,9 +34,11 @@ ABSOLUTE_TIMEOUT = timedelta(days=30)
 LAST_USE_PRECISION = timedelta(hours=1)
 
 
-@implementer(ISecurityPolicy)
 class SessionSecurityPolicy:
-    """Pyramid's security policy on top of our sessions."""
+    """Pyramid's security policy on top of our sessions.
+
+    It has no ``remember`` and ``forget``: ``begin_session`` and ``end_session`` set the cookie.
+    """
 
     def identity(self, request: Request) -> Account | None:
         """The signed-in account."""
@@ -54,14 +54,6 @@ class SessionSecurityPolicy:
         if permission == SIGNED_IN and request.account:
             return Allowed("signed in")
         return Denied("not signed in")
-
-    def remember(self, request: Request, userid: str, **options: Any) -> list[tuple[str, str]]:
-        """No headers, because ``begin_session`` sets the cookie."""
-        return []
-
-    def forget(self, request: Request, **options: Any) -> list[tuple[str, str]]:
-        """No headers, because ``end_session`` deletes the cookie."""
-        return []
 
 
 def begin_session(request: Request, account: Account) -> None:

@@ -12,7 +12,7 @@ from app.accounts.form_fields import AddressField
 from app.accounts.models import Account
 from app.accounts.passwords import hash_password, needs_new_hash, verify_password
 from app.accounts.sessions import begin_session, end_session
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.web.forms import Form, PasswordField
 from app.web.links import local_path
 from app.web.translation import _
@@ -21,7 +21,7 @@ from app.web.translation import _
 class SignInForm(Form):
     """An email address and a password."""
 
-    email = AddressField(_("Email address"), autocomplete="username")
+    email = AddressField(autocomplete="username")
     password = PasswordField(
         _("Password"),
         autocomplete="current-password",

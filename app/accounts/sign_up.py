@@ -25,8 +25,7 @@ class SignUpForm(NewPasswordForm):
     """An email address and a new password."""
 
     email = AddressField(
-        _("Email address"),
-        description=_("We will send you a link to confirm that this address is yours."),
+        description=_("We will send you a link to confirm that this address is yours.")
     )
     password = NewPasswordField(_("Password"))
 

@@ -3,8 +3,6 @@
 It says why, and has a button for the next step.
 """
 
-from typing import NamedTuple
-
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
@@ -13,17 +11,7 @@ from app.accounts.models import TokenKind
 from app.accounts.tokens import TokenState
 from app.web.translation import _
 
-
-class PageText(NamedTuple):
-    """What the page says. Its ``button`` leads to ``route``."""
-
-    title: str
-    explanation: str
-    route: str
-    button: str
-
-
-USED_CONFIRMATION = PageText(
+USED_CONFIRMATION = (
     _("This address is already confirmed"),
     _("Your account is ready, and you can sign in."),
     "sign_in",
@@ -64,10 +52,11 @@ NEXT_STEPS = {
 
 def unusable_link(request: Request, kind: TokenKind, state: TokenState) -> Response:
     """The page for a token in ``state``: status 404 for an unknown token, else 410."""
+    title, explanation = EXPLANATIONS[state]
+    route, button = NEXT_STEPS[kind]
     if kind is TokenKind.CONFIRM and state is TokenState.USED:
-        text = USED_CONFIRMATION
-    else:
-        text = PageText(*EXPLANATIONS[state], *NEXT_STEPS[kind])
-    response = render_to_response("accounts/unusable_link.jinja2", {"text": text}, request=request)
+        title, explanation, route, button = USED_CONFIRMATION
+    page = {"title": title, "explanation": explanation, "route": route, "button": button}
+    response = render_to_response("accounts/unusable_link.jinja2", page, request=request)
     response.status_int = 404 if state is TokenState.UNKNOWN else 410
     return response

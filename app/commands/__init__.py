@@ -1,6 +1,4 @@
-"""The ``pillarbox`` command: one file for each thing it does. What several commands share stands in
-`application` (begin a command) and `email_lines` (print emails).
-"""
+"""The ``pillarbox`` command: one file for each thing it does. All begin as `application` says."""
 
 import click
 

@@ -15,11 +15,7 @@ from plaster.exceptions import PlasterError
 from pyramid.registry import Registry
 from pyramid.router import Router
 
-from app.operations.readiness import (
-    NotReady,
-    database_errors_as_not_ready,
-    require_own_database,
-)
+from app.operations.readiness import NotReady, database_errors_as_not_ready, require_own_database
 
 INI = click.Path(exists=True, dir_okay=False, path_type=Path)
 """The argument that names the .ini file."""

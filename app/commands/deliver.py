@@ -33,7 +33,7 @@ def deliver(ini: Path) -> None:
             raise click.ClickException(
                 f"email.smtp_server is not set in {ini}. Set it to the relay's host name."
             )
-        worker = Delivery.from_registry(registry)
+        worker = Delivery(registry)
         signals = _handle_first_signal()
         log.info(
             "delivery started: relay=%s:%d connections=%d debug=%s",

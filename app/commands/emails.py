@@ -1,8 +1,13 @@
-"""``pillarbox emails``: list emails of the outbox, and resend, release, cancel or erase them."""
+"""``pillarbox emails``: list emails of the outbox, and resend, release, cancel or erase them.
 
-from collections.abc import Iterator
+Text from people and relays is printed without control characters.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from unicodedata import category
 
 import click
 from pyramid.registry import Registry
@@ -10,10 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.commands.application import INI, ready_application
-from app.commands.email_lines import detail_lines, rest_line, table_lines
 from app.mail import Kind, addresses
 from app.mail.delivery import relay
-from app.mail.delivery.retention import Retention
+from app.mail.delivery.expiry import Expiry
+from app.mail.delivery.relay import Rest
 from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
@@ -21,6 +26,7 @@ from app.operations.readiness import require_migrated_database
 
 ID = click.IntRange(1, 2**31 - 1)
 """The range of an id in PostgreSQL."""
+LABEL_WIDTH = 12
 
 
 @click.group(short_help="List emails; show, resend, release, cancel, purge.")
@@ -33,9 +39,7 @@ def emails(context: click.Context, ini: Path) -> None:
 
 @emails.command("list")
 @click.option(
-    "--state",
-    type=click.Choice([state.value for state in State]),
-    help="Only this state.",
+    "--state", type=click.Choice([state.value for state in State]), help="Only this state."
 )
 @click.option("--kind", help="Only this kind, such as password_reset.")
 @click.option("--to", help="Only this recipient's address.")
@@ -60,10 +64,10 @@ def list_(ini: Path, state: str | None, kind: str | None, to: str | None, limit:
     if not rows:
         click.echo("No emails found.")
         return
-    for line in table_lines(("ID", "WRITTEN (UTC)", "KIND", "STATE", "TO"), rows):
+    for line in _table_lines(("ID", "WRITTEN (UTC)", "KIND", "STATE", "TO"), rows):
         click.echo(line)
     if rest is not None:
-        click.echo(rest_line(name, rest))
+        click.echo(f"The relay {name} rests until {_cell(rest.until)}: {_cell(rest.reason)}")
 
 
 @emails.command()
@@ -80,7 +84,7 @@ def show(ini: Path, id: int, with_body: bool) -> None:
         kind = registry.email_kinds.get(email.kind)
         is_secret = kind is None or kind.carries_secret
         rest = relay.rest(session, relay.name_of(registry.pillarbox.email), registry.clock())
-        for line in detail_lines(email, attempts, rest, is_secret=is_secret, with_body=with_body):
+        for line in _detail_lines(email, attempts, rest, is_secret=is_secret, with_body=with_body):
             click.echo(line)
 
 
@@ -124,8 +128,8 @@ def purge(ini: Path) -> None:
     """Erase the bodies of emails older than email.retention_days. Unfinished emails keep theirs."""
     with ready_application(ini) as registry:
         settings = registry.pillarbox.email
-        retention = Retention(registry.database, settings, registry.email_kinds, registry.clock)
-        erased = retention.purge()
+        expiry = Expiry(registry.database, settings, registry.email_kinds, registry.clock)
+        erased = expiry.purge()
     bodies = "The bodies of 1 email" if erased == 1 else f"The bodies of {erased} emails"
     click.echo(f"{bodies} older than {settings.retention_days} days were erased.")
 
@@ -157,3 +161,89 @@ def _email(session: Session, id: int) -> OutboxEmail:
     if email is None:
         raise click.ClickException(f"There is no email {id}.")
     return email
+
+
+def _table_lines(headers: Sequence[str], rows: Sequence[Sequence[str | datetime]]) -> Iterator[str]:
+    """A table: headers, then rows, each column as wide as its widest cell."""
+    lines = [headers, *([_cell(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+
+
+def _detail_lines(
+    email: OutboxEmail,
+    attempts: Sequence[EmailAttempt],
+    rest: Rest | None,
+    *,
+    is_secret: bool,
+    with_body: bool,
+) -> Iterator[str]:
+    """Every fact about an email, and its attempts. A body that carries a secret is left out.
+    ``rest`` is the relay's rest, None when it does not rest.
+    """
+    recipient = email.recipient
+    if email.recipient_name:
+        recipient = f"{email.recipient_name} <{recipient}>"
+    facts: list[tuple[str, str | datetime | None]] = [
+        ("kind", email.kind),
+        ("state", email.state),
+        ("reason", email.reason),
+        ("to", recipient),
+        ("from", email.sender),
+        ("subject", email.subject),
+        ("about", email.about),
+        ("key", email.key),
+        ("message-id", email.message_id),
+        ("locale", email.locale),
+        ("written", email.created_at),
+        ("sent", email.sent_at),
+        ("next try", _next_try(email, rest)),
+        ("expires", email.expires_at),
+        ("worker", email.leased_by),
+        ("request", email.request_id),
+        ("body", _describe_body(email, is_secret)),
+        *(
+            ("attachment", f"{attachment.filename} ({len(attachment.content)} octets)")
+            for attachment in email.attachments
+        ),
+    ]
+    yield f"Email {email.id}"
+    for label, value in facts:
+        if value:
+            yield f"  {label.ljust(LABEL_WIDTH)}{_cell(value)}"
+    for attempt in attempts:
+        result = f"{attempt.outcome} at {attempt.phase} after {attempt.duration_ms} ms"
+        yield f"  {_cell(attempt.at)}  {result}: {_cell(attempt.reply)}"
+    if with_body and email.has_body and not is_secret:
+        yield ""
+        for line in (email.text_body or email.html_body or "").splitlines():
+            yield _cell(line)
+
+
+def _next_try(email: OutboxEmail, rest: Rest | None) -> datetime | None:
+    if email.state != State.QUEUED or email.next_attempt_at is None:
+        return None
+    if rest is None:
+        return email.next_attempt_at
+    return max(email.next_attempt_at, rest.until)
+
+
+def _describe_body(email: OutboxEmail, is_secret: bool) -> str:
+    if not email.has_body:
+        return "erased, or never composed"
+    if is_secret:
+        return "carries a secret and is not printed"
+    formats = [("HTML", email.html_body), ("text", email.text_body)]
+    return " and ".join(name for name, body in formats if body is not None)
+
+
+def _cell(value: str | datetime) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    # Dates and amounts contain other spaces than " ". Python counts none of them as printable.
+    return "".join(
+        c if c.isprintable() else " " if category(c) == "Zs" else "\N{REPLACEMENT CHARACTER}"
+        for c in value
+    )

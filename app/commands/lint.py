@@ -1,4 +1,4 @@
-"""``pillarbox lint``: check every sample of every kind of email."""
+"""``pillarbox lint``: check every sample of every email."""
 
 from collections import defaultdict
 from dataclasses import replace

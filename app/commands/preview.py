@@ -1,4 +1,4 @@
-"""``pillarbox preview``: write emails as files, to open in a mail program or to compare."""
+"""``pillarbox preview``: write every sample of an email as a file."""
 
 from pathlib import Path
 

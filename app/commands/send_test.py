@@ -88,7 +88,7 @@ def _queue(registry: Registry, address: str) -> OutboxEmail:
 def _wait_for_verdict(registry: Registry, id: int) -> OutboxEmail:
     """The email, after a verdict on it or after ``WAIT_SECONDS``."""
     start = time.monotonic()
-    worker = Delivery.from_registry(registry)
+    worker = Delivery(registry)
     relay_name = relay.name_of(registry.pillarbox.email)
     is_rest_printed = False
     try:

@@ -13,11 +13,10 @@ from app.commands.application import (
     ready_application,
 )
 from app.migrations import migrate as migrate_database
+from app.migrations import revisions
 from app.operations.readiness import (
-    NotMigrated,
     NotReady,
     require_known_revision,
-    require_migrated_database,
     require_no_other_owner,
     require_own_database,
 )
@@ -44,9 +43,7 @@ def serve(ini: Path) -> None:
 def _migrate_own_database(registry: Registry) -> None:
     # This check comes first, so that another site's database is not migrated.
     require_no_other_owner(registry)
-    try:
-        require_migrated_database(registry)
-    except NotMigrated:
+    if require_known_revision(registry) != revisions()[-1]:
         _migrate(registry)
     require_own_database(registry)
 

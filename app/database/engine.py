@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -29,10 +28,14 @@ class Database:
         )
         event.listen(self.engine, "handle_error", raise_busy)
         self._sqlite_rules = SQLiteRules(self.engine) if self.is_sqlite else None
-        self._server_clock = ServerClock()
+        server_clock = ServerClock()
+        self.clock = server_clock.now
+        """The time in UTC. Machines that share a PostgreSQL go by its clock, however wrong their
+        own are: a lease of 45 seconds means the same on all of them.
+        """
         if not self.is_sqlite:
             event.listen(self.engine, "begin", postgresql.begin)
-            event.listen(self.engine, "connect", self._server_clock.ask)
+            event.listen(self.engine, "connect", server_clock.ask)
 
     @contextmanager
     def transaction(self, *, write: bool, asynchronous_commit: bool = False) -> Iterator[Session]:
@@ -64,14 +67,7 @@ class Database:
         finally:
             held.close()
 
-    def clock(self) -> datetime:
-        """The time in UTC. Machines that share a PostgreSQL go by its clock, however wrong their
-        own are: a lease of 45 seconds means the same on all of them.
-        """
-        return self._server_clock.now()
-
     def dispose(self) -> None:
-        """Close every pooled connection."""
         self.engine.dispose()
 
 

@@ -58,7 +58,7 @@ def mailbox(request: Request) -> dict[str, Any]:
     seconds = request.GET.get("refresh", "")
     refresh = int(seconds) if seconds.isdecimal() and len(seconds) < 4 else 0
     emails = _newest(request, search)
-    # The outbox may hold kinds that the application no longer has.
+    # The outbox may hold emails of kinds that the code no longer has. The filter offers them.
     kinds = {email.kind for email in emails} | {kind.name for kind in request.registry.email_kinds}
     return {
         "emails": emails,
@@ -93,14 +93,12 @@ def mailbox_email(request: Request) -> dict[str, Any]:
     older = found.where(OutboxEmail.id < email.id).order_by(OutboxEmail.id.desc())
 
     def part_path(part: str, **query: str) -> str:
-        path: str = request.route_path(f"mailbox_{part}", id=email.id, _query=query)
-        return path
+        return str(request.route_path(f"mailbox_{part}", id=email.id, _query=query))
 
     def neighbour(id: int | None) -> str | None:
         if id is None:
             return None
-        path: str = request.route_path("mailbox_email", id=id, _query=dict(request.GET))
-        return path
+        return str(request.route_path("mailbox_email", id=id, _query=dict(request.GET)))
 
     return email_page.email_page(request, email, part_path) | {
         "search": search,
@@ -137,11 +135,11 @@ def _newest(request: Request, search: Search) -> list[OutboxEmail]:
 def _requested_email(request: Request) -> OutboxEmail:
     number = request.matchdict["id"]
     # A number with more digits than any id would make the database raise an error.
-    email = request.dbsession.get(OutboxEmail, int(number)) if len(number) < 10 else None
+    is_id = len(number) < 10
+    email: OutboxEmail | None = request.dbsession.get(OutboxEmail, int(number)) if is_id else None
     if email is None:
         raise HTTPNotFound("There is no such email.")
-    found: OutboxEmail = email
-    return found
+    return email
 
 
 def _as_json(email: OutboxEmail) -> dict[str, Any]:

@@ -3,22 +3,39 @@ now, with the lint's findings.
 """
 
 import re
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateSyntaxError
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 
 from app.development import email_page, frames
-from app.development.template_errors import TemplateProblem, template_problem
 from app.i18n.languages import own_name
 from app.mail.kinds import Kind
 from app.mail.outbox.tables import OutboxEmail
 from app.previews.lint import Finding
 from app.previews.preview import Preview, compose_preview, findings_of, previews_of
 from app.web.translation import _
+
+CONTEXT_LINES = 3
+"""The number of lines to show before and after a wrong line of a template."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateProblem:
+    """An error's message and its place: the template's path, the line (from 1), and the lines
+    around it with their numbers. The place is empty when no template caused the error.
+    """
+
+    message: str
+    path: str = ""
+    line: int = 0
+    excerpt: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +66,14 @@ def previews(request: Request) -> dict[str, Any]:
 def preview(request: Request) -> dict[str, Any]:
     """One sample in one language. A query that names none gets the first."""
     shown = _requested_preview(request)
-    choices = [
-        (_("Sample"), {name: name for name in shown.kind.samples}, "sample", shown.sample),
-        (
-            _("Language"),
-            {name: own_name(name) for name in request.registry.languages.names},
-            "language",
-            shown.language,
-        ),
-    ]
+    samples = {name: name for name in shown.kind.samples}
+    languages = {name: own_name(name) for name in request.registry.languages.names}
+    choices = email_page.query_choices
     values: dict[str, Any] = {
         "preview": shown,
         "preview_choices": [
-            (label, email_page.query_choices(request, field, labels, current))
-            for label, labels, field, current in choices
+            (_("Sample"), choices(request, "sample", samples, shown.sample)),
+            (_("Language"), choices(request, "language", languages, shown.language)),
         ],
     }
     try:
@@ -71,7 +82,7 @@ def preview(request: Request) -> dict[str, Any]:
         values["findings"] = [(finding, _html_line(finding)) for finding in findings]
     except Exception as error:
         request.response.status_int = 500
-        return values | {"problem": template_problem(error)}
+        return values | {"problem": _template_problem(error)}
 
     def part_path(part: str, **query: str) -> str:
         return _part_path(request, shown, part, **query)
@@ -113,14 +124,13 @@ def _entry(request: Request, preview: Preview) -> Entry:
         email = compose_preview(request.registry, preview)
         findings = findings_of(request.registry, preview, email)
     except Exception as error:
-        return Entry(preview, href, problem=template_problem(error))
+        return Entry(preview, href, problem=_template_problem(error))
     return Entry(preview, href, email.subject, email_page.preheader(email), len(findings))
 
 
 def _part_path(request: Request, preview: Preview, part: str, **query: str) -> str:
     query = {"sample": preview.sample, "language": preview.language, **query}
-    path: str = request.route_path(f"preview_{part}", kind=preview.kind.name, _query=query)
-    return path
+    return str(request.route_path(f"preview_{part}", kind=preview.kind.name, _query=query))
 
 
 def _requested_preview(request: Request) -> Preview:
@@ -136,3 +146,26 @@ def _requested_preview(request: Request) -> Preview:
 
 def _compose_requested(request: Request) -> OutboxEmail:
     return compose_preview(request.registry, _requested_preview(request))
+
+
+def _template_problem(error: Exception) -> TemplateProblem:
+    """The problem behind an error that composing an email has raised."""
+    message = f"{type(error).__name__}: {error}"
+    place = _template_line(error)
+    if place is None:
+        return TemplateProblem(message)
+    path, line = place
+    lines = Path(path).read_text("utf-8").splitlines()
+    first = max(line - CONTEXT_LINES, 1)
+    excerpt = enumerate(lines[first - 1 : line + CONTEXT_LINES], first)
+    return TemplateProblem(message, path, line, tuple(excerpt))
+
+
+def _template_line(error: Exception) -> tuple[str, int] | None:
+    if isinstance(error, TemplateSyntaxError) and error.filename:
+        return error.filename, error.lineno
+    # Jinja2 puts its templates into the traceback. The last of them raised the error.
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename.endswith(".jinja2") and frame.lineno:
+            return frame.filename, frame.lineno
+    return None

@@ -55,15 +55,11 @@ def includeme(config: Configurator) -> None:
         registry.languages,
         reload=settings.email.debug and not settings.is_production,
     )
-    config.add_directive("add_email_kind", _add_email_kind)
+    config.add_directive("add_email_kind", lambda config, kind: registry.email_kinds.add(kind))
     config.add_directive("add_email_templates", _add_email_templates)
     config.add_email_kind(TEST_MESSAGE)
     config.add_request_method(_compose, "compose")
     config.add_request_method(_email_service, "email_service", reify=True)
-
-
-def _add_email_kind(config: Configurator, kind: Kind) -> None:
-    config.registry.email_kinds.add(kind)
 
 
 def _add_email_templates(config: Configurator, folder: str) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -18,10 +17,10 @@ from app.mail.message import Message
 from app.mail.outbox import endings
 from app.mail.outbox.log_after_commit import log_after_commit
 from app.mail.outbox.tables import (
-    EmailAttachment,
     OutboxEmail,
     State,
     SuppressedAddress,
+    attachment_rows,
     new_message_id,
 )
 from app.mail.outbox.wakeup import Wakeup
@@ -64,18 +63,17 @@ class EmailService:
         now = self.clock()
         row = self._insert(message, key, now)
         if row is None:
-            return self._first_row(message, key)
-        if message.attachments and row.has_body:
-            self.session.add_all(
-                EmailAttachment(
-                    email_id=row.id,
-                    position=position,
-                    filename=attachment.filename,
-                    content_type=attachment.content_type,
-                    content=attachment.content,
+            row = self.session.scalars(select(OutboxEmail).where(OutboxEmail.key == key)).one()
+            if (row.kind, row.recipient) != (message.kind.name, _storable(message.to.address)):
+                raise KeyTaken(
+                    f"the key {key!r} belongs to email {row.id}, of another kind or recipient"
                 )
-                for position, attachment in enumerate(message.attachments)
-            )
+            return row
+        if message.attachments and row.has_body:
+            attachments = attachment_rows(message.attachments)
+            for attachment in attachments:
+                attachment.email_id = row.id
+            self.session.add_all(attachments)
             self.session.flush()
         if message.kind.supersedes and row.state in (State.QUEUED, State.CAPTURED):
             endings.supersede(self.session, row, erase=message.kind.carries_secret)
@@ -93,43 +91,34 @@ class EmailService:
         stored = state in (State.QUEUED, State.CAPTURED) or not (
             kind.carries_secret or state == State.FAILED
         )
-        values: dict[str, Any] = {
-            "key": key,
-            "kind": kind.name,
-            "about": message.about,
-            "priority": int(kind.priority),
-            "locale": message.to.locale,
-            "sender": addresses.mailbox(sender.name, sender.address),
-            "envelope_sender": self.settings.return_path,
-            "recipient_name": _storable(message.to.name),
-            "recipient": _storable(message.to.address),
-            "reply_to": self.site.support_email,
-            "subject": _storable(message.subject),
-            "html_body": message.html if stored else None,
-            "text_body": message.text if stored else None,
-            "message_id": new_message_id(sender.address.rpartition("@")[2]),
-            "state": state,
-            "reason": reason,
-            "next_attempt_at": now if state == State.QUEUED else None,
-            "expires_at": now + kind.time_to_live,
-            "request_id": self.request_id,
-            "created_at": now,
-        }
         inserted: OutboxEmail | None = self.session.scalars(
             insert_for(self.session, OutboxEmail)
-            .values(**values)
+            .values(
+                key=key,
+                kind=kind.name,
+                about=message.about,
+                priority=int(kind.priority),
+                locale=message.to.locale,
+                sender=addresses.mailbox(sender.name, sender.address),
+                envelope_sender=self.settings.return_path,
+                recipient_name=_storable(message.to.name),
+                recipient=_storable(message.to.address),
+                reply_to=self.site.support_email,
+                subject=_storable(message.subject),
+                html_body=message.html if stored else None,
+                text_body=message.text if stored else None,
+                message_id=new_message_id(sender.address.rpartition("@")[2]),
+                state=state,
+                reason=reason,
+                next_attempt_at=now if state == State.QUEUED else None,
+                expires_at=now + kind.time_to_live,
+                request_id=self.request_id,
+                created_at=now,
+            )
             .on_conflict_do_nothing(index_elements=["key"])
             .returning(OutboxEmail)
         ).one_or_none()
         return inserted
-
-    def _first_row(self, message: Message, key: str) -> OutboxEmail:
-        row = self.session.scalars(select(OutboxEmail).where(OutboxEmail.key == key)).one()
-        if (row.kind, row.recipient) != (message.kind.name, _storable(message.to.address)):
-            raise KeyTaken(
-                f"the key {key!r} belongs to email {row.id}, of another kind or recipient"
-            )
-        return row
 
     def _first_state(self, message: Message, now: datetime) -> tuple[State, str | None]:
         """The state of the new email, and the reason for it."""
@@ -154,28 +143,24 @@ class EmailService:
         """Whether the recipient has had as many emails of this kind as its limit allows. Every
         written email counts, whatever its state, except ``throttled`` ones.
         """
-        self._lock_count(f"{kind.name} {addresses.key_of(address)}")
+        recipient_key = addresses.key_of(address)
+        if self.session.get_bind().dialect.name == "postgresql":
+            # Transactions that count the same emails wait for each other, because neither sees what
+            # the other has not committed. SQLite has only one writer at a time.
+            digest = sha256(f"{kind.name} {recipient_key}".encode("utf-8", "replace")).digest()
+            number = int.from_bytes(digest[:4], signed=True)
+            self.session.execute(select(func.pg_advisory_xact_lock(_LIMITS, number)))
         written = self.session.scalar(
             select(func.count())
             .select_from(OutboxEmail)
             .where(
-                OutboxEmail.recipient_key == addresses.key_of(address),
+                OutboxEmail.recipient_key == recipient_key,
                 OutboxEmail.kind == kind.name,
                 OutboxEmail.created_at > now - kind.limit.period,
                 OutboxEmail.state != State.THROTTLED,
             )
         )
         return (written or 0) >= kind.limit.count
-
-    def _lock_count(self, subject: str) -> None:
-        """Make transactions that count the same emails wait for each other, because neither sees
-        what the other has not committed. SQLite has only one writer at a time.
-        """
-        if self.session.get_bind().dialect.name == "postgresql":
-            number = int.from_bytes(
-                sha256(subject.encode("utf-8", "replace")).digest()[:4], signed=True
-            )
-            self.session.execute(select(func.pg_advisory_xact_lock(_LIMITS, number)))
 
 
 _LIMITS = 1

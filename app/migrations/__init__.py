@@ -1,17 +1,13 @@
 """The database's schema and its history, by Alembic: migrate, and ask for a database's revision.
 What a revision means for a start stands in `app.operations.readiness`.
 
-Alembic takes long to import, so only the functions that migrate import it.
+Alembic takes long to import, so only the function that migrates imports it.
 """
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, String, column, inspect, select, table
-
-if TYPE_CHECKING:
-    from alembic.config import Config
 
 _HERE = Path(__file__).parent
 
@@ -19,11 +15,16 @@ _HERE = Path(__file__).parent
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Upgrade the database to ``revision``, or with ``base`` downgrade it to no tables at all."""
     from alembic import command
+    from alembic.config import Config
 
     path = engine.url.database
     if engine.dialect.name == "sqlite" and path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    config = _config(engine)
+    config = Config()
+    config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
+    # The engine instead of its URL, because "%" in a URL would have a meaning in Alembic's
+    # configuration.
+    config.attributes["engine"] = engine
     if revision == "base":
         command.downgrade(config, revision)
     else:
@@ -48,14 +49,3 @@ def revisions() -> tuple[str, ...]:
     """
     files = sorted(file.name for file in (_HERE / "versions").glob("[0-9]*.py"))
     return tuple(name.partition("_")[0] for name in files)
-
-
-def _config(engine: Engine) -> "Config":
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
-    # The engine instead of its URL, because "%" in a URL would have a meaning in Alembic's
-    # configuration.
-    config.attributes["engine"] = engine
-    return config

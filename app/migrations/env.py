@@ -34,9 +34,8 @@ def alone(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "postgresql":
         yield
         return
-    # A transaction beside the migrations' own ones holds the lock. Through a pooler, a lock of the
-    # session would stay with a connection of other clients, and the next migration would wait for
-    # ever.
+    # A separate transaction holds the lock while the migrations run. A lock of the session could
+    # stay behind on a pooler's connection, and the next migration would wait for ever.
     with engine.connect() as connection:
         # Workers' locks have one number. Two numbers make this a different lock.
         connection.execute(select(func.pg_advisory_xact_lock(2, 0)))

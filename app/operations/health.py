@@ -36,7 +36,6 @@ def _answer(status: int, text: str) -> Response:
 
 def includeme(config: Configurator) -> None:
     """Add ``/healthz`` and ``/readyz``."""
-    config.include("app.database")
     config.add_route("healthz", "/healthz")
     config.add_route("readyz", "/readyz")
     config.scan(__name__)

@@ -26,16 +26,12 @@ class NotReady(Exception):
         self.reason = reason
 
 
-class NotMigrated(NotReady):
-    """The database lacks tables that a migration creates."""
-
-
 def require_migrated_database(registry: Registry) -> None:
-    """Raise ``NotMigrated`` when the database needs a migration, and ``NotReady`` when it cannot be
-    reached or has another version's tables.
+    """Raise ``NotReady`` when the database needs a migration, cannot be reached, or has another
+    version's tables.
     """
     if require_known_revision(registry) != revisions()[-1]:
-        raise NotMigrated(
+        raise NotReady(
             "database not migrated",
             "The database does not have the tables of this version. Run:"
             f" pillarbox migrate {_ini(registry)}",

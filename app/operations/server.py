@@ -56,7 +56,7 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     click.echo(f"Shop     {pillarbox.site.base_url}/")
     if pillarbox.email.debug and not pillarbox.is_production:
         click.echo(f"Mailbox  {pillarbox.site.base_url}/dev/mailbox")
-    delivery = Delivery.from_registry(app.registry)
+    delivery = Delivery(app.registry)
     signal.signal(signal.SIGTERM, _interrupt)
     # SIGHUP: the terminal was closed. nohup ignores the signal, so that the server goes on.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:

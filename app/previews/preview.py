@@ -15,7 +15,7 @@ from pyramid.registry import Registry
 from app.mail import addresses
 from app.mail.kinds import Kind
 from app.mail.message import BodyFormat, Recipient
-from app.mail.outbox.tables import EmailAttachment, OutboxEmail
+from app.mail.outbox.tables import OutboxEmail, attachment_rows
 from app.mail.smtp.mime import message_bytes
 from app.previews.lint import Expected, Finding, lint
 
@@ -61,8 +61,8 @@ def compose_preview(registry: Registry, preview: Preview) -> OutboxEmail:
     """The email of a preview. Raises the errors of its template."""
     settings = registry.pillarbox
     sender = settings.email.sender
-    message = registry.email_composer.compose_strictly(
-        preview.kind, preview.context, to=preview.to, about="preview"
+    message = registry.email_composer.compose(
+        preview.kind, preview.context, to=preview.to, about="preview", strictly=True
     )
     domain = sender.address.rpartition("@")[2]
     return OutboxEmail(
@@ -82,15 +82,7 @@ def compose_preview(registry: Registry, preview: Preview) -> OutboxEmail:
         message_id=f"<{hashlib.sha256(preview.name.encode()).hexdigest()[:32]}@{domain}>",
         created_at=WRITTEN_AT,
         expires_at=WRITTEN_AT + preview.kind.time_to_live,
-        attachments=[
-            EmailAttachment(
-                position=position,
-                filename=attachment.filename,
-                content_type=attachment.content_type,
-                content=attachment.content,
-            )
-            for position, attachment in enumerate(message.attachments)
-        ],
+        attachments=attachment_rows(message.attachments),
     )
 
 

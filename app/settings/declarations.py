@@ -130,8 +130,8 @@ class Email:
     )
     smtp_server: str | None = setting("the relay's host name", values.host)
     smtp_port: int = setting("the relay's port", values.number(1, 65535, "a port number"))
-    smtp_username: str | None = setting("the account at the relay", values.text)
-    smtp_password: str | None = setting("the password of that account", values.text, is_secret=True)
+    smtp_username: str | None = setting("the account at the relay", str)
+    smtp_password: str | None = setting("the password of that account", str, is_secret=True)
     smtp_security: str = setting(
         "how the connection is protected", values.one_of(*SMTP_PORTS), default="starttls"
     )
@@ -180,15 +180,13 @@ class Settings:
     """All settings, already checked."""
 
     environment: str = setting(
-        "development or production",
-        values.one_of("development", "production"),
-        required_in=ALWAYS,
+        "development or production", values.one_of("development", "production"), required_in=ALWAYS
     )
     site: Site
     database: Database
     secret: str = setting(
         "signs cookies and derives keys: 32 characters or more that nobody can guess",
-        values.text,
+        str,
         required_in=ALWAYS,
         is_secret=True,
     )

@@ -40,11 +40,6 @@ def has_unprintable(text: str) -> bool:
     return any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
 
 
-def text(value: str) -> str:
-    """Any text."""
-    return value
-
-
 def title(value: str) -> str:
     """A name that stands in headers: no `=?`, which opens an encoded word (CVE-2024-6923)."""
     if "=?" in value:

@@ -15,9 +15,6 @@ def includeme(config: Configurator) -> None:
 
     Without ``registry.payment_provider`` the checkout is closed.
     """
-    config.include("app.web")
-    config.include("app.mail")
-    config.include("app.accounts")
     config.add_email_kind(PURCHASE_RECEIPT)
     config.add_route("home", "/")
     config.add_route("product", "/products/{slug}")

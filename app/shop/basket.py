@@ -27,7 +27,7 @@ OTHER_CURRENCY = _(
 
 @dataclass(frozen=True, slots=True)
 class BasketLine:
-    """A product in a basket, with ``unit_price`` and ``vat_rate`` as in ``money.Line``."""
+    """A product in a basket, with ``unit_price`` in minor units, ``vat_rate`` in basis points."""
 
     slug: str
     name: str
@@ -60,11 +60,7 @@ class PricedBasket:
     @property
     def sums(self) -> money.Totals:
         """Net, VAT per rate and total of the lines that can be ordered."""
-        return money.totals(
-            money.Line(line.quantity, line.unit_price, line.vat_rate)
-            for line in self.lines
-            if not line.problem
-        )
+        return money.totals(line for line in self.lines if not line.problem)
 
     @property
     def fingerprint(self) -> str:

@@ -1,28 +1,16 @@
 """Placing an order: a basket becomes an order, once."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.accounts.models import Account
 from app.database.base import insert_for
 from app.settings.declarations import Site
 from app.shop.basket import PricedBasket
 from app.shop.models import Order, OrderLine, OrderState, OrderTax, Seller
 from app.shop.order_numbers import new_order_number
-
-
-@dataclass(frozen=True, slots=True)
-class Buyer:
-    """The buyer, with the language and format for the receipt's email."""
-
-    account_id: int
-    name: str
-    address: str
-    email: str
-    locale: str
-    body_format: str
 
 
 def placed_order(session: Session, basket_id: str) -> Order | None:
@@ -41,20 +29,30 @@ def last_order(session: Session, account_id: int) -> Order | None:
 
 
 def place_order(
-    session: Session, basket: PricedBasket, buyer: Buyer, seller: Seller, site: Site, now: datetime
+    session: Session,
+    basket: PricedBasket,
+    account: Account,
+    *,
+    name: str,
+    address: str,
+    site: Site,
+    now: datetime,
 ) -> Order:
     """Write the order of ``basket`` with snapshots of all that it says (STANDARDS D2).
+
+    ``name`` and ``address`` are the buyer's, as the receipt shows them.
 
     When several requests send the same basket, one of them writes the order, and all of them get
     that order (D1).
     """
     sums = basket.sums
+    seller = session.get_one(Seller, 1)
     order: Order | None = session.scalars(
         insert_for(session, Order)
         .values(
             number=new_order_number(),
             basket_id=basket.id,
-            account_id=buyer.account_id,
+            account_id=account.id,
             state=OrderState.OPEN,
             created_at=now,
             seller_name=site.name,
@@ -62,11 +60,11 @@ def place_order(
             seller_vat_id=seller.vat_id,
             seller_support_email=site.support_email,
             seller_statement_name=seller.statement_name,
-            buyer_name=buyer.name,
-            buyer_address=buyer.address,
-            buyer_email=buyer.email,
-            locale=buyer.locale,
-            body_format=buyer.body_format,
+            buyer_name=name,
+            buyer_address=address,
+            buyer_email=account.address,
+            locale=account.locale,
+            body_format=account.body_format,
             currency=basket.currency,
             net=sums.net,
             vat=sums.vat,

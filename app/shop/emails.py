@@ -11,7 +11,7 @@ from pyramid.request import Request
 from sqlalchemy.orm import Session
 
 from app.mail.kinds import Kind, Priority, RateLimit
-from app.mail.message import BodyFormat, Message, Recipient
+from app.mail.message import BodyFormat, Recipient
 from app.shop import money
 from app.shop.models import Order, Payment, Receipt
 
@@ -24,7 +24,7 @@ The table lists every line.
 
 @dataclass(frozen=True, slots=True)
 class ReceiptLine:
-    """A line of a receipt: ``unit_price`` in minor units, ``vat_rate`` in basis points."""
+    """A line of a receipt: ``unit_price`` in minor units with VAT, ``vat_rate`` in basis points."""
 
     name: str
     quantity: int
@@ -35,15 +35,6 @@ class ReceiptLine:
     def total(self) -> int:
         """The line's amount in minor units."""
         return self.quantity * self.unit_price
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptTax:
-    """A receipt's sums at one VAT rate (basis points), in minor units."""
-
-    rate: int
-    net: int
-    vat: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +54,7 @@ class PurchaseReceipt:
     buyer_address: tuple[str, ...]
     currency: str
     lines: tuple[ReceiptLine, ...]
-    taxes: tuple[ReceiptTax, ...]
+    taxes: tuple[money.Tax, ...]
     net: int
     total: int
     card_brand: str | None
@@ -77,8 +68,12 @@ class PurchaseReceipt:
         object.__setattr__(self, "structured_data", _structured_data(self))
 
 
-def purchase_receipt(request: Request, order: Order, payment: Payment, receipt: Receipt) -> Message:
-    """The receipt of a paid order, in the language and format that were set when it was placed."""
+def send_purchase_receipt(
+    request: Request, session: Session, order: Order, payment: Payment, receipt: Receipt
+) -> None:
+    """Queue the receipt of a paid order in the transaction of ``session``, which settles the
+    payment. Its language and format are those of the time when the order was placed.
+    """
     context = PurchaseReceipt(
         order_number=order.number,
         receipt_number=receipt.number,
@@ -96,7 +91,7 @@ def purchase_receipt(request: Request, order: Order, payment: Payment, receipt: 
             ReceiptLine(line.name, line.quantity, line.unit_price, line.vat_rate)
             for line in order.lines
         ),
-        taxes=tuple(ReceiptTax(tax.rate, tax.net, tax.vat) for tax in order.taxes),
+        taxes=tuple(money.Tax(tax.rate, tax.gross, tax.vat) for tax in order.taxes),
         net=order.net,
         total=order.total,
         card_brand=payment.card_brand,
@@ -110,17 +105,7 @@ def purchase_receipt(request: Request, order: Order, payment: Payment, receipt: 
         locale=order.locale,
         body_format=BodyFormat(order.body_format),
     )
-    message: Message = request.compose(
-        PURCHASE_RECEIPT, context, to=recipient, about=f"order:{order.id}"
-    )
-    return message
-
-
-def send_purchase_receipt(
-    request: Request, session: Session, order: Order, payment: Payment, receipt: Receipt
-) -> None:
-    """Queue the receipt in the transaction of ``session``, which settles the payment."""
-    message = purchase_receipt(request, order, payment, receipt)
+    message = request.compose(PURCHASE_RECEIPT, context, to=recipient, about=f"order:{order.id}")
     service = replace(request.email_service, session=session)
     service.send_message(message, key=f"purchase_receipt:{order.id}")
 
@@ -162,7 +147,7 @@ def _sample(
     card: tuple[str, str] | None = ("Visa", "4242"),
     is_test: bool = False,
 ) -> PurchaseReceipt:
-    sums = money.totals(money.Line(line.quantity, line.unit_price, line.vat_rate) for line in lines)
+    sums = money.totals(lines)
     return PurchaseReceipt(
         order_number="7K3M-9QXW-2TBC",
         receipt_number="2026-000042",
@@ -177,7 +162,7 @@ def _sample(
         buyer_address=tuple(buyer_address),
         currency=currency,
         lines=lines,
-        taxes=tuple(ReceiptTax(tax.rate, tax.net, tax.vat) for tax in sums.taxes),
+        taxes=sums.taxes,
         net=sums.net,
         total=sums.total,
         card_brand=card[0] if card else None,

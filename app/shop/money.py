@@ -8,23 +8,20 @@ of 0.05 at 19% contain 0.02 VAT, not 0.03.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 WHOLE = 10_000
 """100% in basis points, the unit of VAT rates: 1900 is 19%."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line: ``unit_price`` in minor units including VAT, ``vat_rate`` in basis points."""
-
-    quantity: int
-    unit_price: int
-    vat_rate: int
+class Line(Protocol):
+    """A line of a basket or receipt: ``total`` in minor units including VAT."""
 
     @property
-    def total(self) -> int:
-        """The line's gross amount in minor units."""
-        return self.quantity * self.unit_price
+    def vat_rate(self) -> int: ...
+
+    @property
+    def total(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

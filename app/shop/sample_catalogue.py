@@ -89,16 +89,7 @@ def add_sample_catalogue(session: Session) -> int:
     if session.scalar(select(Product.id).limit(1)) is not None:
         return 0
     session.add_all(
-        Product(
-            slug=sample.slug,
-            name=sample.name,
-            description=sample.description,
-            price=sample.price,
-            currency="EUR",
-            vat_rate=sample.vat_rate,
-            picture=f"{sample.slug}.svg",
-            position=position,
-        )
+        Product(**sample._asdict(), currency="EUR", picture=f"{sample.slug}.svg", position=position)
         for position, sample in enumerate(CATALOGUE)
     )
     if session.get(Seller, 1) is None:

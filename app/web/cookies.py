@@ -14,11 +14,10 @@ def cookie_name(request: Request, name: str) -> str:
 def read_cookie(request: Request, name: str) -> str:
     """The cookie's value; ``""`` when there is none or when the cookies cannot be decoded."""
     try:
-        value: str = request.cookies.get(cookie_name(request, name), "")
+        return str(request.cookies.get(cookie_name(request, name), ""))
     except UnicodeDecodeError:
         # malformed_requests answers with the 400 page, and that page reads the cookies as well.
         return ""
-    return value
 
 
 def set_cookie(

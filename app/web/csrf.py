@@ -48,14 +48,10 @@ def is_from_this_site(request: Request) -> bool:
     if origin is None or origin == "null":
         return True
     our_host = urlsplit(request.registry.pillarbox.site.base_url).netloc
-    return _host(origin) in {our_host, request.host}
-
-
-def _host(origin: str) -> str | None:
     try:
-        return urlsplit(origin).netloc
+        return urlsplit(origin).netloc in {our_host, request.host}
     except ValueError:
-        return None
+        return False
 
 
 def includeme(config: Configurator) -> None:

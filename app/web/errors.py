@@ -1,6 +1,8 @@
 """Error pages in the shop's style: what happened and what to do next (STANDARDS C8)."""
 
 import logging
+import traceback
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pyramid.config import Configurator
@@ -8,13 +10,14 @@ from pyramid.exceptions import BadCSRFToken
 from pyramid.httpexceptions import HTTPError, HTTPException
 from pyramid.request import Request
 from pyramid_retry import is_error_retryable
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from app.database.errors import DatabaseBusy, describe
-from app.web.tracebacks import traceback_of
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
+
+DATABASE_DRIVERS = {"sqlite3", "psycopg"}
 
 Page = dict[str, Any]
 
@@ -39,18 +42,12 @@ ERROR_TEXTS = {
         _("Page not found"),
         _("There is no page at this address. If you typed it, check it for mistakes."),
     ),
-    410: ErrorText(
-        _("This page is no longer available"),
-        _("Its content has been deleted."),
-    ),
+    410: ErrorText(_("This page is no longer available"), _("Its content has been deleted.")),
     413: ErrorText(
         _("Your request is too large"),
         _("You have sent more than this shop accepts. Shorten your entries and try again."),
     ),
-    429: ErrorText(
-        _("Too many attempts"),
-        _("Wait a few minutes, then try again."),
-    ),
+    429: ErrorText(_("Too many attempts"), _("Wait a few minutes, then try again.")),
 }
 SHOP_UNAVAILABLE = ErrorText(
     _("The shop is briefly unavailable"),
@@ -112,6 +109,32 @@ def database_unavailable(error: OperationalError | DatabaseBusy, request: Reques
     request.response.status_int = 503
     request.response.headers["Retry-After"] = "10"
     return {"error_text": SHOP_UNAVAILABLE}
+
+
+def traceback_of(error: BaseException) -> str:
+    """The frames of ``error`` and of the errors that caused it, the first cause first.
+
+    It leaves out the messages of databases, which quote stored values.
+    """
+    parts = [
+        "".join(traceback.format_tb(cause.__traceback__)) + _describe_cause(cause)
+        for cause in _causes(error)
+    ]
+    return "\nwhich led to\n".join(reversed(parts))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _describe_cause(error: BaseException) -> str:
+    kind = type(error)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(error, SQLAlchemyError) or kind.__module__.split(".")[0] in DATABASE_DRIVERS:
+        return name
+    return f"{name}: {error}"
 
 
 def includeme(config: Configurator) -> None:

@@ -56,14 +56,6 @@ class Form(wtforms.Form):
         return problems + [Problem(None, "", message) for message in self.form_errors]
 
 
-class EmailField(wtforms.EmailField):
-    """An email address. A sign-in form passes ``autocomplete="username"``."""
-
-    def __init__(self, label: str, *, autocomplete: str = "email", **options: Any) -> None:
-        attributes = {"autocomplete": autocomplete, "spellcheck": "false", "autocapitalize": "none"}
-        super().__init__(label, render_kw=attributes, **options)
-
-
 class PasswordField(wtforms.PasswordField):
     """A password, of any length, which no page shows again. ``autocomplete`` as in HTML."""
 

@@ -30,8 +30,7 @@ def _negotiate_language(request: Request) -> str:
         return languages.nearest(preference)
     request.add_response_callback(_vary_by_language)
     tags = [name.replace("_", "-") for name in languages.names]
-    found: str = request.accept_language.lookup(tags, default=SOURCE)
-    return found.replace("-", "_")
+    return str(request.accept_language.lookup(tags, default=SOURCE)).replace("-", "_")
 
 
 def _date_locale(request: Request) -> str:
@@ -63,13 +62,11 @@ def _vary_by_language(request: Request, response: Response) -> None:
     response.vary = (*(response.vary or ()), "Accept-Language")
 
 
-def _localizer(request: Request) -> Localizer:
-    return localizer(request, request.locale_name)
-
-
 def includeme(config: Configurator) -> None:
     """Let ``request.locale_name`` and ``request.localizer`` follow the reader."""
     config.include("app.i18n.languages")
     config.set_locale_negotiator(_negotiate_language)
     config.add_request_method(_date_locale, "date_locale", reify=True)
-    config.add_request_method(_localizer, "localizer", reify=True)
+    config.add_request_method(
+        lambda request: localizer(request, request.locale_name), "localizer", reify=True
+    )

@@ -15,10 +15,8 @@ def link(request: Request, route_name: str, **parts: Any) -> str:
     """The absolute address of a route. It starts with ``site.base_url``, never with the Host
     header.
     """
-    address: str = request.route_url(
-        route_name, _app_url=request.registry.pillarbox.site.base_url, **parts
-    )
-    return address
+    base_url = request.registry.pillarbox.site.base_url
+    return str(request.route_url(route_name, _app_url=base_url, **parts))
 
 
 def has_route(request: Request, route_name: str) -> bool:

@@ -1,6 +1,7 @@
 """Jinja2 for pages: it escapes, refuses undefined names and formats in the reader's language."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,18 +17,6 @@ from app.templates_folder import templates_folder
 from app.web.links import has_route
 
 TIME = Markup('<time datetime="{}">{}</time>')
-
-
-@pass_context
-def money(context: Context, minor: int, currency: str) -> str:
-    """``{{ 2400|money("EUR") }}``: an amount, given in minor units such as cents."""
-    return formats.money(minor, currency, _locale(context))
-
-
-@pass_context
-def percent(context: Context, basis_points: int) -> str:
-    """``{{ 1900|percent }}``: a rate, given in hundredths of a percent."""
-    return formats.percent(basis_points, _locale(context))
 
 
 @pass_context
@@ -50,21 +39,17 @@ def date_time(context: Context, value: datetime) -> Markup:
 
 
 @pass_context
-def duration(context: Context, value: timedelta) -> str:
-    """``{{ lifetime|duration }}``: a length of time."""
-    return formats.duration(value, _locale(context))
-
-
-@pass_context
 def translate(context: Context, message: str) -> str:
     """``{{ field.label.text|translate }}``: a text that Python code marks for translation."""
-    translated: str = context["request"].localizer.translate(message)
-    return translated
+    return str(context["request"].localizer.translate(message))
 
 
-def _locale(context: Context) -> str:
-    name: str = context["request"].locale_name
-    return name
+def _localized(function: Callable[..., str]) -> Callable[..., str]:
+    @pass_context
+    def format_for_reader(context: Context, *values: Any) -> str:
+        return function(*values, context["request"].locale_name)
+
+    return format_for_reader
 
 
 def _add_globals(event: BeforeRender) -> None:
@@ -76,13 +61,17 @@ def _add_globals(event: BeforeRender) -> None:
 
 
 def includeme(config: Configurator) -> None:
-    """Set up the ``.jinja2`` renderer on the ``templates`` folder."""
+    """Set up the ``.jinja2`` renderer on the ``templates`` folder.
+
+    Its filters format in the reader's language: ``{{ 2400|money("EUR") }}``, given in minor units,
+    ``{{ 1900|percent }}``, given in hundredths of a percent, and ``{{ lifetime|duration }}``.
+    """
     filters: dict[str, Any] = {
-        "money": money,
-        "percent": percent,
+        "money": _localized(formats.money),
+        "percent": _localized(formats.percent),
         "date": date,
         "date_time": date_time,
-        "duration": duration,
+        "duration": _localized(formats.duration),
         "translate": translate,
         "direction": direction,
     }

@@ -90,9 +90,8 @@ class Visitor:
         visitor = cls(**fields)
         texts = [visitor.csrf_token, visitor.basket_id, *visitor.messages]
         texts += [*visitor.pending, *visitor.pending.values(), *visitor.basket]
-        if not all(type(text) is str for text in texts):
-            raise TypeError("not the JSON of a visitor")
-        if not all(type(quantity) is int for quantity in visitor.basket.values()):
+        are_texts = all(type(text) is str for text in texts)
+        if not are_texts or not all(type(number) is int for number in visitor.basket.values()):
             raise TypeError("not the JSON of a visitor")
         return visitor
 
@@ -100,11 +99,8 @@ class Visitor:
 class _VisitorJson:
     """Makes ``SignedSerializer`` sign a visitor's compact JSON."""
 
-    def dumps(self, visitor: Visitor) -> bytes:
-        return visitor.to_json()
-
-    def loads(self, content: bytes) -> Visitor:
-        return Visitor.from_json(content)
+    dumps = staticmethod(Visitor.to_json)
+    loads = staticmethod(Visitor.from_json)
 
 
 def visitor_serializer(secret: str) -> SignedSerializer:
@@ -125,25 +121,20 @@ def _visitor_of(request: Request) -> Visitor:
     received = visitor.to_json()
 
     def send_if_changed(request: Request, response: Response) -> None:
-        if visitor.to_json() != received:
-            _send(request, response, visitor, serializer)
+        if visitor.to_json() == received:
+            return
+        signed = serializer.dumps(visitor).decode()
+        if len(signed) > MOST_CHARACTERS:
+            # Only the messages can be left out.
+            visitor.messages.clear()
+            signed = serializer.dumps(visitor).decode()
+        if len(signed) > MOST_CHARACTERS:
+            log.error("visitor cookie too large, not sent: characters=%d", len(signed))
+            return
+        set_cookie(request, response, COOKIE, signed if visitor.to_json() else "", LIFETIME)
 
     request.add_response_callback(send_if_changed)
     return visitor
-
-
-def _send(
-    request: Request, response: Response, visitor: Visitor, serializer: SignedSerializer
-) -> None:
-    signed = serializer.dumps(visitor).decode()
-    if len(signed) > MOST_CHARACTERS:
-        # Only the messages can be left out.
-        visitor.messages.clear()
-        signed = serializer.dumps(visitor).decode()
-    if len(signed) > MOST_CHARACTERS:
-        log.error("visitor cookie too large, not sent: characters=%d", len(signed))
-        return
-    set_cookie(request, response, COOKIE, signed if visitor.to_json() else "", LIFETIME)
 
 
 def includeme(config: Configurator) -> None:

@@ -241,7 +241,7 @@ def test_a_shop_that_moved_amid_a_delivery_treats_it_as_a_dead_workers(
         put_by_force.state = State.SENDING
     pillarbox("adopt", there, "--keep-queued")
     assert owned.row(doubtful).state == State.SENDING
-    worker = Delivery.from_registry(owned.registry)
+    worker = Delivery(owned.registry)
     worker.run_once()
     worker.stop()
     assert owned.row(doubtful).state == state
@@ -254,7 +254,7 @@ def test_a_worker_that_still_runs_when_its_email_is_cancelled_leaves_it_so(
 ) -> None:
     email = owned.write(1, of=TEST_MESSAGE)
     relay.before_verdict = lambda: pillarbox("adopt", there)
-    worker = Delivery.from_registry(owned.registry)
+    worker = Delivery(owned.registry)
     worker.run_once()
     worker.stop()
     row = owned.row(email)

@@ -137,7 +137,7 @@ def test_a_second_signal_stops_at_once_and_what_waited_is_in_doubt_for_the_next_
         assert process.wait(3) == 128 + signal.SIGTERM
     assert "delivery stops at once: signal=SIGTERM" in log.read_text()
     held.set()
-    rescuer = Delivery.from_registry(outbox.registry)
+    rescuer = Delivery(outbox.registry)
     rescuer.run_once()
     rescuer.stop()
     assert outbox.row(first).state == "unknown"
@@ -148,7 +148,7 @@ def test_a_worker_beside_the_servers_thread_doubles_nothing(
     logging_ini: Path, outbox: Outbox, relay: Relay
 ) -> None:
     emails = [outbox.write(number, of=TEST_MESSAGE) for number in range(60)]
-    in_process = Delivery.from_registry(outbox.registry)
+    in_process = Delivery(outbox.registry)
     with worker(logging_ini) as process:
         in_process.start()
         relay.wait_for(60)

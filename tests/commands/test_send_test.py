@@ -159,7 +159,7 @@ def test_only_the_test_is_delivered_and_the_queue_stays_as_it_is(
 def test_a_worker_that_runs_delivers_it_once(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox, relay: Relay
 ) -> None:
-    worker = Delivery.from_registry(outbox.registry)
+    worker = Delivery(outbox.registry)
     worker.start()
     pillarbox("send-test", ini, ADA)
     worker.stop()

@@ -36,7 +36,7 @@ def test_of_requests_at_once_about_the_same_thing_the_newest_goes_out_alone(
         emails.append(sending.write(number, of=reset, about="account:7", key=f"reset:{number}"))
 
     at_once(ask, range(TOGETHER))
-    worker = Delivery.from_registry(sending.registry)
+    worker = Delivery(sending.registry)
     worker.run_once()
     worker.stop()
     newest = max(email.id for email in emails)

@@ -76,6 +76,6 @@ def template(subject: str) -> str:
 
 def compose(composer: Composer) -> str:
     note = kind(short=Nothing(), long=Nothing())
-    return composer.compose_strictly(
-        note, Nothing(), to=Recipient("ada@example.org"), about="note:1"
+    return composer.compose(
+        note, Nothing(), to=Recipient("ada@example.org"), about="note:1", strictly=True
     ).subject

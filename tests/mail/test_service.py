@@ -12,9 +12,11 @@ from app.mail import Attachment, KeyTaken, RateLimit, Recipient
 from app.mail.composing.composer import Composer
 from app.mail.delivery.worker import Delivery
 from app.mail.outbox.claims import claim
-from app.mail.outbox.outcomes import Attempt, begin_sending, deferred, postponed, settle
+from app.mail.outbox.outcomes import Settlement, begin_sending, deferred, settle, settlement_of
 from app.mail.outbox.tables import SuppressedAddress
 from app.mail.service import LARGEST
+from app.mail.smtp.mailer import Mailer
+from app.mail.smtp.replies import Outcome, Phase, Verdict
 from app.mail.testing import Mailbox
 from tests.support.accounts import sign_up
 from tests.support.browser import another_browser
@@ -28,18 +30,12 @@ HOUR = timedelta(hours=1)
 def worker(sending: Outbox) -> Iterator[Delivery]:
     """A worker whose test fails if it contacts a relay."""
 
-    def no_relay() -> None:
-        raise AssertionError("the relay was asked")
+    class NoRelay(Mailer):
+        def connect(self) -> None:
+            raise AssertionError("the relay was asked")
 
     registry = sending.registry
-    worker = Delivery(
-        registry.database,
-        registry.pillarbox.email,
-        registry.email_kinds,
-        clock=registry.clock,
-        wakeup=registry.email_wakeup,
-        new_mailer=no_relay,
-    )
+    worker = Delivery(registry, lambda: NoRelay(registry.pillarbox.email))
     yield worker
     worker.stop()
 
@@ -168,8 +164,9 @@ def test_an_email_that_comes_back_to_the_queue_after_a_newer_one_is_superseded_t
         assert begin_sending(session.connection(), claimed, "lease-1", clock())
     newer = sending.write(1, of=reset, about="account:1", key="reset:2")
     with database.transaction(write=True) as session:
-        verdict = postponed(claimed, clock(), Attempt("lost", "body", "gone"))
-        assert settle(session.connection(), verdict, "lease-1")
+        lost = Verdict(Outcome.LOST, Phase.BODY, "gone")
+        settlement = settlement_of(claimed, reset, lost, clock(), blameless=True)
+        assert settle(session.connection(), settlement, "lease-1")
     worker.run_once(only=older.id)
     assert sending.row(older).state == "superseded"
     assert sending.row(newer).state == "queued"
@@ -200,11 +197,12 @@ def test_a_retry_waits_no_longer_than_the_email_is_worth_sending(
     sending: Outbox, clock: Clock
 ) -> None:
     email = sending.write(1, of=kind("reset", time_to_live=timedelta(seconds=40)))
-    attempt = Attempt("deferred", "rcpt", "451 later")
+    verdict = Verdict(Outcome.DEFERRED, Phase.RCPT, "451 later")
     with sending.registry.database.transaction(write=True) as session:
         [claimed] = claim(session, "lease-1", clock(), 1)
-        verdict = deferred(claimed, clock(), attempt, jitter=1, erase=False)
-        assert settle(session.connection(), verdict, "lease-1")
+        columns = deferred(claimed, verdict, clock(), jitter=1)
+        settlement = Settlement(claimed, verdict, clock(), columns)
+        assert settle(session.connection(), settlement, "lease-1")
     assert sending.row(email).next_attempt_at == email.expires_at
 
 

@@ -28,7 +28,7 @@ def composer(app: Router) -> Composer:
 def receipt(composer: Composer, locale: str) -> Message:
     sample = PURCHASE_RECEIPT.samples["scripts"]
     to = Recipient("ada@example.org", locale=locale)
-    return composer.compose_strictly(PURCHASE_RECEIPT, sample, to=to, about="order:1")
+    return composer.compose(PURCHASE_RECEIPT, sample, to=to, about="order:1", strictly=True)
 
 
 def parsed(composer: Composer, locale: str) -> BeautifulSoup:

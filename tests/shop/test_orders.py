@@ -17,7 +17,7 @@ from app.shop.models import Order, Payment, Receipt
 from app.shop.order_numbers import new_order_number
 from app.shop.payments.provider import (
     Charge,
-    Outcome,
+    PaymentOutcome,
     PaymentResult,
     ProviderError,
     StartedPayment,
@@ -288,7 +288,7 @@ class ReceiptNumbers(list[str]):
         self.append(receipt.number)
 
 
-def result_of(order: Order, outcome: Outcome = Outcome.PAID) -> PaymentResult:
+def result_of(order: Order, outcome: PaymentOutcome = PaymentOutcome.PAID) -> PaymentResult:
     return PaymentResult(outcome, order.number, order.total, order.currency, "Visa", "4242")
 
 
@@ -300,17 +300,17 @@ def test_a_second_settle_changes_nothing(
     [placed], [payment] = orders_in(database), payments_in(database)
     receipt_numbers = ReceiptNumbers()
 
-    def settled(outcome: Outcome) -> bool:
+    def settled(outcome: PaymentOutcome) -> bool:
         with database.transaction(write=True) as session:
             result = result_of(placed, outcome)
             return settle(session, payment.id, result, now=clock(), send_receipt=receipt_numbers)
 
-    assert not settled(Outcome.PENDING)
-    assert settled(Outcome.PAID)
+    assert not settled(PaymentOutcome.PENDING)
+    assert settled(PaymentOutcome.PAID)
     paid_at = orders_in(database)[0].paid_at
     clock.advance(timedelta(hours=1))
-    assert not settled(Outcome.PAID)
-    assert not settled(Outcome.FAILED)
+    assert not settled(PaymentOutcome.PAID)
+    assert not settled(PaymentOutcome.FAILED)
     assert receipt_numbers == ["2026-000001"]
     assert orders_in(database)[0].paid_at == paid_at
     assert payments_in(database)[0].state == "paid"

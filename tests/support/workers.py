@@ -15,13 +15,5 @@ Hire = Callable[[Router], Delivery]
 
 def impatient(registry: Any, seconds: float) -> Delivery:
     """A worker that waits ``seconds`` for each answer of the relay, and no longer."""
-    return Delivery(
-        registry.database,
-        registry.pillarbox.email,
-        registry.email_kinds,
-        clock=lambda: registry.clock(),
-        wakeup=registry.email_wakeup,
-        new_mailer=lambda: Mailer.from_settings(
-            registry.pillarbox.email, Timeouts(seconds, seconds, seconds)
-        ),
-    )
+    timeouts = Timeouts(seconds, seconds, seconds)
+    return Delivery(registry, lambda: Mailer(registry.pillarbox.email, timeouts))

@@ -3,7 +3,7 @@
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from app.web.tracebacks import traceback_of
+from app.web.errors import traceback_of
 
 
 def test_it_names_the_error_its_cause_and_their_places() -> None:

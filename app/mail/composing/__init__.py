@@ -1,3 +1,1 @@
-"""Composing makes a message (subject, HTML and plain text) from a kind of email and its context.
-Nothing here stores or sends anything.
-"""
+"""Composing: a kind and its context become a message. Nothing is stored or sent here."""

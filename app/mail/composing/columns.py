@@ -58,8 +58,8 @@ class Table:
         if not self.rows:
             self.rows.append([])
         row = self.rows[-1]
-        # In Arabic and Hebrew, words are aligned right too. An amount is never in the first column,
-        # nor in a table of labels (row headers alone).
+        # Right alignment marks an amount, but in Arabic and Hebrew it marks words too. So the first
+        # column and a table with row headers alone never count as amounts.
         is_amount = bool(row) and not self._has_row_headers
         is_right = is_amount and attributes.get("align") == "right"
         row.append(_Cell(int(attributes.get("colspan") or 1), is_right))

@@ -65,6 +65,7 @@ class Composer:
         to: Recipient,
         about: str,
         attachments: tuple[Attachment, ...] = (),
+        strictly: bool = False,
     ) -> Message:
         """Compose one email.
 
@@ -73,48 +74,29 @@ class Composer:
         and the message's ``to.locale`` is that language.
 
         If the template raises an error, the error is logged, and the message has a ``problem``
-        instead of bodies: the customer's request must not fail because of its email.
+        instead of bodies: the customer's request must not fail because of its email. With
+        ``strictly`` the error is raised, as previews want it.
         """
         if not isinstance(context, kind.context):
             raise TypeError(
                 f"{kind.name} needs a {kind.context.__name__}, not {type(context).__name__}"
             )
         try:
-            return self.compose_strictly(kind, context, to=to, about=about, attachments=attachments)
+            reader = replace(to, locale=self._languages.nearest(to.locale))
+            page = self._render(kind, context, reader)
+            subject = " ".join(unescape(_between(page, "<title>", "</title>")).split())
+            html = text = None
+            if to.body_format is not BodyFormat.TEXT:
+                html = self._inliner.inline(page)
+            if to.body_format is not BodyFormat.HTML:
+                text = plain_text(_between(page, CONTENT_BEGINS, CONTENT_ENDS))
+            return Message(kind, reader, about, subject, html, text, attachments)
         except Exception as error:
-            if self.raises:
+            if strictly or self.raises:
                 raise
             log.exception("email could not be composed: kind=%s", kind.name)
             problem = f"could not be composed: {type(error).__name__}"
             return Message(kind, to, about, "", None, None, (), problem)
-
-    def compose_strictly(
-        self,
-        kind: Kind,
-        context: Any,
-        *,
-        to: Recipient,
-        about: str,
-        attachments: tuple[Attachment, ...] = (),
-    ) -> Message:
-        """As ``compose``, but raises every error of the template, for previews."""
-        to = replace(to, locale=self._languages.nearest(to.locale))
-        page = self._render(kind, context, to)
-        subject = _between(page, "<title>", "</title>")
-        html = text = None
-        if to.body_format is not BodyFormat.TEXT:
-            html = self._inliner.inline(page)
-        if to.body_format is not BodyFormat.HTML:
-            text = plain_text(_between(page, CONTENT_BEGINS, CONTENT_ENDS))
-        return Message(
-            kind=kind,
-            to=to,
-            about=about,
-            subject=" ".join(unescape(subject).split()),
-            html=html,
-            text=text,
-            attachments=attachments,
-        )
 
     def _render(self, kind: Kind, context: Any, to: Recipient) -> str:
         template = self._templates.get_template(f"email/{kind.name}.jinja2")

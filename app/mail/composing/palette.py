@@ -4,7 +4,6 @@ Text stays readable with any accent: text on the accent is black or white, and t
 is darkened or lightened until its contrast is at least 4.5 (WCAG 2.2, 1.4.3).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 LEAST_CONTRAST = 4.5
@@ -57,16 +56,12 @@ def contrast(one: str, other: str) -> float:
 
 def _readable(colour: str, *, on: str, towards: int) -> str:
     """``colour``, moved towards black (0) or white (255) until its contrast on ``on`` is enough."""
-    return next(
-        shade for shade in _shades(colour, towards) if contrast(shade, on) >= LEAST_CONTRAST
-    )
-
-
-def _shades(colour: str, towards: int) -> Iterator[str]:
-    channels = _channels(colour)
     for step in range(101):
-        moved = (round(channel + (towards - channel) * step / 100) for channel in channels)
-        yield "#" + "".join(f"{channel:02x}" for channel in moved)
+        moved = [round(c + (towards - c) * step / 100) for c in _channels(colour)]
+        shade = "#" + bytes(moved).hex()
+        if contrast(shade, on) >= LEAST_CONTRAST:
+            break
+    return shade
 
 
 def _channels(colour: str) -> tuple[int, int, int]:

@@ -132,9 +132,8 @@ class _Preparation:
             self._table, self._words = None, self._prose
 
     def caption(self, tag: "_Tag") -> None:
-        if self._table is None:
-            self._put("<p>")
-        else:
+        self.block(tag)
+        if self._table is not None:
             self._words = self._table.caption
 
     def row(self, tag: "_Tag") -> None:
@@ -142,9 +141,8 @@ class _Preparation:
             self._table.rows.append([])
 
     def cell(self, tag: "_Tag") -> None:
-        if self._table is None:
-            self._put("<p>")
-        else:
+        self.block(tag)
+        if self._table is not None:
             self._words = self._table.cell(tag.attributes)
 
     def start_link(self, tag: "_Tag") -> None:
@@ -252,14 +250,10 @@ def _block_text(block: str, prepared: _Preparation) -> str:
         return "\n".join([*wrapped(f"{alone[1]}:", WIDTH), url]) if alone[1] else url
     lines: list[str] = []
     for line in block.splitlines():
-        lines += _paragraph_lines(line, prepared.urls)
+        bullet = _BULLET.match(line)
+        indent = " " * len(bullet[0]) if bullet else ""
+        lines += wrapped(_with_links(line.rstrip(), prepared.urls), WIDTH, indent)
     return "\n".join(lines)
-
-
-def _paragraph_lines(line: str, urls: list[str]) -> list[str]:
-    bullet = _BULLET.match(line)
-    indent = " " * len(bullet[0]) if bullet else ""
-    return wrapped(_with_links(line.rstrip(), urls), WIDTH, indent)
 
 
 def _with_links(text: str, urls: list[str]) -> str:

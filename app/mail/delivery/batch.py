@@ -51,17 +51,14 @@ class ReadyEmail:
     message: bytes
 
 
+@dataclass(frozen=True, slots=True)
 class Batches:
     """Claims batches and prepares their emails for the handover."""
 
-    def __init__(
-        self, database: Database, settings: Email, kinds: Kinds, clock: Callable[[], datetime]
-    ) -> None:
-        self._database = database
-        self._settings = settings
-        self._kinds = kinds
-        self._clock = clock
-        self._relay = relay.name_of(settings)
+    database: Database
+    settings: Email
+    kinds: Kinds
+    clock: Callable[[], datetime]
 
     def claim(
         self, worker: str, in_progress: Callable[[], set[int]], only: int | None = None
@@ -69,15 +66,16 @@ class Batches:
         """Claim due emails for ``worker``, or ``only`` the email with that id, and run the guards.
         The batch is empty while the relay rests.
         """
-        with self._database.transaction(write=False) as session:
-            now = self._clock()
-            if not claims.has_due(session, now) or relay.is_blocked(session, self._relay, now):
+        relay_name = relay.name_of(self.settings)
+        with self.database.transaction(write=False) as session:
+            now = self.clock()
+            if not claims.has_due(session, now) or relay.rest(session, relay_name, now):
                 return Batch()
-        with self._database.transaction(write=True, asynchronous_commit=True) as session:
-            now = self._clock()
+        with self.database.transaction(write=True, asynchronous_commit=True) as session:
+            now = self.clock()
             claimed = claims.claim(session, worker, now, BATCH, only, in_progress=in_progress())
             passed = self._guarded(session, claimed, now)
-            failures = relay.may_try(session, self._relay, now) if passed else 0
+            failures = relay.may_try(session, relay_name, now) if passed else 0
             if failures is None:
                 ids = {email.id for email, _ in passed}
                 claims.hand_back(session.connection(), worker, ids)
@@ -96,7 +94,7 @@ class Batches:
             if isinstance(result, ReadyEmail):
                 ready.append(result)
                 continue
-            with self._database.transaction(write=True, asynchronous_commit=True) as session:
+            with self.database.transaction(write=True, asynchronous_commit=True) as session:
                 _end(session, email, kind, State.FAILED, result)
         return ready
 
@@ -106,11 +104,18 @@ class Batches:
         """The emails that may go out, with their kinds. The guards end the others."""
         if not claimed:
             return []
-        suppressed = self._suppressed(session, claimed)
-        superseded = self._superseded(session, claimed)
+        rows = session.execute(
+            select(SuppressedAddress.address, SuppressedAddress.reason).where(
+                SuppressedAddress.address.in_([email.recipient_key for email in claimed])
+            )
+        )
+        suppressed = dict(rows.all())
+        kinds = {email.id: self.kinds.get(email.kind) for email in claimed}
+        ids = [number for number, kind in kinds.items() if kind is not None and kind.supersedes]
+        superseded = endings.superseded(session, ids) if ids else {}
         passed = []
         for email in claimed:
-            kind = self._kinds.get(email.kind)
+            kind = kinds[email.id]
             ending = self._ending(email, suppressed, superseded, now)
             if kind is None:
                 ending = State.FAILED, f"there is no kind of email named {email.kind!r} any more"
@@ -120,19 +125,6 @@ class Batches:
             _end(session, email, kind, *ending)
         return passed
 
-    def _suppressed(self, session: Session, claimed: list[OutboxEmail]) -> dict[str, str]:
-        rows = session.execute(
-            select(SuppressedAddress.address, SuppressedAddress.reason).where(
-                SuppressedAddress.address.in_([email.recipient_key for email in claimed])
-            )
-        )
-        return dict(rows.all())
-
-    def _superseded(self, session: Session, claimed: list[OutboxEmail]) -> dict[int, int]:
-        kinds = {email.id: self._kinds.get(email.kind) for email in claimed}
-        ids = [number for number, kind in kinds.items() if kind is not None and kind.supersedes]
-        return endings.superseded(session, ids) if ids else {}
-
     def _ending(
         self,
         email: OutboxEmail,
@@ -141,7 +133,7 @@ class Batches:
         now: datetime,
     ) -> tuple[State, str] | None:
         """The state in which a guard ends the email, and the reason. None when it may go out."""
-        settings = self._settings
+        settings = self.settings
         if settings.debug and not addresses.matches(email.recipient, settings.debug_recipients):
             return State.CAPTURED, "email.debug is on"
         if email.expires_at <= now:
@@ -160,9 +152,7 @@ def _end(
 ) -> None:
     erase = (kind is None or kind.carries_secret) and state is not State.CAPTURED
     endings.end(session, email, state, reason, erase=erase)
-    log.warning(
-        "email ended before its handover: email=%d kind=%s state=%s", email.id, email.kind, state
-    )
+    log.warning("email not sent: email=%d kind=%s state=%s", email.id, email.kind, state)
 
 
 def _ready_email(email: OutboxEmail, kind: Kind) -> ReadyEmail | str:

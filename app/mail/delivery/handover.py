@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -17,11 +18,11 @@ from app.database.engine import Database, HeldConnection
 from app.database.errors import DatabaseBusy, describe
 from app.mail.delivery import relay
 from app.mail.delivery.batch import ReadyEmail
-from app.mail.delivery.liveness import LOCKED
+from app.mail.delivery.liveness import LOCKED, Liveness
 from app.mail.delivery.relay import RelayProblem
-from app.mail.delivery.verdicts import log_attempt, settlement_of
 from app.mail.outbox import claims, outcomes
-from app.mail.outbox.outcomes import Settlement
+from app.mail.outbox.outcomes import Settlement, settlement_of
+from app.mail.outbox.retry_schedule import RETRY_DELAYS
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mailer import Mailer, RelayUnavailable
 from app.mail.smtp.replies import Outcome, Phase
@@ -33,56 +34,56 @@ LINGER_SECONDS = 0.2
 DATABASE_RETRY_SECONDS = 0.5
 
 
-class Handover:
-    """The handover of one batch over one connection.
+@dataclass(slots=True, eq=False)
+class RelayConnection:
+    """One thread's connection to the relay, and the ids of the emails in progress on it.
 
-    ``relay_failures`` is what ``relay.may_try`` returned. ``may_send`` returns whether the worker
-    still has its proof of life.
+    ``worker`` is the name under which these emails were claimed: a worker can change its name.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        mailer: Mailer,
-        worker: str,
-        *,
-        relay_name: str,
-        relay_failures: int,
-        clock: Callable[[], datetime],
-        stopping: threading.Event,
-        may_send: Callable[[], bool],
-    ) -> None:
-        self._database = database
-        self._mailer = mailer
-        self._worker = worker
-        self._relay, self._relay_failures = relay_name, relay_failures
-        self._clock = clock
-        self._stopping = stopping
-        self._may_send = may_send
-        self._pending: Settlement | None = None
-        """The settlement that is not committed yet."""
-        self._unconfirmed: OutboxEmail | None = None
-        """The email for which the commit of ``sending`` got no reply. Its body did not go out."""
-        self._reached = False
-        """Whether a connection to the relay was ready, so the relay needs no rest any more."""
+    mailer: Mailer
+    worker: str = ""
+    in_progress: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Handover:
+    """The handover of one batch over one connection. ``relay_failures`` is what ``relay.may_try``
+    returned.
+    """
+
+    database: Database
+    mailer: Mailer
+    worker: str
+    relay_name: str
+    relay_failures: int
+    clock: Callable[[], datetime]
+    stopping: threading.Event
+    liveness: Liveness
+    _pending: Settlement | None = None
+    """The settlement that is not committed yet."""
+    _unconfirmed: OutboxEmail | None = None
+    """The email for which the commit of ``sending`` got no reply. Its body did not go out."""
+    _reached: bool = False
+    """Whether a connection to the relay was ready, so the relay needs no rest any more."""
 
     def hand_over(self, emails: list[ReadyEmail]) -> None:
         """Try each email once. Stop early when the relay has to rest or the worker stops, and hand
         the remaining emails back.
         """
-        # A prepared statement stays on its connection, so it is safe only without a pooler. A
-        # worker that holds its lock has found none.
-        prepares = self._worker.startswith(LOCKED)
-        with self._database.held_connection(prepares=prepares) as held:
+        # A pooler would leave a prepared statement on another client's connection. A worker that
+        # holds its lock has no pooler before it, so only such a worker prepares statements.
+        prepares = self.worker.startswith(LOCKED)
+        with self.database.held_connection(prepares=prepares) as held:
             problem: RelayProblem | None = None
             try:
                 problem = self._hand_over_each(held, emails)
             except BaseException:
                 # The SMTP dialogue may be at any point, so the connection cannot be used again.
-                self._mailer.close()
+                self.mailer.close()
                 raise
             finally:
-                self._mailer.withdraw()
+                self.mailer.withdraw()
                 self._persist(
                     held, lambda connection: self._close_batch(connection, emails, problem)
                 )
@@ -94,38 +95,39 @@ class Handover:
         for number, ready in enumerate(emails):
             if self._must_stop():
                 break
-            if self._pending is not None and not self._mailer.has_reply(LINGER_SECONDS):
+            if self._pending is not None and not self.mailer.has_reply(LINGER_SECONDS):
                 self._persist(held, self._write_pending)
             try:
-                self._mailer.connect()
+                self.mailer.connect()
             except RelayUnavailable as unavailable:
-                if self._stopping.is_set():
+                if self.stopping.is_set():
                     # ``stop`` may have aborted the connection, so this is no sign of a problem.
                     break
                 return RelayProblem(str(unavailable), unavailable.reason_for_log)
             self._reached = True
-            fresh, started = self._mailer.is_fresh, time.monotonic()
-            verdict = self._mailer.offer(ready.envelope)
+            fresh, started = self.mailer.is_fresh, time.monotonic()
+            verdict = self.mailer.offer(ready.envelope)
             if verdict is None:
                 begun = self._begin(held, ready.email)
                 if not begun:
                     # The relay waits for a body that must not go out.
-                    self._mailer.close()
+                    self.mailer.close()
                     if begun is None:
                         break
                     continue
                 following = emails[number + 1].envelope if number + 1 < len(emails) else None
-                verdict = self._mailer.transmit(ready.message, following)
+                verdict = self.mailer.transmit(ready.message, following)
             elif self._pending is not None:
                 self._persist(held, self._write_pending)
             self._pending = settlement_of(
-                ready,
+                ready.email,
+                ready.kind,
                 verdict,
-                self._clock(),
-                milliseconds=round((time.monotonic() - started) * 1000),
+                self.clock(),
+                duration_ms=round((time.monotonic() - started) * 1000),
                 # A relay may close a kept connection, and a worker that stops aborts its own.
                 # Neither says anything about this email.
-                blameless=self._stopping.is_set() or not (fresh or verdict.phase is Phase.BODY),
+                blameless=self.stopping.is_set() or not (fresh or verdict.phase is Phase.BODY),
             )
             if verdict.outcome is Outcome.SLOWED:
                 return RelayProblem(
@@ -134,7 +136,7 @@ class Handover:
         return None
 
     def _must_stop(self) -> bool:
-        return self._stopping.is_set() or not self._may_send()
+        return self.stopping.is_set() or not self.liveness.is_held(self.worker)
 
     def _begin(self, held: HeldConnection, email: OutboxEmail) -> bool | None:
         """Commit ``sending``, together with the pending settlement. False: this email must not go
@@ -143,7 +145,7 @@ class Handover:
         if self._must_stop():
             return None
         try:
-            worker, now = self._worker, self._clock()
+            worker, now = self.worker, self.clock()
             if self._pending is None:
                 with held.transaction() as connection:
                     begun = outcomes.begin_sending(connection, email, worker, now)
@@ -153,7 +155,7 @@ class Handover:
                         connection, self._pending, email, worker, now
                     )
                 if settled:
-                    log_attempt(self._pending)
+                    _log_attempt(self._pending)
                 else:
                     with held.transaction() as connection:
                         self._write_without_lease(connection, self._pending)
@@ -170,29 +172,30 @@ class Handover:
         self._delay_email_slowed_twice(connection)
         self._write_pending(connection)
         if self._unconfirmed is not None:
-            outcomes.not_begun(connection, self._unconfirmed, self._worker)
-        reason = relay.record_batch(
+            outcomes.not_begun(connection, self._unconfirmed, self.worker)
+        reason = relay.record(
             connection,
-            self._relay,
-            self._clock(),
-            seen=self._relay_failures,
+            self.relay_name,
+            self.clock(),
+            seen=self.relay_failures,
             reached=self._reached,
             problem=problem,
         )
         ids = [ready.email.id for ready in emails]
-        claims.hand_back(connection, self._worker, ids, reason)
+        claims.hand_back(connection, self.worker, ids, reason)
 
     def _delay_email_slowed_twice(self, connection: Connection) -> None:
         """Let other emails go first for a minute when the relay slows us down at the same email
         twice in a row. Its cause may be this email, which would otherwise stop the whole queue.
         """
         pending = self._pending
-        if pending is None or pending.attempt.outcome != Outcome.SLOWED:
+        if pending is None or pending.verdict.outcome is not Outcome.SLOWED:
             return
-        if outcomes.last_outcome(connection, pending.email) == Outcome.SLOWED:
-            self._pending = outcomes.postponed(
-                pending.email, pending.at, pending.attempt, wait=outcomes.RETRY_DELAYS[0]
-            )
+        last_outcome = connection.scalar(outcomes.last_outcome(pending.email.id))
+        if last_outcome == Outcome.SLOWED:
+            wait = RETRY_DELAYS[0]
+            columns = outcomes.postponed(pending.email, pending.verdict, pending.at, wait)
+            self._pending = replace(pending, columns=columns)
 
     def _persist(self, held: HeldConnection, write: Callable[[Connection], None]) -> None:
         """Commit what ``write`` does, and retry while the database is away. Only a worker that
@@ -204,26 +207,42 @@ class Handover:
                 with held.transaction() as connection:
                     write(connection)
             except (SQLAlchemyError, DatabaseBusy) as error:
-                if self._stopping.wait(DATABASE_RETRY_SECONDS):
+                if self.stopping.wait(DATABASE_RETRY_SECONDS):
                     raise
                 if logged != (logged := describe(error)):
-                    log.error("verdict waits for the database: error=%s", logged)
+                    log.error("outcome waits for the database: error=%s", logged)
             else:
                 self._pending = None
                 return
 
     def _write_pending(self, connection: Connection) -> None:
         if self._pending is not None:
-            if outcomes.settle(connection, self._pending, self._worker):
-                log_attempt(self._pending)
+            if outcomes.settle(connection, self._pending, self.worker):
+                _log_attempt(self._pending)
             else:
                 self._write_without_lease(connection, self._pending)
 
     def _write_without_lease(self, connection: Connection, settlement: Settlement) -> None:
         """Settle a verdict on an email that this worker no longer leases. Only a 2xx counts."""
-        is_accepted = settlement.attempt.outcome == Outcome.ACCEPTED
+        is_accepted = settlement.verdict.outcome is Outcome.ACCEPTED
         settled = is_accepted and outcomes.settle_accepted_late(connection, settlement)
-        log_attempt(settlement)
+        _log_attempt(settlement)
         # An unconfirmed commit may have settled the email and so released its lease.
         if not settled and self._unconfirmed is None:
-            log.warning("email settled by another worker: email=%d", settlement.email.id)
+            log.warning("verdict not saved, the lease had ended: email=%d", settlement.email.id)
+
+
+def _log_attempt(settlement: Settlement) -> None:
+    """Log the attempt without the relay's reply, which may hold an address. The reply is in the
+    attempt's row.
+    """
+    email, verdict = settlement.email, settlement.verdict
+    log.log(
+        logging.INFO if verdict.outcome is Outcome.ACCEPTED else logging.WARNING,
+        "delivery attempt: email=%d kind=%s phase=%s code=%s outcome=%s",
+        email.id,
+        email.kind,
+        verdict.phase,
+        verdict.code,
+        verdict.outcome,
+    )

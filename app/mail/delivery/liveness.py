@@ -13,8 +13,6 @@ import fcntl
 import logging
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -94,8 +92,8 @@ class FileLock:
         return worker == self.worker and not self._file.closed
 
     def watch(self, seconds: float, stopping: threading.Event) -> bool:
-        # SQLite has no NOTIFY. ``Wakeup`` wakes the threads of this process, and they poll for the
-        # emails that other processes write.
+        # SQLite cannot notify this process of an email, so there is nothing to wait for here.
+        # ``Wakeup`` and polling find the emails.
         stopping.wait(seconds)
         return False
 
@@ -129,7 +127,8 @@ class AdvisoryLock:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._arguments = _connection_arguments(engine)
+        arguments = engine.dialect.create_connect_args(engine.url)[1]
+        self._arguments: dict[str, Any] = {**LIBPQ_SETTINGS, **arguments}
         self._connection: psycopg.Connection[Any] | None = None
         self.worker = f"{LOCKED}{_random_number()}"
         self._open()
@@ -151,7 +150,7 @@ class AdvisoryLock:
                 self.worker,
                 describe(error),
             )
-            self._drop()
+            self.close()
         try:
             # There is no pause before this, because until then the worker sends nothing and other
             # workers take it for dead.
@@ -174,40 +173,37 @@ class AdvisoryLock:
         return bool(taken.scalar())
 
     def close(self) -> None:
-        self._drop()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _open(self) -> None:
         # Behind a pooler, a prepared statement would stay on another client's connection.
         connection = psycopg.connect(**self._arguments, autocommit=True, prepare_threshold=None)
-        with _closed_on_error(connection):
+        try:
             if self.worker.startswith(LOCKED) and not _lock(connection, self.worker):
                 old, new = self.worker, f"{LOCKED}{_random_number()}"
                 _lock(connection, new)
                 self.worker = new
-                log.warning("worker did not get its lock back: worker=%s new_name=%s", old, new)
+                log.warning("worker renamed, its old lock is still held: old=%s new=%s", old, new)
             connection.execute(f"LISTEN {CHANNEL}")
+        except BaseException:
+            connection.close()
+            raise
         self._connection = connection
 
     def _listen(self, connection: "psycopg.Connection[Any]", seconds: float) -> bool:
         if self.worker.startswith(LOCKED):
             [(has_lock,)] = connection.execute(_HAS_LOCK, _lock_of(self.worker)).fetchall()
             if not has_lock:
-                self._continue_without_lock()
+                # A pooler gives each transaction another backend of PostgreSQL, so the lock is now
+                # on a backend that serves other clients.
+                self.worker = LEASED + self.worker.removeprefix(LOCKED)
+                log.warning(
+                    "pooler before PostgreSQL, worker relies on leases and polling: worker=%s",
+                    self.worker,
+                )
         return any(True for _ in connection.notifies(timeout=seconds, stop_after=1))
-
-    def _continue_without_lock(self) -> None:
-        """Take a name without a lock. A pooler gives each transaction another backend of
-        PostgreSQL, so the lock is now on a backend that serves other clients.
-        """
-        self.worker = LEASED + self.worker.removeprefix(LOCKED)
-        log.warning(
-            "pooler before PostgreSQL, worker relies on leases and polling: worker=%s", self.worker
-        )
-
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
 
 # The search covers all databases of the server, because the locks' numbers are random.
@@ -240,19 +236,6 @@ def _lock(connection: "psycopg.Connection[Any]", worker: str) -> bool:
 
 def _lock_of(worker: str) -> dict[str, int]:
     return {"lock": int(worker.removeprefix(LOCKED))}
-
-
-@contextmanager
-def _closed_on_error(connection: "psycopg.Connection[Any]") -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        connection.close()
-        raise
-
-
-def _connection_arguments(engine: Engine) -> dict[str, Any]:
-    return {**LIBPQ_SETTINGS, **engine.dialect.create_connect_args(engine.url)[1]}
 
 
 def _random_number() -> int:

@@ -1,7 +1,7 @@
 """Maintenance: what a worker does beside its connections to the relay.
 
 The maintenance thread keeps the worker's proof of life, releases the leases of dead workers, runs
-the retention tasks, and waits for PostgreSQL's notifications. The heartbeat thread renews leases.
+the expiry tasks, and waits for PostgreSQL's notifications. The heartbeat thread renews leases.
 """
 
 import logging
@@ -9,59 +9,53 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.database.engine import Database
 from app.database.errors import DatabaseBusy, describe
-from app.mail.delivery.connection import RelayConnection
+from app.mail.delivery.expiry import Expiry
+from app.mail.delivery.handover import RelayConnection
 from app.mail.delivery.liveness import Liveness, liveness_for
-from app.mail.delivery.retention import Retention
-from app.mail.delivery.verdicts import settlement_without_verdict
 from app.mail.kinds import Kinds
 from app.mail.outbox import claims, outcomes
 from app.mail.outbox.wakeup import Wakeup
-from app.settings.declarations import Email
+from app.mail.smtp.replies import Outcome, Phase, Verdict
 
 log = logging.getLogger(__name__)
 
 MAINTENANCE_SECONDS = 1.0
 """How often the maintenance thread looks for dead workers."""
 HEARTBEAT_SECONDS = claims.LEASE.total_seconds() / 3
+WITHOUT_VERDICT = Verdict(
+    Outcome.IN_DOUBT, Phase.VERDICT, "its worker died when the final dot may have been out"
+)
+"""What an email gets whose worker lost its lease in ``sending``."""
 
 
+@dataclass(slots=True)
 class Maintenance:
     """The maintenance of one worker. ``connections`` are the worker's connections at any time, and
     ``stopping`` is set when the worker is to end.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        settings: Email,
-        kinds: Kinds,
-        *,
-        clock: Callable[[], datetime],
-        wakeup: Wakeup,
-        connections: Collection[RelayConnection],
-        stopping: threading.Event,
-    ) -> None:
-        self._database = database
-        self._kinds = kinds
-        self._clock = clock
-        self._wakeup = wakeup
-        self._connections = connections
-        self._stopping = stopping
-        self._retention = Retention(database, settings, kinds, clock)
-        self._logged_errors: set[str] = set()
-        self.liveness: Liveness | None = None
-        """The worker's proof of life, once ``open_liveness`` has made it."""
+    database: Database
+    kinds: Kinds
+    clock: Callable[[], datetime]
+    wakeup: Wakeup
+    connections: Collection[RelayConnection]
+    stopping: threading.Event
+    expiry: Expiry
+    liveness: Liveness | None = None
+    """The worker's proof of life, once ``open_liveness`` has made it."""
+    _logged_errors: set[str] = field(default_factory=set)
 
     def open_liveness(self) -> Liveness:
         """The worker's proof of life. The first call takes the lock."""
         if self.liveness is None:
-            self.liveness = liveness_for(self._database.engine)
+            self.liveness = liveness_for(self.database.engine)
         return self.liveness
 
     def close(self) -> None:
@@ -72,25 +66,25 @@ class Maintenance:
 
     def run(self) -> None:
         """The maintenance thread. It ends when ``stopping`` is set."""
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             try:
                 if self.liveness is None:
                     log.info("worker started: worker=%s", self.open_liveness().worker)
-                    # The connections' threads deliver nothing until there is a liveness.
-                    self._wakeup.now()
+                    # The connections' threads wait for the proof of life, which exists now.
+                    self.wakeup.now()
                 liveness = self.open_liveness()
                 self.release_ended_leases(liveness)
                 if self._logged_errors:
-                    log.info("database available again")
+                    log.info("delivery works again")
                     self._logged_errors.clear()
-                self._retention.run_due_tasks()
+                self.expiry.run_due_tasks()
                 until = time.monotonic() + MAINTENANCE_SECONDS
-                while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
-                    if liveness.watch(left, self._stopping):
-                        self._wakeup.now()
+                while not self.stopping.is_set() and (left := until - time.monotonic()) > 0:
+                    if liveness.watch(left, self.stopping):
+                        self.wakeup.now()
             except Exception as error:
                 self.log_once(error)
-                self._stopping.wait(MAINTENANCE_SECONDS)
+                self.stopping.wait(MAINTENANCE_SECONDS)
 
     def log_once(self, error: Exception) -> None:
         """Log an error of the database. The same error, from whichever thread, is logged again only
@@ -100,11 +94,14 @@ class Maintenance:
         if description not in self._logged_errors:
             self._logged_errors.add(description)
             is_ours = not isinstance(error, SQLAlchemyError) and description == type(error).__name__
-            log.error("delivery waits for the database: error=%s", description, exc_info=is_ours)
+            if is_ours:
+                log.error("delivery failed: error=%s", description, exc_info=error)
+            else:
+                log.error("delivery waits for the database: error=%s", description)
 
     def in_progress(self) -> set[int]:
         """The ids of the emails in progress on all connections of this worker."""
-        return set().union(*(connection.in_progress for connection in list(self._connections)))
+        return set().union(*(connection.in_progress for connection in list(self.connections)))
 
     @contextmanager
     def heartbeat(self) -> Iterator[None]:
@@ -130,25 +127,25 @@ class Maintenance:
     def _renew_leases(self) -> None:
         leases = [
             (connection.worker, connection.in_progress)
-            for connection in list(self._connections)
+            for connection in list(self.connections)
             if connection.in_progress
         ]
         if leases:
-            with self._database.transaction(write=True, asynchronous_commit=True) as session:
+            with self.database.transaction(write=True, asynchronous_commit=True) as session:
                 for worker, ids in leases:
-                    claims.renew(session, worker, self._clock(), ids)
+                    claims.renew(session, worker, self.clock(), ids)
 
     def release_ended_leases(self, liveness: Liveness) -> None:
         """Release the leases of dead workers, and leases that have ended. The emails that such a
         worker was sending are in doubt.
         """
-        now = self._clock()
-        with self._database.transaction(write=False) as session:
+        now = self.clock()
+        with self.database.transaction(write=False) as session:
             holders = claims.lease_holders(session)
         for worker, first_ends in holders:
             if worker == liveness.worker and first_ends >= now:
                 continue
-            with self._database.transaction(write=True, asynchronous_commit=True) as session:
+            with self.database.transaction(write=True, asynchronous_commit=True) as session:
                 dead = liveness.is_dead(session, worker)
                 if not dead and first_ends >= now:
                     continue
@@ -156,7 +153,8 @@ class Maintenance:
                     session, worker, now, dead=dead, in_progress=self.in_progress()
                 )
                 for email in in_doubt:
-                    settlement = settlement_without_verdict(email, self._kinds.get(email.kind), now)
+                    kind = self.kinds.get(email.kind)
+                    settlement = outcomes.settlement_of(email, kind, WITHOUT_VERDICT, now)
                     outcomes.settle(session.connection(), settlement, worker)
             log.warning(
                 "leases released: worker=%s cause=%s emails_in_doubt=%d",
@@ -168,4 +166,4 @@ class Maintenance:
                 log.warning(
                     "email in doubt: email=%d kind=%s worker=%s", email.id, email.kind, worker
                 )
-            self._wakeup.now()
+            self.wakeup.now()

@@ -78,7 +78,7 @@ def may_try(session: Session, name: str, now: datetime) -> int | None:
     return row.failures if probing.rowcount == 1 else None  # type: ignore[attr-defined]
 
 
-def record_batch(
+def record(
     connection: Connection,
     name: str,
     now: datetime,
@@ -94,11 +94,16 @@ def record_batch(
     """
     if problem is None:
         if not reached:
-            not_probed(connection, name, now, seen)
-        elif seen and unblock(connection, name, seen):
+            # This worker did not make its probe, so another one may probe at once.
+            connection.execute(
+                update(Relay)
+                .where(Relay.name == name, Relay.failures == seen, Relay.blocked_until > now)
+                .values(blocked_until=now)
+            )
+        elif seen and end_rest(connection, name, seen):
             log.info("relay available again: relay=%s", name)
         return None
-    until = block(connection, name, now, problem.reason, seen)
+    until = begin_rest(connection, name, now, problem.reason, seen)
     log.error(
         "relay rests: relay=%s until=%s reason=%s", name, until.isoformat(), problem.reason_for_log
     )
@@ -106,7 +111,9 @@ def record_batch(
     return f"waits for the relay: {problem.reason_for_log}"
 
 
-def block(connection: Connection, name: str, now: datetime, reason: str, seen: int) -> datetime:
+def begin_rest(
+    connection: Connection, name: str, now: datetime, reason: str, seen: int
+) -> datetime:
     """Make the relay rest, twice as long each time up to a minute. Returns when the rest ends.
 
     ``seen`` is what ``may_try`` returned. When it is out of date, another worker has reported the
@@ -128,7 +135,7 @@ def block(connection: Connection, name: str, now: datetime, reason: str, seen: i
     return until
 
 
-def unblock(connection: Connection, name: str, seen: int) -> bool:
+def end_rest(connection: Connection, name: str, seen: int) -> bool:
     """End the rest of a relay that replied. Returns whether it had one.
 
     ``seen`` is what ``may_try`` returned. A rest that began after that stays.
@@ -143,20 +150,6 @@ def unblock(connection: Connection, name: str, seen: int) -> bool:
         .values(blocked_until=None, reason=None, failures=0)
     )
     return bool(freed.rowcount)
-
-
-def not_probed(connection: Connection, name: str, now: datetime, seen: int) -> None:
-    """Let another worker probe at once, because this one did not make its probe."""
-    connection.execute(
-        update(Relay)
-        .where(Relay.name == name, Relay.failures == seen, Relay.blocked_until > now)
-        .values(blocked_until=now)
-    )
-
-
-def is_blocked(session: Session, name: str, now: datetime) -> bool:
-    """Whether the relay rests."""
-    return rest(session, name, now) is not None
 
 
 def rest(session: Session, name: str, now: datetime) -> Rest | None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from typing import Self
 
 from pyramid.registry import Registry
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,8 +19,8 @@ from app.database.engine import Database
 from app.database.errors import DatabaseBusy
 from app.mail.delivery import relay
 from app.mail.delivery.batch import Batches
-from app.mail.delivery.connection import RelayConnection
-from app.mail.delivery.handover import Handover
+from app.mail.delivery.expiry import Expiry
+from app.mail.delivery.handover import Handover, RelayConnection
 from app.mail.delivery.maintenance import Maintenance
 from app.mail.kinds import Kinds
 from app.mail.outbox.wakeup import Wakeup
@@ -41,46 +40,34 @@ class Delivery:
     the caller's thread.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        settings: Email,
-        kinds: Kinds,
-        *,
-        clock: Callable[[], datetime],
-        wakeup: Wakeup,
-        new_mailer: Callable[[], Mailer] | None = None,
-    ) -> None:
+    def __init__(self, registry: Registry, new_mailer: Callable[[], Mailer] | None = None) -> None:
+        settings: Email = registry.pillarbox.email
+        database: Database = registry.database
+        kinds: Kinds = registry.email_kinds
+
+        def clock() -> datetime:
+            now: datetime = registry.clock()
+            return now
+
         self._database = database
         self._settings = settings
         self._clock = clock
-        self._wakeup = wakeup
-        self._new_mailer = new_mailer or (lambda: Mailer.from_settings(settings))
+        self._wakeup: Wakeup = registry.email_wakeup
+        self._new_mailer = new_mailer or (lambda: Mailer(settings))
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._connections: set[RelayConnection] = set()
         self._batches = Batches(database, settings, kinds, clock)
         self._maintenance = Maintenance(
             database,
-            settings,
             kinds,
-            clock=clock,
-            wakeup=wakeup,
-            connections=self._connections,
-            stopping=self._stopping,
+            clock,
+            self._wakeup,
+            self._connections,
+            self._stopping,
+            Expiry(database, settings, kinds, clock),
         )
         self._heartbeat = ExitStack()
-
-    @classmethod
-    def from_registry(cls, registry: Registry) -> Self:
-        """The worker of a configured application."""
-        return cls(
-            registry.database,
-            registry.pillarbox.email,
-            registry.email_kinds,
-            clock=lambda: registry.clock(),
-            wakeup=registry.email_wakeup,
-        )
 
     def start(self) -> None:
         """Start the heartbeat, the maintenance thread and one thread for each connection."""
@@ -108,7 +95,7 @@ class Delivery:
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
         for connection in list(self._connections):
-            connection.abort()
+            connection.mailer.abort()
         for thread in self._threads:
             thread.join(5)
         self._threads = []
@@ -139,17 +126,17 @@ class Delivery:
                     idle_since = time.monotonic()
                     continue
                 if time.monotonic() - idle_since > IDLE_SECONDS:
-                    connection.quit()
+                    connection.mailer.quit()
                 self._wakeup.wait(seen, POLL_SECONDS)
 
     @contextmanager
     def _connection(self) -> Iterator[RelayConnection]:
-        connection = RelayConnection(self._new_mailer)
+        connection = RelayConnection(self._new_mailer())
         self._connections.add(connection)
         try:
             yield connection
         finally:
-            connection.quit()
+            connection.mailer.quit()
             self._connections.discard(connection)
 
     def _deliver_or_log(self, connection: RelayConnection) -> bool:
@@ -178,11 +165,11 @@ class Delivery:
                     self._database,
                     connection.mailer,
                     worker,
-                    relay_name=relay.name_of(self._settings),
-                    relay_failures=batch.relay_failures,
-                    clock=self._clock,
-                    stopping=self._stopping,
-                    may_send=lambda: liveness.is_held(worker),
+                    relay.name_of(self._settings),
+                    batch.relay_failures,
+                    self._clock,
+                    self._stopping,
+                    liveness,
                 ).hand_over(self._batches.ready_emails(batch))
             finally:
                 connection.in_progress = set()

@@ -42,10 +42,10 @@ def claim(
     its commit. The connection then writes it once more, so no other connection may claim the email.
     """
     if session.get_bind().dialect.name == "postgresql":
-        # PostgreSQL has no statistics about a new backlog. It would sort the whole backlog, bodies
-        # included, instead of reading the index in order. Before version 17, PostgreSQL also
-        # overrates the cost of any sort that remains, such as that of a few attachments, and
-        # compiles the query to machine code.
+        # PostgreSQL has no statistics about a new backlog, so it would sort the whole backlog,
+        # bodies included, instead of reading the index in order. With sorting off, PostgreSQL
+        # before version 17 takes the query for expensive and compiles it, which costs more than
+        # it saves.
         session.execute(_WITHOUT_SORTING)
     due = _MOST_URGENT if only is None else _MOST_URGENT.where(OutboxEmail.id == only)
     if in_progress:
@@ -74,8 +74,8 @@ _WITHOUT_SORTING = select(
 _FIRST_DUE = select(OutboxEmail.id).where(*_DUE).limit(1)
 _MOST_URGENT = (
     select(OutboxEmail)
-    # A worker does not claim an email whose lease to itself has ended, because one of its
-    # connections may still handle it. Its maintenance thread releases the lease.
+    # One of this worker's connections may still handle an email after its lease has ended. So the
+    # worker does not claim the email again; its maintenance thread releases the lease.
     .where(
         *_DUE, or_(OutboxEmail.leased_by.is_(None), OutboxEmail.leased_by != bindparam("worker"))
     )

@@ -16,10 +16,10 @@ from app.mail.outbox.changes import update_emails
 from app.mail.outbox.tables import (
     HAS_BODY,
     NOT_ACCEPTED,
-    EmailAttachment,
     OutboxEmail,
     State,
     SuppressedAddress,
+    attachment_rows,
     new_message_id,
 )
 
@@ -124,15 +124,7 @@ def _copy(session: Session, email: OutboxEmail, now: datetime, expires_at: datet
         next_attempt_at=now,
         expires_at=expires_at,
         created_at=now,
-        attachments=[
-            EmailAttachment(
-                position=attachment.position,
-                filename=attachment.filename,
-                content_type=attachment.content_type,
-                content=attachment.content,
-            )
-            for attachment in email.attachments
-        ],
+        attachments=attachment_rows(email.attachments),
     )
     session.add(copied)
     session.flush()

@@ -1,133 +1,103 @@
 """Outcomes: what an attempt to hand an email to the relay changes.
 
-``begin_sending`` marks the email before its body goes out. After the relay's reply, one function
-for each outcome returns a ``Settlement``, and ``settle`` writes it.
+``begin_sending`` marks the email before its body goes out. Afterwards ``settlement_of`` says what
+the verdict makes of the email, and ``settle`` writes it.
 """
 
+import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Select,
-    Update,
-    bindparam,
-    delete,
-    exists,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Select, Update, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.database.postgresql import ASYNCHRONOUS_COMMIT
+from app.mail.kinds import InDoubt, Kind
 from app.mail.outbox.changes import BODIES_ERASED, delete_attachments, update_emails
+from app.mail.outbox.retry_schedule import retry_delay
 from app.mail.outbox.tables import EmailAttachment, EmailAttempt, OutboxEmail, State
-from app.mail.smtp.replies import Outcome
-
-RETRY_DELAYS = tuple(
-    timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 720, 720)
-)
-"""The wait after each deferral of an email. They add up to 46 hours and one more would exceed 48,
-so the email fails at the tenth deferral.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """The record of one attempt: its outcome, the phase it reached, and the relay's reply."""
-
-    outcome: str
-    phase: str
-    reply: str
-    code: int | None = None
-    enhanced_code: str | None = None
-    duration_ms: int = 0
+from app.mail.smtp.replies import Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What an attempt changes: the new values of the email's ``columns``, whether to ``erase`` its
-    bodies, and the attempt to record.
+    """What an attempt changes: the new values of the email's ``columns``, and whether to ``erase``
+    its bodies. The verdict is recorded, with the milliseconds that the attempt took.
     """
 
     email: OutboxEmail
-    attempt: Attempt
+    verdict: Verdict
     at: datetime
     columns: dict[str, Any]
     erase: bool = False
+    duration_ms: int = 0
 
 
-def accepted(email: OutboxEmail, now: datetime, attempt: Attempt, *, erase: bool) -> Settlement:
-    """2xx after the final dot: the email becomes ``sent``."""
-    columns = {"state": State.SENT, "reason": None, "sent_at": now}
-    return Settlement(email, attempt, now, columns, erase)
-
-
-def refused(email: OutboxEmail, now: datetime, attempt: Attempt, *, erase: bool) -> Settlement:
-    """5xx to this email: it becomes ``failed``, and the relay's reply is the reason."""
-    return _failed(email, now, attempt, attempt.reply, email.attempts, erase=erase)
-
-
-def deferred(
-    email: OutboxEmail, now: datetime, attempt: Attempt, *, jitter: float, erase: bool
+def settlement_of(
+    email: OutboxEmail,
+    kind: Kind | None,
+    verdict: Verdict,
+    now: datetime,
+    *,
+    duration_ms: int = 0,
+    blameless: bool = False,
 ) -> Settlement:
-    """4xx to this email, or connection lost before the final dot: it waits in ``queued``, or
-    becomes ``failed`` after the last retry.
+    """What the verdict makes of the email. ``kind`` is None when the application has lost it.
 
-    ``jitter``, from 0 to 1, spreads the retries over a tenth of the wait. A wait that would pass
-    the email's time to live ends with it, so the email expires without delay.
+    ``blameless`` means that a lost connection says nothing about this email, so losing it uses up
+    no retry.
+    """
+    erase = kind is None or kind.carries_secret
+    columns: dict[str, Any]
+    match verdict.outcome:
+        case Outcome.ACCEPTED:
+            columns = {"state": State.SENT, "reason": None, "sent_at": now}
+        case Outcome.REFUSED:
+            attempts = email.attempts
+            columns = {"state": State.FAILED, "reason": verdict.reply, "attempts": attempts}
+        case Outcome.IN_DOUBT if kind is None or kind.in_doubt is InDoubt.HOLD:
+            columns, erase = {"state": State.UNKNOWN, "reason": verdict.reply}, False
+        case Outcome.SLOWED:
+            columns, erase = postponed(email, verdict, now), False
+        case Outcome.LOST if blameless:
+            columns, erase = postponed(email, verdict, now), False
+        case _:
+            # The jitter spreads the retries and keeps no secret.
+            jitter = 0.0 if verdict.outcome is Outcome.IN_DOUBT else random.random()  # noqa: S311
+            columns = deferred(email, verdict, now, jitter)
+            erase = erase and columns["state"] == State.FAILED
+    return Settlement(email, verdict, now, columns, erase, duration_ms)
+
+
+def deferred(email: OutboxEmail, verdict: Verdict, now: datetime, jitter: float) -> dict[str, Any]:
+    """The columns of an email that waits in ``queued`` for its next retry, or becomes ``failed``
+    after the last one.
+
+    A wait that would pass the email's time to live ends with it, so the email expires without
+    delay.
     """
     attempts = email.attempts + 1
-    if email.attempts >= len(RETRY_DELAYS):
-        reason = f"refused for 48 hours, last: {attempt.reply}"
-        return _failed(email, now, attempt, reason, attempts, erase=erase)
-    delay = RETRY_DELAYS[email.attempts] * (1 + jitter / 10)
-    return _queued(email, now, attempt, delay, attempts)
+    wait = retry_delay(email.attempts, jitter)
+    if wait is None:
+        reason = f"refused for 48 hours, last: {verdict.reply}"
+        return {"state": State.FAILED, "reason": reason, "attempts": attempts}
+    return {**postponed(email, verdict, now, wait), "attempts": attempts}
 
 
 def postponed(
-    email: OutboxEmail, now: datetime, attempt: Attempt, *, wait: timedelta = timedelta(0)
-) -> Settlement:
-    """The cause is not this email: it returns to ``queued`` and keeps all its retries.
-
-    ``wait`` lets other emails go first for that long.
+    email: OutboxEmail, verdict: Verdict, now: datetime, wait: timedelta = timedelta(0)
+) -> dict[str, Any]:
+    """The columns of an email that returns to ``queued`` and keeps all its retries, because it is
+    not the cause. ``wait`` lets other emails go first for that long.
     """
-    return _queued(email, now, attempt, wait, email.attempts)
-
-
-def in_doubt(
-    email: OutboxEmail, now: datetime, attempt: Attempt, *, resend: bool, erase: bool
-) -> Settlement:
-    """No reply after the final dot: the email becomes ``unknown``. With ``resend`` it returns to
-    ``queued`` and keeps its Message-ID.
-    """
-    if resend:
-        return deferred(email, now, attempt, jitter=0.0, erase=erase)
-    columns = {"state": State.UNKNOWN, "reason": attempt.reply}
-    return Settlement(email, attempt, now, columns)
-
-
-def _failed(
-    email: OutboxEmail, now: datetime, attempt: Attempt, reason: str, attempts: int, *, erase: bool
-) -> Settlement:
-    columns = {"state": State.FAILED, "reason": reason, "attempts": attempts}
-    return Settlement(email, attempt, now, columns, erase)
-
-
-def _queued(
-    email: OutboxEmail, now: datetime, attempt: Attempt, wait: timedelta, attempts: int
-) -> Settlement:
-    columns = {
+    return {
         "state": State.QUEUED,
-        "reason": attempt.reply,
-        "attempts": attempts,
+        "reason": verdict.reply,
+        "attempts": email.attempts,
         "next_attempt_at": min(now + wait, email.expires_at),
     }
-    return Settlement(email, attempt, now, columns)
 
 
 def begin_sending(connection: Connection, email: OutboxEmail, worker: str, now: datetime) -> bool:
@@ -180,7 +150,7 @@ def settle_accepted_late(connection: Connection, settlement: Settlement) -> bool
         OutboxEmail.id == settlement.email.id,
         OutboxEmail.state.in_([State.QUEUED, State.UNKNOWN]),
         OutboxEmail.leased_by.is_(None),
-        _last_outcome(OutboxEmail.id).scalar_subquery() == Outcome.IN_DOUBT,
+        last_outcome(OutboxEmail.id).scalar_subquery() == Outcome.IN_DOUBT,
         **settlement.columns,
         **(BODIES_ERASED if settlement.erase else {}),
     )
@@ -189,12 +159,8 @@ def settle_accepted_late(connection: Connection, settlement: Settlement) -> bool
     return bool(moved)
 
 
-def last_outcome(connection: Connection, email: OutboxEmail) -> str | None:
-    """The outcome of the last recorded attempt at the email, or None before the first."""
-    return connection.scalar(_last_outcome(email.id))
-
-
-def _last_outcome(email_id: int | InstrumentedAttribute[int]) -> Select[str]:
+def last_outcome(email_id: int | InstrumentedAttribute[int]) -> Select[str]:
+    """Selects the outcome of the last recorded attempt at an email."""
     return (
         select(EmailAttempt.outcome)
         .where(EmailAttempt.email_id == email_id)
@@ -234,9 +200,9 @@ def _record(connection: Connection, settlement: Settlement) -> None:
         delete_attachments(connection, [settlement.email.id])
 
 
-# Every email needs these statements, so they are built once, and the connection runs them without
-# the session: SQLAlchemy needs longer to build an UPDATE, and to search the session for objects
-# that it changes, than the database needs to run it.
+# SQLAlchemy takes longer to build an UPDATE than the database takes to run it, so these statements
+# are built once. The connection runs them, because the session would also search for objects that
+# they change.
 _BEGINNING = (
     update(OutboxEmail)
     .where(
@@ -276,8 +242,8 @@ def _settling_and_beginning(columns: frozenset[str], erase: bool) -> Select[bool
         ["email_id", *names], select(settled.c.id, *values)
     )
     both = select(
-        exists(select(settled.c.id)).label("settled"),
-        exists(select(begun.c.id)).label("begun"),
+        select(settled.c.id).exists().label("settled"),
+        select(begun.c.id).exists().label("begun"),
         ASYNCHRONOUS_COMMIT,
     ).add_cte(recording.cte("recording"))
     if erase:
@@ -292,14 +258,14 @@ def _settling_values(settlement: Settlement, worker: str) -> dict[str, Any]:
 
 
 def _recording_values(settlement: Settlement) -> dict[str, Any]:
-    attempt = settlement.attempt
+    verdict = settlement.verdict
     return {
         "email_id": settlement.email.id,
         "at": settlement.at,
-        "outcome": attempt.outcome,
-        "phase": attempt.phase,
-        "code": attempt.code,
-        "enhanced_code": attempt.enhanced_code,
-        "reply": attempt.reply,
-        "duration_ms": attempt.duration_ms,
+        "outcome": verdict.outcome,
+        "phase": verdict.phase,
+        "code": verdict.code,
+        "enhanced_code": verdict.enhanced_code,
+        "reply": verdict.reply,
+        "duration_ms": settlement.duration_ms,
     }

@@ -19,9 +19,9 @@ When the 2xx for an email in doubt arrives after all, the email becomes ``sent``
 """
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import (
     ForeignKey,
@@ -34,9 +34,11 @@ from sqlalchemy import (
     or_,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.sql.elements import ColumnElement
 
 from app.database.base import Base
 from app.mail import addresses
+from app.mail.message import Attachment
 
 
 class State(StrEnum):
@@ -71,8 +73,8 @@ NOT_ACCEPTED = (
 """The states in which workers leave an email alone, and no relay has confirmed that it took it."""
 
 
-def _key_of_recipient(context: Any) -> str:
-    return addresses.key_of(context.get_current_parameters()["recipient"])
+def _partial_index(name: str, *columns: str, where: ColumnElement[bool]) -> Index:
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
 
 
 class OutboxEmail(Base):
@@ -91,7 +93,10 @@ class OutboxEmail(Base):
     envelope_sender: Mapped[str] = mapped_column(String(320))
     recipient_name: Mapped[str] = mapped_column(Text)
     recipient: Mapped[str] = mapped_column(Text)
-    recipient_key: Mapped[str] = mapped_column(String(320), default=_key_of_recipient)
+    recipient_key: Mapped[str] = mapped_column(
+        String(320),
+        default=lambda row: addresses.key_of(row.get_current_parameters()["recipient"]),
+    )
     """The recipient as limits and suppression compare it, regardless of case."""
     reply_to: Mapped[str] = mapped_column(String(320))
     subject: Mapped[str] = mapped_column(Text)
@@ -118,28 +123,17 @@ class OutboxEmail(Base):
 
     __table_args__ = (
         # The two indexes below leave out sent emails, so a million of them do not slow a claim.
-        Index(
-            "ix_outbox_email_due",
-            "priority",
-            "next_attempt_at",
-            "id",
-            postgresql_where=(state == "queued"),
-            sqlite_where=(state == "queued"),
+        _partial_index(
+            "ix_outbox_email_due", "priority", "next_attempt_at", "id", where=state == "queued"
         ),
-        Index(
-            "ix_outbox_email_leased",
-            "leased_by",
-            postgresql_where=leased_by.is_not(None),
-            sqlite_where=leased_by.is_not(None),
-        ),
+        _partial_index("ix_outbox_email_leased", "leased_by", where=leased_by.is_not(None)),
         Index("ix_outbox_email_recipient", "recipient_key", "kind", "created_at"),
         Index("ix_outbox_email_about", "about", "kind"),
         # Retention reads this index, which leaves out the emails that it has erased.
-        Index(
+        _partial_index(
             "ix_outbox_email_erasable",
             "created_at",
-            postgresql_where=or_(html_body.is_not(None), text_body.is_not(None)),
-            sqlite_where=or_(html_body.is_not(None), text_body.is_not(None)),
+            where=or_(html_body.is_not(None), text_body.is_not(None)),
         ),
     )
 
@@ -174,6 +168,19 @@ class EmailAttachment(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
     __table_args__ = (UniqueConstraint("email_id", "position"),)
+
+
+def attachment_rows(attachments: Iterable[Attachment | EmailAttachment]) -> list[EmailAttachment]:
+    """New rows for the attachments of a message or of another email, in their order."""
+    return [
+        EmailAttachment(
+            position=position,
+            filename=attachment.filename,
+            content_type=attachment.content_type,
+            content=attachment.content,
+        )
+        for position, attachment in enumerate(attachments)
+    ]
 
 
 class EmailAttempt(Base):

@@ -1,3 +1,1 @@
-"""SMTP: the connection to the relay, the meaning of its replies, and the bytes of a message.
-Nothing here changes the outbox.
-"""
+"""SMTP: the connection to the relay, its replies, the bytes of a message. No outbox."""

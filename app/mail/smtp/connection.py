@@ -123,7 +123,8 @@ class Connection(smtplib.SMTP):
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("the connection is closed")
         if self._buffer_socket is not self.sock:
-            # STARTTLS has replaced the socket. An attacker may have added what came in clear.
+            # STARTTLS has replaced the socket. An attacker may have put octets into the part
+            # without TLS, so what was read there is dropped.
             self._buffer, self._buffer_socket = b"", self.sock
         while b"\n" not in self._buffer:
             if len(self._buffer) > _LONGEST_REPLY:

@@ -5,7 +5,6 @@ connection, with PIPELINING where the relay offers it (RFC 2920).
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
 
 from app.mail.smtp.connection import Connection, SessionFailed, describe, expect
 from app.mail.smtp.envelope import Envelope, offer_envelope
@@ -49,48 +48,14 @@ class Mailer:
     Two threads must not use a mailer at once; only ``abort`` may be called from another thread.
     """
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        username: str | None = None,
-        password: str | None = None,
-        security: str = "starttls",
-        ca_file: str | None = None,
-        timeouts: Timeouts | None = None,
-    ) -> None:
-        self._host, self._port = host, port
-        self._username, self._password = username, password
-        self._security, self._ca_file = security, ca_file
+    def __init__(self, settings: Email, timeouts: Timeouts | None = None) -> None:
+        self._settings = settings
         self._timeouts = timeouts or Timeouts()
         self._connection: Connection | None = None
         self._handed_over = 0
         self._used_at = 0.0
         self._sent_ahead: Envelope | None = None
         """The envelope whose commands were sent right behind the last message's final dot."""
-
-    @classmethod
-    def from_settings(cls, email: Email, timeouts: Timeouts | None = None) -> Self:
-        """The mailer for the relay of the settings; ``email.smtp_server`` must be set."""
-        if email.smtp_server is None:
-            raise ValueError("email.smtp_server is not set")
-        return cls(
-            email.smtp_server,
-            email.smtp_port,
-            username=email.smtp_username,
-            password=email.smtp_password,
-            security=email.smtp_security,
-            ca_file=email.smtp_ca_file,
-            timeouts=timeouts,
-        )
-
-    def send(self, sender: str, recipient: str, message: bytes) -> Verdict:
-        """Hand over one message. Raises ``RelayUnavailable``."""
-        self.connect()
-        return self.offer(Envelope(sender, recipient, len(message))) or self.transmit(message)
-
-    # --- The connection -------------------------------------------------------
 
     @property
     def is_connected(self) -> bool:
@@ -104,29 +69,36 @@ class Mailer:
         return self._handed_over == 0
 
     def connect(self) -> None:
-        """Make a connection ready, or check the kept one. Raises ``RelayUnavailable``."""
+        """Make a connection ready, or check the kept one. Raises ``RelayUnavailable``, and
+        ``ValueError`` when ``email.smtp_server`` is not set.
+        """
         if self.is_connected and (self._sent_ahead is not None or self._is_alive()):
             return
         self.close()
-        phase = Phase.CONNECT
+        settings, phase = self._settings, Phase.CONNECT
+        if settings.smtp_server is None:
+            raise ValueError("email.smtp_server is not set")
         try:
             self._connection = connection = Connection(self._timeouts.command)
-            context = None if self._security == "none" else tls_context(self._ca_file)
-            connection.open(self._host, self._port, context if self._security == "tls" else None)
+            security = settings.smtp_security
+            context = None if security == "none" else tls_context(settings.smtp_ca_file)
+            connection.open(
+                settings.smtp_server, settings.smtp_port, context if security == "tls" else None
+            )
             phase = Phase.GREETING
             expect(connection.getreply(), 2)
             phase = Phase.EHLO
             self._greet(connection)
-            if self._security == "starttls":
+            if security == "starttls":
                 phase = Phase.STARTTLS
                 if not connection.has_extn("starttls"):
                     raise SessionFailed("the relay does not offer STARTTLS")
                 expect(connection.starttls(context=context), 2)
                 phase = Phase.EHLO
                 self._greet(connection)
-            if self._username is not None:
+            if settings.smtp_username is not None:
                 phase = Phase.AUTH
-                log_in(connection, self._username, self._password or "")
+                log_in(connection, settings.smtp_username, settings.smtp_password or "")
         except OSError as error:
             self.close()
             raise RelayUnavailable(phase, error) from error
@@ -146,7 +118,9 @@ class Mailer:
 
     def _greet(self, connection: Connection) -> None:
         reply = connection.ehlo()
-        if reply[0] in (500, 502) and self._security != "starttls" and self._username is None:
+        settings = self._settings
+        needs_ehlo = settings.smtp_security == "starttls" or settings.smtp_username is not None
+        if reply[0] in (500, 502) and not needs_ehlo:
             reply = connection.helo()
         expect(reply, 2)
 
@@ -167,15 +141,12 @@ class Mailer:
             self._connection.abort()
 
     def quit(self) -> None:
-        """Send QUIT and close the connection."""
         if self._connection is not None:
             # Every message has its verdict already, so an error here changes nothing.
             with suppress(OSError):
                 self._connection.send_all(b"QUIT\r\n", _QUIT_SECONDS)
                 self._connection.getreply(_QUIT_SECONDS)
         self.close()
-
-    # --- One message ----------------------------------------------------------
 
     def offer(self, envelope: Envelope) -> Verdict | None:
         """Send the envelope. None: the relay waits for the message. A verdict: the relay does not

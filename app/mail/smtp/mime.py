@@ -29,7 +29,9 @@ def message_bytes(email: OutboxEmail) -> bytes:
 
     Raises ``BadAddress`` if an address or a name cannot be written in a header.
     """
-    parts = [_text_part(subtype, body) for subtype, body in _bodies(email)]
+    # A mail program shows the last part that it can (RFC 2046 5.1.4), so the HTML comes last.
+    bodies = (("plain", email.text_body), ("html", email.html_body))
+    parts = [_text_part(subtype, body) for subtype, body in bodies if body is not None]
     boundaries = _boundaries(email.message_id)
     body = parts[0] if len(parts) == 1 else _multipart("alternative", parts, next(boundaries))
     if email.attachments:
@@ -137,24 +139,12 @@ def _folded(text: str, first: int) -> list[str]:
     return [*lines, line]
 
 
-def _bodies(email: OutboxEmail) -> list[tuple[str, str]]:
-    # A mail program shows the last part that it can (RFC 2046 5.1.4), so the HTML comes last.
-    return [
-        (subtype, body)
-        for subtype, body in (("plain", email.text_body), ("html", email.html_body))
-        if body is not None
-    ]
-
-
 def _text_part(subtype: str, body: str) -> bytes:
-    return b"".join(
-        (
-            b"Content-Type: text/",
-            subtype.encode("ascii"),
-            b'; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n',
-            quoted_printable(body),
-        )
+    head = (
+        f'Content-Type: text/{subtype}; charset="utf-8"\r\n'
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
     )
+    return head.encode("ascii") + quoted_printable(body)
 
 
 def quoted_printable(text: str) -> bytes:

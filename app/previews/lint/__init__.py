@@ -19,8 +19,7 @@ from app.previews.lint import (
     structured_data,
     stylesheet,
 )
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import Expected, ParsedEmail
+from app.previews.lint.parsed_email import Expected, Finding, ParsedEmail
 
 __all__ = ["Expected", "Finding", "lint"]
 

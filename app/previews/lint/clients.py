@@ -13,8 +13,7 @@ from typing import Any
 
 from app.previews.lint import css
 from app.previews.lint.document import Document
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import ParsedEmail
+from app.previews.lint.parsed_email import Finding, ParsedEmail
 
 REVIEWED: Mapping[str, str] = {
     "html-doctype": "what is inlined does not depend on the rendering mode",

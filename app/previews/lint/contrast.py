@@ -7,8 +7,7 @@ from tinycss2.color3 import RGBA, parse_color
 from app.mail.composing import palette
 from app.previews.lint.cascade import Surroundings
 from app.previews.lint.document import Element
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import ParsedEmail
+from app.previews.lint.parsed_email import Finding, ParsedEmail
 
 LEAST_FOR_LABELS = 4.5
 """The least ratio for links, and for labels on a coloured cell (WCAG 2.2, 1.4.3)."""

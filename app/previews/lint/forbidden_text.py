@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import ParsedEmail
+from app.previews.lint.parsed_email import Finding, ParsedEmail
 
 _LEFTOVERS = {
     r"\{\{|\}\}|\{%|%\}": "is a tag of a template",

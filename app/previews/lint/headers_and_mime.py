@@ -6,8 +6,7 @@ from email.message import EmailMessage, MIMEPart
 
 from app.mail.addresses import ascii_domain
 from app.mail.message import BodyFormat
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import ParsedEmail
+from app.previews.lint.parsed_email import Finding, ParsedEmail
 
 _REQUIRED_ONCE = ("Date", "From", "To", "Subject", "Message-ID", "MIME-Version")
 _FORBIDDEN = {

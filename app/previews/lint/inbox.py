@@ -5,8 +5,7 @@ from urllib.parse import urlsplit
 
 from app.previews.lint.cascade import pixels
 from app.previews.lint.document import Element
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import ParsedEmail
+from app.previews.lint.parsed_email import Finding, ParsedEmail
 
 SUBJECT_LENGTHS = range(8, 61)
 PREHEADER_LENGTHS = range(30, 141)

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 from app.previews.lint import document
 from app.previews.lint.cascade import pixels
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import ParsedEmail
+from app.previews.lint.parsed_email import Finding, ParsedEmail
 
 LEAST_BUTTON_HEIGHT = 44
 """CSS pixels (WCAG 2.2, 2.5.5)."""

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 from app.i18n import formats
-from app.previews.lint.document import Element
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import ParsedEmail
+from app.previews.lint.parsed_email import Finding, ParsedEmail
 
 _EMPTY_LABEL = re.compile(
     "(click )?(here|this)|(this )?link|((read|learn) )?more|continue|go|open"
@@ -82,7 +80,7 @@ def lifetime(email: ParsedEmail) -> Iterator[Finding]:
             "Add a timedelta to it, and show it",
         )
     bodies = {
-        "HTML": None if email.html is None else _shown(email.content.root),
+        "HTML": None if email.html is None else " ".join(email.content.root.text_content().split()),
         "text": None if email.text is None else " ".join(email.text.split()),
     }
     for life in lifetimes:
@@ -110,7 +108,3 @@ def _wrong_destination(email: ParsedEmail, href: str) -> tuple[str, str] | None:
     if "@" in decoded or any(name.casefold() in decoded for name in people):
         return "names a person in its address", "Name the account or order by its number"
     return None
-
-
-def _shown(root: Element) -> str:
-    return " ".join(root.text_content().split())

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 from app.i18n.languages import direction
 from app.previews.lint.document import Element
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import ParsedEmail
+from app.previews.lint.parsed_email import Finding, ParsedEmail
 
 _FORBIDDEN = re.compile(
     "form|input|select|textarea|button|iframe|frame|frameset|object|embed|applet|audio|video|canvas"

@@ -1,4 +1,4 @@
-"""The parsed email that the rules check, and what it was made from."""
+"""What every rule gets and yields: the parsed email, what it was made from, and a finding."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -101,3 +101,20 @@ class ParsedEmail:
     @cached_property
     def cascade(self) -> Cascade:
         return Cascade(self.document)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One breach of a rule.
+
+    ``rule`` is the standard's number, such as ``A8``, or ``clients`` for what mail programs lack;
+    ``place`` says where to look, ``problem`` what is wrong there, ``cure`` what to do.
+    """
+
+    rule: str
+    place: str
+    problem: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.place}: {self.problem}. {self.cure}."

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from unicodedata import category, east_asian_width
 
 from app.previews.lint.document import Document, Element, amounts
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import ParsedEmail
+from app.previews.lint.parsed_email import Finding, ParsedEmail
 
 WIDTH = 76
 """Columns of the longest line."""
@@ -24,10 +23,7 @@ def width(email: ParsedEmail) -> Iterator[Finding]:
     for number, line in enumerate((email.text or "").splitlines(), 1):
         if columns(line) > WIDTH and not re.search(r"://|@", line):
             yield Finding(
-                "A12",
-                f"text, line {number}",
-                f"has {columns(line)} columns",
-                f"Wrap it at {WIDTH}",
+                "A12", f"text, line {number}", f"has {columns(line)} columns", f"Wrap it at {WIDTH}"
             )
 
 
@@ -50,7 +46,7 @@ def words(email: ParsedEmail) -> Iterator[Finding]:
     lost = in_html - in_text
     added = in_text - in_html
     for word in list(lost.elements()):
-        # A table's column cuts a long word into pieces.
+        # The plain text cuts a word that is too long for its column. Its pieces together count.
         cuts = _cuts(word) if columns(word) > _NARROWEST_CELL else ()
         pieces = next((cut for cut in map(Counter, cuts) if not cut - added), None)
         if pieces is not None:

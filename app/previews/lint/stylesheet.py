@@ -6,8 +6,7 @@ from typing import Any
 
 from app.previews.lint import css
 from app.previews.lint.document import Element
-from app.previews.lint.finding import Finding
-from app.previews.lint.parsed_email import ParsedEmail
+from app.previews.lint.parsed_email import Finding, ParsedEmail
 
 KB = 1024
 """Octets."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from pyramid.request import Request
 
 
-class Outcome(StrEnum):
+class PaymentOutcome(StrEnum):
     """The state of a payment at the provider."""
 
     PENDING = "pending"
@@ -40,7 +40,7 @@ class StartedPayment:
 class PaymentResult:
     """What the provider says about a payment. The card has no other data here (STANDARDS D9)."""
 
-    outcome: Outcome
+    outcome: PaymentOutcome
     order_number: str
     amount: int
     currency: str

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, tzinfo
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app.shop.models import Order, OrderState, Payment, PaymentState, Receipt
-from app.shop.payments.provider import Outcome, PaymentResult
-from app.shop.receipts import issue_receipt
+from app.database.base import insert_for
+from app.shop.models import Order, OrderState, Payment, PaymentState, Receipt, ReceiptCounter
+from app.shop.payments.provider import PaymentOutcome, PaymentResult
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +31,11 @@ def settle(
     transaction of ``session``. ``zone`` decides to which year the receipt belongs. If they do not
     match, the payment is held for a person to check.
     """
-    if result.outcome is Outcome.PENDING or not _write_outcome(session, payment_id, result, now):
+    if result.outcome is PaymentOutcome.PENDING or not _write_outcome(
+        session, payment_id, result, now
+    ):
         return False
-    if result.outcome is Outcome.FAILED:
+    if result.outcome is PaymentOutcome.FAILED:
         log.info("payment failed: payment=%s", payment_id)
         return True
     payment = session.get_one(Payment, payment_id)
@@ -46,14 +48,14 @@ def settle(
         payment.held_because = problem
         log.error("payment held: payment=%s problem=%s", payment_id, problem)
         return True
-    receipt = issue_receipt(session, order, payment, now, zone)
+    receipt = _issue_receipt(session, order, payment, now, zone)
     send_receipt(order, payment, receipt)
     log.info("order paid: order=%d payment=%s receipt=%s", order.id, payment_id, receipt.number)
     return True
 
 
 def _write_outcome(session: Session, payment_id: str, result: PaymentResult, now: datetime) -> bool:
-    paid = result.outcome is Outcome.PAID
+    paid = result.outcome is PaymentOutcome.PAID
     # A payment that failed can still be paid later.
     unsettled = [PaymentState.PENDING, PaymentState.FAILED] if paid else [PaymentState.PENDING]
     written = session.scalars(
@@ -87,3 +89,27 @@ def _mark_paid(session: Session, order: Order, now: datetime) -> bool:
         .returning(Order.id)
     ).one_or_none()
     return marked is not None
+
+
+def _issue_receipt(
+    session: Session, order: Order, payment: Payment, now: datetime, zone: tzinfo
+) -> Receipt:
+    """Write the receipt of ``order``, numbered without gaps within the year of ``now`` in ``zone``
+    (STANDARDS D7).
+
+    One transaction increments the counter and writes the receipt, so a rollback undoes both. A
+    second transaction waits for the counter's row, so two receipts never get one number.
+    """
+    year = now.astimezone(zone).year
+    counter = insert_for(session, ReceiptCounter).values(year=year, last=1)
+    sequence = session.scalars(
+        counter.on_conflict_do_update(
+            index_elements=["year"], set_={"last": ReceiptCounter.last + 1}
+        ).returning(ReceiptCounter.last)
+    ).one()
+    receipt = Receipt(
+        order_id=order.id, payment_id=payment.id, year=year, sequence=sequence, issued_at=now
+    )
+    session.add(receipt)
+    session.flush()
+    return receipt

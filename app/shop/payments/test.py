@@ -9,10 +9,16 @@ from pyramid.request import Request
 from sqlalchemy import String, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.database import short_transaction
 from app.database.base import Base, insert_for
-from app.database.request import short_transaction
 from app.shop.models import Amount
-from app.shop.payments.provider import Charge, Outcome, PaymentResult, ProviderError, StartedPayment
+from app.shop.payments.provider import (
+    Charge,
+    PaymentOutcome,
+    PaymentResult,
+    ProviderError,
+    StartedPayment,
+)
 
 
 class RememberedPayment(Base):
@@ -24,7 +30,7 @@ class RememberedPayment(Base):
     order_number: Mapped[str] = mapped_column(String(14))
     amount: Mapped[Amount]
     currency: Mapped[str] = mapped_column(String(3))
-    outcome: Mapped[str] = mapped_column(String(16), default=Outcome.PENDING)
+    outcome: Mapped[str] = mapped_column(String(16), default=PaymentOutcome.PENDING)
 
 
 class TestProvider:
@@ -47,7 +53,7 @@ class TestProvider:
                     order_number=charge.order_number,
                     amount=charge.amount,
                     currency=charge.currency,
-                    outcome=Outcome.PENDING,
+                    outcome=PaymentOutcome.PENDING,
                 )
                 .on_conflict_do_nothing(index_elements=["reference"])
             )
@@ -60,9 +66,9 @@ class TestProvider:
             payment = session.get(RememberedPayment, reference)
         if payment is None:
             raise ProviderError("the test provider has no payment with this reference")
-        paid = payment.outcome == Outcome.PAID
+        paid = payment.outcome == PaymentOutcome.PAID
         return PaymentResult(
-            outcome=Outcome(payment.outcome),
+            outcome=PaymentOutcome(payment.outcome),
             order_number=payment.order_number,
             amount=payment.amount,
             currency=payment.currency,
@@ -70,14 +76,14 @@ class TestProvider:
             card_last4="4242" if paid else None,
         )
 
-    def decide(self, reference: str, outcome: Outcome) -> None:
+    def decide(self, reference: str, outcome: PaymentOutcome) -> None:
         """Pay or decline. A second decision changes nothing."""
         with short_transaction(self._registry, write=True) as session:
             session.execute(
                 update(RememberedPayment)
                 .where(
                     RememberedPayment.reference == reference,
-                    RememberedPayment.outcome == Outcome.PENDING,
+                    RememberedPayment.outcome == PaymentOutcome.PENDING,
                 )
                 .values(outcome=outcome)
             )

@@ -15,7 +15,7 @@ from pyramid.view import view_config
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.shop.basket import price_basket
 from app.shop.forms import QuantityForm
 from app.shop.models import Product
@@ -82,10 +82,8 @@ def _basket_page(request: Request, session: Session, refused: QuantityForm | Non
     }
     if refused is None:
         return page
-    return page | {
-        "quantity_forms": forms | {refused.product.data: refused},
-        "form": refused,
-    }
+    forms[refused.product.data or ""] = refused
+    return page | {"form": refused}
 
 
 def _render(request: Request, template: str, page: Page) -> Response:

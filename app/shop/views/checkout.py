@@ -10,12 +10,11 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from app.accounts.models import Account
 from app.accounts.sessions import SIGNED_IN
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.i18n import formats
 from app.shop.basket import PricedBasket, price_basket
-from app.shop.checkout import Buyer, last_order, place_order, placed_order
+from app.shop.checkout import last_order, place_order, placed_order
 from app.shop.forms import CheckoutForm
 from app.shop.models import Seller
 from app.shop.payments.current_payment import current_payment
@@ -70,27 +69,17 @@ def order_and_pay(request: Request) -> Page | Response:
             order = place_order(
                 session,
                 basket,
-                _buyer(request.account, form),
-                session.get_one(Seller, 1),
-                request.registry.pillarbox.site,
-                request.now,
+                request.account,
+                name=form.name.data or "",
+                address=form.address.data or "",
+                site=request.registry.pillarbox.site,
+                now=request.now,
             )
         if order.account_id != request.account.id:
             return HTTPSeeOther(request.route_path("checkout"))
         provider = request.registry.payment_provider
         payment = current_payment(session, order, provider.name, request.now)
     return redirect_to_provider(request, order, payment)
-
-
-def _buyer(account: Account, form: CheckoutForm) -> Buyer:
-    return Buyer(
-        account_id=account.id,
-        name=form.name.data or "",
-        address=form.address.data or "",
-        email=account.address,
-        locale=account.locale,
-        body_format=account.body_format,
-    )
 
 
 def _saw_the_same_basket(form: CheckoutForm, basket: PricedBasket) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from app.accounts.sessions import SIGNED_IN
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.shop.models import Order, PaymentState
 from app.shop.order_numbers import read_order_number
 from app.shop.payments.current_payment import current_payment
@@ -23,10 +23,7 @@ Page = dict[str, Any]
 
 
 @view_config(
-    route_name="orders",
-    request_method="GET",
-    permission=SIGNED_IN,
-    renderer="shop/orders.jinja2",
+    route_name="orders", request_method="GET", permission=SIGNED_IN, renderer="shop/orders.jinja2"
 )
 def orders(request: Request) -> Page:
     """Show all orders of the customer, the latest first."""

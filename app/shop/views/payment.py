@@ -7,10 +7,10 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.request import Request
 from sqlalchemy import select, update
 
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.shop.emails import send_purchase_receipt
 from app.shop.models import Order, Payment, PaymentState
-from app.shop.payments.provider import Charge, Outcome, PaymentProvider, ProviderError
+from app.shop.payments.provider import Charge, PaymentOutcome, PaymentProvider, ProviderError
 from app.shop.payments.settle import settle
 from app.web.translation import _
 
@@ -73,7 +73,7 @@ def settle_pending(request: Request, number: str) -> None:
     except ProviderError as error:
         log.warning("payment not looked up: payment=%s problem=%s", payment.id, error)
         return
-    if result.outcome is Outcome.PENDING:
+    if result.outcome is PaymentOutcome.PENDING:
         return
     with short_transaction(request.registry, write=True) as session:
         send_receipt = partial(send_purchase_receipt, request, session)

@@ -9,12 +9,12 @@ from pyramid.view import view_config
 from sqlalchemy import select
 
 from app.accounts.sessions import SIGNED_IN
-from app.database.request import short_transaction
+from app.database import short_transaction
 from app.shop.models import Order, Payment
-from app.shop.payments.provider import Outcome, PaymentResult
+from app.shop.payments.provider import PaymentOutcome, PaymentResult
 from app.shop.payments.test import TestProvider
 
-DECISIONS = {"pay": Outcome.PAID, "decline": Outcome.FAILED}
+DECISIONS = {"pay": PaymentOutcome.PAID, "decline": PaymentOutcome.FAILED}
 
 
 @view_config(
@@ -26,7 +26,7 @@ DECISIONS = {"pay": Outcome.PAID, "decline": Outcome.FAILED}
 def test_payment(request: Request) -> dict[str, Any] | Response:
     """Show the amount, and a button each to pay and to decline."""
     result = _fetch(request)
-    if result.outcome is not Outcome.PENDING:
+    if result.outcome is not PaymentOutcome.PENDING:
         return _back(request, result)
     return {"charge": result}
 

@@ -11,7 +11,8 @@ from pyramid.router import Router
 from app.mail import InDoubt
 from app.mail.delivery.worker import Delivery
 from app.mail.outbox.claims import claim, release_leases
-from app.mail.outbox.outcomes import RETRY_DELAYS, begin_sending
+from app.mail.outbox.outcomes import begin_sending
+from app.mail.outbox.retry_schedule import RETRY_DELAYS
 from app.mail.smtp.mime import message_bytes
 from tests.support.application import MakeApp
 from tests.support.certificates import Certificate

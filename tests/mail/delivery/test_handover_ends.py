@@ -55,7 +55,7 @@ def test_a_worker_that_stops_before_its_probe_leaves_it_to_the_next(
 ) -> None:
     email = outbox.write()
     with app.registry.database.transaction(write=True) as session:
-        relay.block(session.connection(), relay_name, clock(), "it is away", 0)
+        relay.begin_rest(session.connection(), relay_name, clock(), "it is away", 0)
     clock.advance(timedelta(seconds=2))
 
     def stop_as_the_probe_begins(*arguments: object) -> int | None:
@@ -67,7 +67,7 @@ def test_a_worker_that_stops_before_its_probe_leaves_it_to_the_next(
     with delivery._connection() as connection:
         assert delivery._deliver_batch(connection) == 1
     with app.registry.database.transaction(write=False) as session:
-        assert not relay.is_blocked(session, relay_name, clock())
+        assert relay.rest(session, relay_name, clock()) is None
     assert (outbox.row(email).state, outbox.row(email).leased_by) == ("queued", None)
 
 
@@ -100,7 +100,7 @@ def test_a_commit_whose_answer_is_lost_leaves_no_email_behind(
     delivery.run_once()
     assert {outbox.row(email).state for email in emails} == {"sent"}
     assert len(relay.received) == 3
-    assert "another worker" not in caplog.text
+    assert "verdict not saved" not in caplog.text
 
 
 def test_no_other_connection_takes_an_email_whose_hand_back_got_no_answer(

@@ -215,7 +215,7 @@ def test_a_worker_that_does_not_get_its_lock_back_goes_on_under_another_name(
     assert gate.reached.wait(20)
     lock = Lock(database_url)
     with lock.stolen():
-        eventually(lambda: "did not get its lock back" in caplog.text)
+        eventually(lambda: "worker renamed" in caplog.text)
         # The worker does not send the body that the relay waits for. It sends it over another
         # connection, under its new name.
         gate.open()
@@ -241,7 +241,7 @@ def test_a_worker_with_another_name_waits_for_what_it_sent_under_the_old_one(
     assert gate.reached.wait(20)
     lock = Lock(database_url)
     with lock.stolen():
-        eventually(lambda: "did not get its lock back" in caplog.text)
+        eventually(lambda: "worker renamed" in caplog.text)
     released = f"leases released: worker={lock.worker} cause=worker_dead emails_in_doubt=0"
     eventually(lambda: released in caplog.text)
     gate.open()
@@ -272,7 +272,7 @@ def test_a_connection_that_dies_in_silence_loses_no_email_and_doubles_none(
     assert gate.reached.wait(20)
     lock = Lock(database_url)
     wire.cut()
-    eventually(lambda: "did not get its lock back" in caplog.text)
+    eventually(lambda: "worker renamed" in caplog.text)
     assert lock.backends() == [lock.backend]
     # The emails in progress under its old name stay its own until the relay has replied.
     for _ in range(3):
@@ -357,7 +357,7 @@ def test_worker_and_web_go_on_once_the_database_is_back(
     postgresql.kill()
     try:
         gate.open()
-        eventually(lambda: "verdict waits for the database" in caplog.text)
+        eventually(lambda: "outcome waits for the database" in caplog.text)
         assert browser.get("/", status="*").status_int in (500, 503)
     finally:
         postgresql.start()

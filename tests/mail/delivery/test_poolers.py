@@ -71,7 +71,7 @@ def test_a_worker_behind_a_pooler_goes_on_without_its_own_connection(
     eventually(lambda: "pooler before PostgreSQL" in caplog.text)
     own = worker._maintenance.liveness
     assert isinstance(own, AdvisoryLock)
-    own._drop()
+    own.close()
     assert own.is_held(own.worker)
     email = outbox.write(1)
     scripted.wait_for(1)

@@ -26,13 +26,13 @@ class Office:
         assert seen is not None
         with self._database.transaction(write=True) as session:
             return (
-                relay.block(session.connection(), NAME, self._clock(), "refused", seen)
+                relay.begin_rest(session.connection(), NAME, self._clock(), "refused", seen)
                 - self._clock()
             )
 
     def succeed(self) -> bool:
         with self._database.transaction(write=True) as session:
-            return relay.unblock(session.connection(), NAME, 100)
+            return relay.end_rest(session.connection(), NAME, 100)
 
 
 @pytest.fixture

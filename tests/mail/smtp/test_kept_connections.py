@@ -5,13 +5,16 @@ idles, and replaced silently when the relay has closed it.
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from app.mail.delivery import worker
 from app.mail.smtp import mailer
+from app.mail.smtp.envelope import Envelope
 from app.mail.smtp.mailer import Mailer, RelayUnavailable, Timeouts
-from app.mail.smtp.replies import Outcome
+from app.mail.smtp.replies import Outcome, Verdict
 from app.mail.smtp.tls import tls_context
 from tests.support.application import MakeApp
 from tests.support.certificates import Certificate
@@ -25,6 +28,22 @@ from tests.support.workers import Hire
 
 SENDER, ADA = "shop@example.org", "ada@example.org"
 LATER, NEVER, CLOSING = "451 4.3.0 later", "500 5.5.1 what?", "421 4.4.2 idle for too long"
+
+
+def settings_for(relay: ScriptedSMTP, security: str, ca_file: str | None = None) -> Any:
+    return SimpleNamespace(
+        smtp_server="127.0.0.1",
+        smtp_port=relay.port,
+        smtp_username=USERNAME,
+        smtp_password=PASSWORD,
+        smtp_security=security,
+        smtp_ca_file=ca_file,
+    )
+
+
+def send(mailer: Mailer, message: bytes) -> Verdict:
+    mailer.connect()
+    return mailer.offer(Envelope(SENDER, ADA, len(message))) or mailer.transmit(message)
 
 
 def letter(number: int) -> bytes:
@@ -68,12 +87,7 @@ def client() -> Iterator[Client]:
     def client(relay: ScriptedSMTP) -> Mailer:
         mailers.append(
             Mailer(
-                "127.0.0.1",
-                relay.port,
-                username=USERNAME,
-                password=PASSWORD,
-                ca_file=str(relay.certificate.ca),
-                timeouts=Timeouts(0.4, 0.4, 0.4),
+                settings_for(relay, "starttls", str(relay.certificate.ca)), Timeouts(0.4, 0.4, 0.4)
             )
         )
         return mailers[-1]
@@ -90,7 +104,7 @@ def test_a_connection_that_idled_is_asked_and_goes_on(
     with scripted:
         mailer = client(scripted)
         for number in (1, 2, 3):
-            assert mailer.send(SENDER, ADA, letter(number)).outcome is Outcome.ACCEPTED
+            assert send(mailer, letter(number)).outcome is Outcome.ACCEPTED
     assert scripted.connections == 1
     assert phases.reached.count(At.NOOP) == 2
     assert scripted.violations == []
@@ -102,7 +116,7 @@ def test_a_connection_in_use_is_not_asked(
     with scripted:
         mailer = client(scripted)
         for number in (1, 2, 3):
-            mailer.send(SENDER, ADA, letter(number))
+            send(mailer, letter(number))
     assert scripted.connections == 1
     assert At.NOOP not in phases.reached
 
@@ -115,7 +129,7 @@ def test_a_connection_that_the_relay_has_closed_is_replaced_and_the_email_arrive
     with replace(scripted, faults=(Fault(At.NOOP, how),)) as relay:
         mailer = client(relay)
         for number in (1, 2):
-            assert mailer.send(SENDER, ADA, letter(number)).outcome is Outcome.ACCEPTED
+            assert send(mailer, letter(number)).outcome is Outcome.ACCEPTED
     assert relay.connections == 2
     assert relay.received == ["<1@example.org>", "<2@example.org>"]
 
@@ -127,10 +141,10 @@ def test_after_silence_or_a_goodbye_a_connection_is_never_used_again(
 ) -> None:
     with replace(scripted, faults=(Fault(phase, how),)) as relay:
         mailer = client(relay)
-        first = mailer.send(SENDER, ADA, letter(1))
+        first = send(mailer, letter(1))
         assert first.ends_connection
         assert not mailer.is_connected
-        assert mailer.send(SENDER, ADA, letter(2)).outcome is Outcome.ACCEPTED
+        assert send(mailer, letter(2)).outcome is Outcome.ACCEPTED
     assert relay.connections == 2
 
 
@@ -182,9 +196,7 @@ def test_a_password_is_not_sent_without_tls_even_when_the_settings_were_not_aske
     scripted: ScriptedSMTP, starttls: bool
 ) -> None:
     with replace(scripted, starttls=starttls) as relay:
-        mailer = Mailer(
-            "127.0.0.1", relay.port, username=USERNAME, password=PASSWORD, security="none"
-        )
+        mailer = Mailer(settings_for(relay, "none"))
         with pytest.raises(RelayUnavailable, match="never sent without TLS"):
             mailer.connect()
     assert (relay.logins, relay.violations) == ([], [])

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from app.mail import Recipient
-from app.mail.delivery import retention
-from app.mail.delivery.retention import Retention
+from app.mail.delivery import expiry
+from app.mail.delivery.expiry import Expiry
 from app.mail.delivery.worker import Delivery
 from app.mail.outbox.claims import claim
 from app.mail.outbox.tables import UNDER_WAY, State
@@ -16,15 +16,13 @@ from tests.support.waiting import eventually
 
 
 @pytest.fixture
-def tasks(sending: Outbox) -> Retention:
+def tasks(sending: Outbox) -> Expiry:
     registry = sending.registry
-    return Retention(
-        registry.database, registry.pillarbox.email, registry.email_kinds, registry.clock
-    )
+    return Expiry(registry.database, registry.pillarbox.email, registry.email_kinds, registry.clock)
 
 
 def test_bodies_and_attachments_go_after_the_retention_and_the_rest_stays(
-    sending: Outbox, tasks: Retention, clock: Clock
+    sending: Outbox, tasks: Expiry, clock: Clock
 ) -> None:
     states = [State.SENT, State.FAILED, State.CAPTURED, State.CANCELLED]
     emails = [
@@ -45,7 +43,7 @@ def test_bodies_and_attachments_go_after_the_retention_and_the_rest_stays(
 
 @pytest.mark.parametrize("state", UNDER_WAY)
 def test_what_is_under_way_is_never_erased(
-    sending: Outbox, tasks: Retention, clock: Clock, state: State
+    sending: Outbox, tasks: Expiry, clock: Clock, state: State
 ) -> None:
     email = put(sending, sending.write(1, attachments=(RECEIPT,)), state)
     clock.advance(timedelta(days=400))
@@ -55,9 +53,9 @@ def test_what_is_under_way_is_never_erased(
 
 
 def test_more_than_a_batch_is_erased_batch_by_batch(
-    sending: Outbox, tasks: Retention, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    sending: Outbox, tasks: Expiry, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(expiry, "BATCH", 2)
     emails = [put(sending, sending.write(number), State.SENT) for number in range(5)]
     clock.advance(timedelta(days=31))
     tasks.run_due_tasks()
@@ -69,7 +67,7 @@ def test_more_than_a_batch_is_erased_batch_by_batch(
 
 
 def test_what_expires_while_the_relay_rests_is_expired_all_the_same(
-    sending: Outbox, tasks: Retention, clock: Clock
+    sending: Outbox, tasks: Expiry, clock: Clock
 ) -> None:
     brief = {"time_to_live": timedelta(minutes=30)}
     secret = sending.write(1, of=kind("secret", carries_secret=True, **brief))
@@ -87,9 +85,7 @@ def test_what_expires_while_the_relay_rests_is_expired_all_the_same(
     assert attachments(sending) == 1
 
 
-def test_a_leased_email_is_left_to_its_worker(
-    sending: Outbox, tasks: Retention, clock: Clock
-) -> None:
+def test_a_leased_email_is_left_to_its_worker(sending: Outbox, tasks: Expiry, clock: Clock) -> None:
     email = sending.write(1, of=kind("brief", time_to_live=timedelta(seconds=10)))
     with sending.registry.database.transaction(write=True) as session:
         assert claim(session, "lease-1", clock(), 1)
@@ -101,7 +97,7 @@ def test_a_leased_email_is_left_to_its_worker(
 def test_a_running_worker_erases_old_bodies_by_itself(sending: Outbox, clock: Clock) -> None:
     email = put(sending, sending.write(1, to=Recipient("ada@example.org")), State.SENT)
     clock.advance(timedelta(days=31))
-    worker = Delivery.from_registry(sending.registry)
+    worker = Delivery(sending.registry)
     worker.start()
     eventually(lambda: not sending.row(email).has_body)
     worker.stop()

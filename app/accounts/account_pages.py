@@ -1,4 +1,4 @@
-"""A customer's preferences: the language, and the format of emails (STANDARDS A13, A16)."""
+"""The account's page, and the preferences: language, and format of emails (STANDARDS A13, A16)."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from app.web.forms import Choice, ChoiceField, Form
 from app.web.language import localizer
 from app.web.translation import _
 
+FORM = "accounts/preferences.jinja2"
+
 
 class PreferencesForm(Form):
     """``language`` of pages and emails, and ``body_format`` of emails."""
 
     language = ChoiceField(
-        _("Language"),
-        missing=_("Choose a language."),
-        description=_("For our pages and emails."),
+        _("Language"), missing=_("Choose a language."), description=_("For our pages and emails.")
     )
     body_format = ChoiceField(
         _("Email format"),
@@ -46,11 +46,17 @@ class PreferencesForm(Form):
 
 
 @view_config(
-    route_name="preferences",
+    route_name="account",
     request_method="GET",
-    renderer="accounts/preferences.jinja2",
+    renderer="accounts/account.jinja2",
     permission=SIGNED_IN,
 )
+def account(request: Request) -> Any:
+    """Show the account's address and age, and links to what the customer can do."""
+    return {"account": request.account}
+
+
+@view_config(route_name="preferences", request_method="GET", permission=SIGNED_IN, renderer=FORM)
 def preferences_form(request: Request) -> Any:
     """Show the form with the current preferences."""
     form = PreferencesForm(
@@ -59,12 +65,7 @@ def preferences_form(request: Request) -> Any:
     return {"form": form}
 
 
-@view_config(
-    route_name="preferences",
-    request_method="POST",
-    renderer="accounts/preferences.jinja2",
-    permission=SIGNED_IN,
-)
+@view_config(route_name="preferences", request_method="POST", permission=SIGNED_IN, renderer=FORM)
 def preferences(request: Request) -> Any:
     """Save the preferences, and say so in the new language."""
     form = PreferencesForm(request)

@@ -1,12 +1,12 @@
-"""Retention: periodic tasks of a worker that expire emails and erase old bodies.
+"""Expiry: an email that waited too long expires, and a body that was kept long enough is erased.
 
-They run even when there is nothing to deliver and while the relay rests.
+These periodic tasks of a worker run even when there is nothing to deliver, and while the relay
+rests.
 """
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -24,19 +24,7 @@ BATCH = 500
 """The most emails that one transaction changes, so that other writers do not wait long for it."""
 
 
-@dataclass(slots=True)
-class _Task:
-    """A task that ``run`` does for one batch. ``change`` names what happened to its emails, and
-    ``due`` is a time of ``time.monotonic``.
-    """
-
-    change: str
-    seconds: float
-    run: Callable[[Session, datetime], int]
-    due: float = 0.0
-
-
-class Retention:
+class Expiry:
     """The tasks of one worker. Several workers may run them at once: each email changes once."""
 
     def __init__(
@@ -46,22 +34,24 @@ class Retention:
         self._settings = settings
         self._kinds = kinds
         self._clock = clock
-        self._tasks = [
-            _Task("expired", EXPIRE_SECONDS, self._expire),
-            _Task("erased", PURGE_SECONDS, self._purge),
-        ]
+        self._tasks = (
+            ("emails expired", EXPIRE_SECONDS, self._expire),
+            ("email bodies erased", PURGE_SECONDS, self._purge),
+        )
+        self._due = {change: 0.0 for change, _, _ in self._tasks}
+        """When each task is due, by ``time.monotonic``."""
 
     def run_due_tasks(self) -> None:
         """Run one batch of each task that is due. A task stays due after a full batch, because
         there may be more, so the next call continues it.
         """
-        for task in self._tasks:
-            if time.monotonic() >= task.due:
-                changed = self._batch(task.run)
+        for change, seconds, run in self._tasks:
+            if time.monotonic() >= self._due[change]:
+                changed = self._batch(run)
                 if changed < BATCH:
-                    task.due = time.monotonic() + task.seconds
+                    self._due[change] = time.monotonic() + seconds
                 if changed:
-                    log.info("emails %s: count=%d", task.change, changed)
+                    log.info("%s: emails=%d", change, changed)
 
     def purge(self) -> int:
         """Erase all bodies older than ``email.retention_days``. Returns how many emails had one."""
