@@ -19,6 +19,7 @@ def includeme(config: Configurator) -> None:
         raise SettingsError(f"email.debug = true shows the previews of emails. {error}") from None
     config.add_route("mailbox", "/dev/mailbox")
     config.add_route("mailbox_json", "/dev/mailbox.json")
+    config.add_route("mailbox_new", "/dev/mailbox/new.json")
     config.add_route("mailbox_source", r"/dev/mailbox/{id:\d+}.eml")
     config.add_route("mailbox_html", r"/dev/mailbox/{id:\d+}/html")
     config.add_route("mailbox_attachment", r"/dev/mailbox/{id:\d+}/attachment")

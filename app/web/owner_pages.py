@@ -117,7 +117,7 @@ def show(request: Request) -> dict[str, OwnerPage]:
     page = pages.get(request.matchdict["name"], request.locale_name)
     if page is None:
         raise HTTPNotFound()
-    return {"page": page}
+    return {"own_page": page}
 
 
 def includeme(config: Configurator) -> None:
