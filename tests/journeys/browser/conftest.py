@@ -22,6 +22,15 @@ from tests.support.chromium import OpenPage, launch, watched_context
 from tests.support.ports import free_port
 from tests.support.shop_settings import shop_settings
 
+IMPRINT = f"""# Imprint
+
+Pillarbox Ltd, 12 St James's Square, {"Llanfairpwllgwyngyll" * 3}
+
+| VAT | Rate |
+|-----|-----:|
+| Books | 7 % |
+"""
+
 
 @pytest.fixture(scope="session")
 def shop(
@@ -33,6 +42,9 @@ def shop(
     port = free_port()
     base_url = f"http://localhost:{port}"
     settings = shop_settings("sqlite:///pillarbox.sqlite", base_url=base_url)
+    (folder / "pages").mkdir()
+    (folder / "pages" / "imprint.md").write_text(IMPRINT, encoding="utf-8")
+    settings["site.pages"] = "pages"
     config = configure({"here": str(folder)}, settings)
     config.registry.email_composer.raises = True
     application = config.make_wsgi_app()
