@@ -78,7 +78,12 @@ def open_page(chromium: Browser, shop: tuple[Router, str]) -> Iterator[OpenPage]
     problems: list[str] = []
 
     def open_page(
-        path: str, *, javascript: bool = True, width: int = 1280, scheme: str = "light"
+        path: str,
+        *,
+        javascript: bool = True,
+        width: int = 1280,
+        scheme: str = "light",
+        language: str = "en-US",
     ) -> Page:
         context = watched_context(
             chromium,
@@ -87,6 +92,7 @@ def open_page(chromium: Browser, shop: tuple[Router, str]) -> Iterator[OpenPage]
             java_script_enabled=javascript,
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
+            locale=language,
         )
         contexts.append(context)
         page = context.new_page()

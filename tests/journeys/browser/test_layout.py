@@ -70,6 +70,14 @@ def test_each_line_of_the_basket_keeps_together(basket: Page) -> None:
     expect(basket.get_by_role("heading", level=1)).to_contain_text("Paper, ink")
 
 
+def test_a_line_of_the_basket_fits_in_german_too(open_page: OpenPage) -> None:
+    page = open_page("/products/sealing-wax", width=320, language="de-DE")
+    page.get_by_role("button", name="In den Warenkorb").click()
+    row = [page.get_by_role("button", name=name) for name in ("Ändern", "Entfernen")]
+    assert abs(middle(row[0]) - middle(row[1])) < 2
+    assert all(box(button)["height"] < 56 for button in row), "their words do not break"
+
+
 def test_an_error_leaves_its_field_in_its_column(basket: Page) -> None:
     fields = basket.locator(".basket-line input[name=quantity]")
     before = [box(field)["x"] for field in fields.all()]
