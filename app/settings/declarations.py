@@ -7,6 +7,7 @@ A section is a dataclass, and its fields name the settings: `smtp_port` of `emai
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,12 @@ class Site:
         required_in=ALWAYS,
     )
     support_email: str = setting("where a person answers mail", values.address, required_in=ALWAYS)
+    time_zone: tzinfo = setting(  # noqa: RUF009 (it returns a dataclass field)
+        "the time zone whose days and years count", values.time_zone, default="UTC"
+    )
+    pages: Path | None = setting(  # noqa: RUF009 (it returns a dataclass field)
+        "the folder of your own pages, such as imprint.md", values.folder, takes_folder=True
+    )
 
 
 @dataclass(frozen=True, slots=True)

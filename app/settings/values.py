@@ -10,8 +10,10 @@ import ssl
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.engine import make_url
@@ -85,6 +87,19 @@ def number(least: int, most: int, what: str = "a whole number") -> Callable[[str
         return int(value)
 
     return parse
+
+
+def time_zone(value: str) -> tzinfo:
+    """A name of the IANA database. `UTC` needs no database."""
+    if value == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(
+            "is not a time zone of this machine; write one such as Europe/Berlin, or install the"
+            " package tzdata"
+        ) from None
 
 
 def color(value: str) -> str:
@@ -251,6 +266,14 @@ _NOT_A_DATABASE = (
     "is not an SQLAlchemy URL such as sqlite:///var/shop.sqlite"
     " or postgresql+psycopg://user:password@host/name"
 )
+
+
+def folder(value: str, here: Path) -> Path:
+    """The path of a folder. A relative one starts at `here`."""
+    path = here / value
+    if not path.is_dir():
+        raise ValueError("is not a folder")
+    return path
 
 
 def certificates(value: str, here: Path) -> str:

@@ -23,6 +23,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("orders", "/orders")
     config.add_route("order", "/orders/{number}")
     config.add_route("resend_receipt", "/orders/{number}/resend-receipt")
+    config.add_private_paths("/basket", "/checkout", "/orders", "/payments/")
     config.registry.payment_provider = None
     if config.registry.pillarbox.payments.provider == TestProvider.name:
         config.registry.payment_provider = TestProvider(config.registry)

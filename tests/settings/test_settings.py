@@ -116,6 +116,11 @@ def test_a_problem_names_the_setting_its_place_and_the_cure() -> None:
         ("site.base_url", "https://shop.example.org:port"),
         ("site.base_url", "https://someone@shop.example.org"),
         ("site.support_email", "help"),
+        ("site.time_zone", "Europe/Atlantis"),
+        ("site.time_zone", "../../etc/passwd"),
+        ("site.time_zone", "Europe"),
+        ("site.time_zone", "MEZ+1"),
+        ("site.pages", "no-such-folder"),
         ("database.url", "mysql://localhost/shop"),
         ("database.url", "var/shop.sqlite"),
         ("email.debug", "maybe"),
@@ -244,7 +249,7 @@ def test_unknown_names_are_reported_with_the_closest_known_one() -> None:
         {
             **DEVELOPMENT,
             "email.smtp_sever": "relay.example.org",
-            "site.title": "Shop",
+            "site.nmae": "Shop",
             "pyramid.includes": "",
             "here": "/srv/shop",
         },
@@ -253,7 +258,7 @@ def test_unknown_names_are_reported_with_the_closest_known_one() -> None:
     )
     assert lines == [
         "email.smtp_sever: is not a setting (did you mean email.smtp_server?), in shop.ini",
-        "site.title: is not a setting (did you mean site.name?), in shop.ini",
+        "site.nmae: is not a setting (did you mean site.name?), in shop.ini",
         "PILLARBOX_EMAIL_PASSWORD: is not a setting"
         " (did you mean PILLARBOX_EMAIL_SMTP_PASSWORD?), in the environment",
     ]
