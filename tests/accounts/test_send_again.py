@@ -40,7 +40,8 @@ def test_a_browser_may_send_again_three_times_in_ten_minutes(
     assert heading(page) == "Check your inbox"
     assert page.headers["Retry-After"] == "420"
     assert alert(page) == (
-        "You have asked for the email several times. You can ask again in 7 minutes."
+        "We have not sent another email, because you have asked for several. You can ask again in"
+        " 7 minutes."
     )
     assert "on its way" not in page.text
     assert len(mailbox.all()) == written
