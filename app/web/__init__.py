@@ -17,5 +17,6 @@ def includeme(config: Configurator) -> None:
     config.include("app.web.visitor")
     config.include("app.web.csrf")
     config.include("app.web.headers")
+    config.include("app.web.glued_links")
     config.include("app.web.malformed_requests")
     config.include("app.web.errors")
