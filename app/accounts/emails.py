@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SHORT = "https://shop.example"
 LONG = "https://a-shop-with-a-long-name.example"
-FOR_ANYBODY = 20
+FOR_ANYBODY = 30
 """How many emails one address gets in a period when strangers ask for them from many browsers."""
 SAMPLE_SECRET = "s4mpl3" * 7
 """As long as a real token's secret."""

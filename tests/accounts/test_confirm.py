@@ -7,6 +7,7 @@ from pyramid.router import Router
 from sqlalchemy import select
 from webtest import TestApp, TestResponse
 
+from app.accounts.emails import FOR_ANYBODY
 from app.accounts.models import Account, PendingSignUp
 from app.database.engine import Database
 from app.mail.testing import Mailbox
@@ -223,7 +224,7 @@ def test_a_browser_that_signed_up_with_another_address_needs_the_password(
 def test_when_emails_are_held_back_any_earlier_link_serves_the_owner(
     app: Router, browser: TestApp, mailbox: Mailbox
 ) -> None:
-    for _ in range(20):
+    for _ in range(FOR_ANYBODY):
         sign_up(another_browser(app), ANNA, STRANGER)
     sign_up(browser, ANNA, OWNER)
     *_others, last_sent, held_back = mailbox.all()
