@@ -212,16 +212,6 @@ class Receipt(Base):
         return f"{self.year}-{self.sequence:06}"
 
 
-class ReceiptRequest(Base):
-    """A customer asked for a receipt again. A few may be asked for in a day."""
-
-    __tablename__ = "shop_receipt_request"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    order_id: Mapped[int] = mapped_column(ForeignKey("shop_order.id"), index=True)
-    created_at: Mapped[datetime]
-
-
 class ReceiptCounter(Base):
     """The last receipt number of a year. The transaction that writes a receipt increments it."""
 

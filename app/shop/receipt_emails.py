@@ -1,7 +1,6 @@
 """What became of the email with an order's receipt, and sending it again."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 from pyramid.request import Request
@@ -12,11 +11,11 @@ from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import OutboxEmail, State
 from app.shop.emails import PURCHASE_RECEIPT, receipt_key, send_purchase_receipt
-from app.shop.models import Order, Payment, Receipt, ReceiptRequest
+from app.shop.models import Order
+from app.web.limits import Limit
 
-MOST_REQUESTS = 3
-REQUEST_PERIOD = timedelta(days=1)
-"""How often a customer may ask for a receipt again."""
+AGAIN = Limit("receipt", 3, timedelta(days=1))
+"""How often a customer may ask for the receipt of an order again."""
 
 
 class ReceiptState(StrEnum):
@@ -56,13 +55,10 @@ class Again(StrEnum):
     QUEUED = "queued"
     UNDER_WAY = "under way"
     UNCOMPOSED = "uncomposed"
-    TOO_OFTEN = "too often"
 
 
-def send_again(
-    request: Request, session: Session, order: Order, payment: Payment, receipt: Receipt
-) -> Again:
-    """Send the receipt of a paid order again, if the customer has not asked too often.
+def send_again(request: Request, session: Session, order: Order) -> Again:
+    """Send the receipt of a paid order again, unless it is on its way.
 
     An email that could not be composed is composed again. Otherwise a new email is written.
     """
@@ -71,9 +67,6 @@ def send_again(
     email = _newest_email(session, order)
     if email is not None and _STATES.get(State(email.state)) is ReceiptState.UNDER_WAY:
         return Again.UNDER_WAY
-    if len(_recent_requests(session, order, request.now)) >= MOST_REQUESTS:
-        return Again.TOO_OFTEN
-    session.add(ReceiptRequest(order_id=order.id, created_at=request.now))
     if email is not None and email.made_from is not None:
         composer = request.registry.email_composer
         try:
@@ -82,17 +75,13 @@ def send_again(
             return Again.UNCOMPOSED
         request.registry.email_wakeup.after_commit(session)
         return Again.QUEUED
+    receipt = order.receipt
+    if receipt is None:
+        raise ValueError("an order that is not paid has no receipt")
+    payment = next(paid for paid in order.payments if paid.id == receipt.payment_id)
     key = decisions.next_key(session, receipt_key(order))
     send_purchase_receipt(request, session, order, payment, receipt, key=key)
     return Again.QUEUED
-
-
-def may_ask_again_in(session: Session, order: Order, now: datetime) -> timedelta | None:
-    """How long the customer has to wait before asking for the receipt again; None for no wait."""
-    recent = _recent_requests(session, order, now)
-    if len(recent) < MOST_REQUESTS:
-        return None
-    return recent[-MOST_REQUESTS] + REQUEST_PERIOD - now
 
 
 def _newest_email(session: Session, order: Order) -> OutboxEmail | None:
@@ -102,17 +91,3 @@ def _newest_email(session: Session, order: Order) -> OutboxEmail | None:
         .order_by(OutboxEmail.id.desc())
         .limit(1)
     ).one_or_none()
-
-
-def _recent_requests(session: Session, order: Order, now: datetime) -> Sequence[datetime]:
-    """When the customer asked within ``REQUEST_PERIOD``, the oldest first."""
-    return session.scalars(
-        select(ReceiptRequest.created_at)
-        .where(
-            ReceiptRequest.order_id == order.id,
-            ReceiptRequest.created_at > now - REQUEST_PERIOD,
-            # A clock that was ahead must not hold requests back.
-            ReceiptRequest.created_at <= now,
-        )
-        .order_by(ReceiptRequest.id)
-    ).all()

@@ -18,15 +18,9 @@ from app.i18n import formats
 from app.shop.models import Order, PaymentState
 from app.shop.order_numbers import read_order_number
 from app.shop.payments.current_payment import current_payment
-from app.shop.receipt_emails import (
-    MOST_REQUESTS,
-    REQUEST_PERIOD,
-    Again,
-    may_ask_again_in,
-    receipt_state,
-    send_again,
-)
+from app.shop.receipt_emails import AGAIN, Again, ReceiptState, receipt_state, send_again
 from app.shop.views.payment import redirect_to_provider, settle_pending
+from app.web import limits
 from app.web.translation import _
 
 Page = dict[str, Any]
@@ -79,36 +73,39 @@ def pay_order(request: Request) -> Response:
 @view_config(route_name="resend_receipt", request_method="POST", permission=SIGNED_IN)
 def resend_receipt(request: Request) -> Response:
     """Send the receipt of a paid order again, a few times a day."""
-    session = request.dbsession
-    found = _own_order(request, session, _number(request))
-    if found.receipt is None:
-        raise HTTPNotFound()
-    payment = next(paid for paid in found.payments if paid.id == found.receipt.payment_id)
-    result = send_again(request, session, found, payment, found.receipt)
-    address = found.buyer_email
-    match result:
-        case Again.QUEUED:
-            words = _("Your receipt is on its way to ${address}.", mapping={"address": address})
-        case Again.UNDER_WAY:
-            words = _(
-                "Your receipt is already on its way to ${address}.", mapping={"address": address}
-            )
-        case Again.UNCOMPOSED:
-            words = _(
-                "Your receipt could not be written, because of a fault of ours. We will send it as"
-                " soon as we have corrected the fault."
-            )
-        case Again.TOO_OFTEN:
-            wait = may_ask_again_in(session, found, request.now) or REQUEST_PERIOD
-            words = _(
-                "You have asked for this receipt ${count} times. Ask again in ${wait}.",
-                mapping={
-                    "count": MOST_REQUESTS,
-                    "wait": formats.duration(wait, request.locale_name),
-                },
-            )
-    request.visitor.tell(request.localizer.translate(words))
-    return HTTPSeeOther(request.route_path("order", number=found.number))
+    number = _number(request)
+    with short_transaction(request.registry, write=False) as session:
+        found = _own_order(request, session, number)
+        if not found.is_paid:
+            raise HTTPNotFound()
+        is_under_way = receipt_state(session, found) is ReceiptState.UNDER_WAY
+    wait = None
+    if not is_under_way:
+        wait = limits.use(request.registry, AGAIN, str(found.id), request.now)
+    if wait is not None:
+        duration = formats.duration(wait, request.locale_name)
+        words = _(
+            "You have asked for this receipt ${count} times. Ask again in ${wait}.",
+            mapping={"count": AGAIN.count, "wait": duration},
+        )
+    else:
+        with short_transaction(request.registry, write=True) as session:
+            words = _AGAIN[send_again(request, session, _own_order(request, session, number))]
+    address = {"address": found.buyer_email}
+    request.visitor.tell(
+        request.localizer.translate(words, mapping=None if wait is not None else address)
+    )
+    return HTTPSeeOther(request.route_path("order", number=number))
+
+
+_AGAIN = {
+    Again.QUEUED: _("Your receipt is on its way to ${address}."),
+    Again.UNDER_WAY: _("Your receipt is already on its way to ${address}."),
+    Again.UNCOMPOSED: _(
+        "Your receipt could not be written, because of a fault of ours. We will send it as soon as"
+        " we have corrected the fault."
+    ),
+}
 
 
 def _number(request: Request) -> str:
