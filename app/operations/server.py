@@ -31,6 +31,8 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
         _refuse(app, f"Pillarbox cannot start.\n{problem}")
     settings.setdefault("host", "127.0.0.1")
     settings.setdefault("ident", "")
+    # The application decides by server.trusted_proxies whose headers it believes.
+    settings.setdefault("clear_untrusted_proxy_headers", "false")
     # The application refuses bodies over 1 MB with 413. waitress need not collect much more first.
     settings.setdefault("max_request_body_size", 2 * 1024 * 1024)
     settings["port"] = port = os.environ.get("PORT") or settings.get("port", "6543")

@@ -74,6 +74,23 @@ class Site:
         required_in=ALWAYS,
     )
     support_email: str = setting("where a person answers mail", values.address, required_in=ALWAYS)
+    hosts: tuple[str, ...] = setting(
+        "further host names this site answers to, besides the one in site.base_url",
+        values.hosts,
+        spans_lines=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What stands in front of the server."""
+
+    trusted_proxies: tuple[values.Network, ...] = setting(
+        "addresses and networks of proxies whose X-Forwarded-For, X-Forwarded-Host and"
+        " X-Request-ID are believed",
+        values.networks,
+        spans_lines=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +193,7 @@ class Settings:
         "development or production", values.one_of("development", "production"), required_in=ALWAYS
     )
     site: Site
+    server: Server
     database: Database
     secret: str = setting(
         "signs cookies and derives keys: 32 characters or more that nobody can guess",

@@ -78,6 +78,8 @@ def rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str
 def derived_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
     """The settings whose default follows from another setting, each with its value."""
     return {
+        "site.hosts": value["site.hosts"] or (),
+        "server.trusted_proxies": value["server.trusted_proxies"] or (),
         "email.debug_recipients": value["email.debug_recipients"] or (),
         "email.smtp_port": value["email.smtp_port"] or SMTP_PORTS[value["email.smtp_security"]],
         "email.return_path": value["email.return_path"] or value["email.from"].address,

@@ -22,6 +22,7 @@ _TRUTHS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 
@@ -114,7 +115,7 @@ def mailbox(value: str) -> Mailbox:
 
 def recipients(value: str) -> tuple[str, ...]:
     """Addresses and `*@domain`, separated by white space or commas. Returned in lower case."""
-    return tuple(map(_recipient, re.split(r"[\s,]+", value.strip(" \t\r\n,"))))
+    return tuple(map(_recipient, _entries(value)))
 
 
 def _recipient(entry: str) -> str:
@@ -137,6 +138,23 @@ def host(value: str) -> str:
                 "is not a host name (without scheme and port, international ones as xn--...)"
             ) from None
     return value.lower()
+
+
+def hosts(value: str) -> tuple[str, ...]:
+    """Host names, separated by white space or commas."""
+    return tuple(map(host, _entries(value)))
+
+
+def networks(value: str) -> tuple[Network, ...]:
+    """IP addresses and networks such as 10.0.0.0/8, separated by white space or commas."""
+    try:
+        return tuple(map(ipaddress.ip_network, _entries(value)))
+    except ValueError:
+        raise ValueError("is not a list of IP addresses and networks such as 10.0.0.0/8") from None
+
+
+def _entries(value: str) -> list[str]:
+    return re.split(r"[\s,]+", value.strip(" \t\r\n,"))
 
 
 def is_loopback(name: str) -> bool:

@@ -202,9 +202,9 @@ def test_the_pages_of_a_link_tell_nobody_its_address(browser: TestApp, mailbox: 
 
 
 def test_links_in_emails_ignore_the_host_header(app: Router, mailbox: Mailbox) -> None:
-    forgot_password(TestApp(app, extra_environ={"HTTP_HOST": "evil.example"}))
+    forgot_password(TestApp(app, extra_environ={"HTTP_HOST": "localhost:8080"}))
     email = mailbox.latest()
-    assert "evil.example" not in (email.html_body or "") + (email.text_body or "")
+    assert "8080" not in (email.html_body or "") + (email.text_body or "")
     assert "http://localhost/reset-password/" in (email.text_body or "")
 
 
