@@ -15,6 +15,7 @@ import click
 from pyramid.router import Router
 from waitress.server import create_server
 
+from app.database.private_files import warn_of_open_folder
 from app.mail.delivery.worker import Delivery
 from app.operations.readiness import NotReady, require_own_database
 
@@ -29,6 +30,7 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
         require_own_database(app.registry)
     except NotReady as problem:
         _refuse(app, f"Pillarbox cannot start.\n{problem}")
+    warn_of_open_folder(app.registry.database.engine.url)
     settings.setdefault("host", "127.0.0.1")
     settings.setdefault("ident", "")
     # The application decides by server.trusted_proxies whose headers it believes.
