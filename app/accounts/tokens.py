@@ -94,15 +94,14 @@ def void_older(session: Session, token: Token, email: OutboxEmail, now: datetime
     A throttled email voids nothing. Otherwise a stranger who uses up the limit could leave the
     owner without a working link.
     """
-    if email.state not in (State.QUEUED, State.CAPTURED):
-        return
+    goes_out = email.state in (State.QUEUED, State.CAPTURED)
     session.execute(
         update(Token)
         .where(
             Token.kind == token.kind,
             Token.account_id == token.account_id,
             Token.pending_sign_up_id == token.pending_sign_up_id,
-            Token.id < token.id,
+            Token.id < (token.id if goes_out else 0),
             *_live(now),
         )
         .values(voided_at=now)

@@ -75,7 +75,7 @@ class EmailService:
                 attachment.email_id = row.id
             self.session.add_all(attachments)
             self.session.flush()
-        if message.kind.supersedes and row.state in (State.QUEUED, State.CAPTURED):
+        if message.kind.supersedes:
             endings.supersede(self.session, row, erase=message.kind.carries_secret)
         if row.state == State.QUEUED:
             self.wakeup.after_commit(self.session)
@@ -126,11 +126,12 @@ class EmailService:
         if problem is not None:
             log.error("message cannot be sent: kind=%s problem=%s", message.kind.name, problem)
             return State.FAILED, problem
+        # Both look-ups are made in every case: an email that is held back takes as long as another.
+        suppressed = self.session.get(SuppressedAddress, addresses.key_of(message.to.address))
         if self._is_over_limit(message.kind, message.to.address, now):
             limit = message.kind.limit
             period = formats.duration(limit.period, "en")
             return State.THROTTLED, f"over the limit of {limit.count} in {period}"
-        suppressed = self.session.get(SuppressedAddress, addresses.key_of(message.to.address))
         if suppressed is not None:
             return State.SUPPRESSED, suppressed.reason
         if self.settings.debug and not addresses.matches(
