@@ -4,13 +4,21 @@ import ipaddress
 
 from pyramid.request import Request
 
+from app.settings.values import Network
+
 
 def is_from_trusted_proxy(request: Request) -> bool:
     """Whether a proxy of ``server.trusted_proxies`` sent the request to us."""
+    proxies = request.registry.pillarbox.server.trusted_proxies
+    return is_trusted(request.environ.get("REMOTE_ADDR", ""), proxies)
+
+
+def is_trusted(address: str, proxies: tuple[Network, ...]) -> bool:
+    """Whether the address is in one of the networks. False for a text that is no IP address."""
     try:
-        peer = ipaddress.ip_address(request.environ.get("REMOTE_ADDR", ""))
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return False
     # A server that listens on IPv6 sees 192.0.2.1 as ::ffff:192.0.2.1.
-    peer = getattr(peer, "ipv4_mapped", None) or peer
-    return any(peer in network for network in request.registry.pillarbox.server.trusted_proxies)
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return any(ip in network for network in proxies)
