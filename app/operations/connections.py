@@ -119,14 +119,12 @@ class BoundedChannel(HTTPChannel):
             # Nothing has arrived, so a response would answer no question.
             self.will_close = True
             return
-        late.error = RequestTimeout("The request did not arrive in time.")
-        late.completed = True
         self.request = None
-        # The attributes of waitress that its type hints lack.
-        channel: Any = self
-        with channel.requests_lock:
-            channel.requests.append(late)
-            channel.server.add_task(channel)
+        late.error = RequestTimeout("The request did not arrive in time.")
+        # A few octets, so they need not wait for one of the threads that serve pages.
+        self.error_task_class(self, late).service()  # type: ignore[arg-type]
+        late.close()
+        self.close_when_flushed = True
 
     def received(self, data: bytes) -> bool:
         if self._waits_since is None:
