@@ -17,6 +17,7 @@ from pyramid.response import Response
 
 from app.development import frames
 from app.mail.addresses import BadAddress
+from app.mail.inline_images import with_data_urls
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mime import message_bytes
 from app.web.translation import _
@@ -86,7 +87,8 @@ def html_response(request: Request, email: OutboxEmail) -> Response:
     """The HTML body, for a frame. Its links open in a new page."""
     if email.html_body is None:
         raise HTTPGone("This email has no HTML, or it was erased.")
-    response = Response(frames.FrameOptions.from_query(request.GET).apply_to(email.html_body))
+    html = with_data_urls(email.html_body, email.attachments)
+    response = Response(frames.FrameOptions.from_query(request.GET).apply_to(html))
     response.headers["Content-Security-Policy"] = frames.FRAME_POLICY
     return response
 

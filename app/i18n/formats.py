@@ -2,25 +2,55 @@
 it never computes.
 """
 
+from copy import copy
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from math import ceil
 from typing import Literal
 
+from babel import Locale
 from babel.dates import format_date, format_time, format_timedelta, get_datetime_format
 from babel.numbers import format_currency, format_percent, get_currency_precision
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+
+_EXPONENTS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 0),
+    **dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+"""The currencies of ISO 4217 whose minor unit is not a hundredth: how many decimals it has."""
+
+
+def _decimals(currency: str) -> int:
+    return _EXPONENTS.get(currency, 2)
+
+
+def amount(minor: int, currency: str) -> Decimal:
+    """An amount in minor units as a number, with the decimals that ISO 4217 gives the currency.
+
+    Babel knows only how many decimals people write: none for RSD, whose minor unit is a hundredth.
+    """
+    return Decimal(minor).scaleb(-_decimals(currency))
 
 
 @lru_cache(maxsize=10_000)  # Prices repeat, and Babel is the slowest part of a page.
 def money(minor: int, currency: str, locale: str) -> str:
     """An amount in minor units, such as 2400 EUR cents: ``€24.00`` in English, ``24,00 €`` in
     German. A line never breaks inside it.
+
+    It has as many decimals as people write in this currency, or more: a receipt rounds nothing.
     """
-    amount = Decimal(minor).scaleb(-get_currency_precision(currency))
-    return format_currency(amount, currency, locale=locale).replace(" ", NO_BREAK_SPACE)
+    value = amount(minor, currency)
+    if value == round(value, get_currency_precision(currency)):
+        written = format_currency(value, currency, locale=locale)
+    else:
+        pattern = copy(Locale.parse(locale).currency_formats["standard"])
+        pattern.frac_prec = (_decimals(currency), _decimals(currency))
+        written = format_currency(value, currency, pattern, locale, currency_digits=False)
+    return written.replace(" ", NO_BREAK_SPACE)
 
 
 @lru_cache(maxsize=1000)

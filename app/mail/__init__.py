@@ -53,6 +53,7 @@ def includeme(config: Configurator) -> None:
         settings.email.brand,
         registry.email_templates,
         registry.languages,
+        postal_address=settings.email.postal_address,
         reload=settings.email.debug and not settings.is_production,
     )
     config.add_directive("add_email_kind", lambda config, kind: registry.email_kinds.add(kind))

@@ -158,6 +158,8 @@ class EmailService:
                 OutboxEmail.recipient_key == recipient_key,
                 OutboxEmail.kind == kind.name,
                 OutboxEmail.created_at > now - kind.limit.period,
+                # A clock that was ahead may have written a later time. It counts for nothing.
+                OutboxEmail.created_at <= now,
                 OutboxEmail.state != State.THROTTLED,
             )
         )

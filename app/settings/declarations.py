@@ -6,12 +6,12 @@ A section is a dataclass, and its fields name the settings: `smtp_port` of `emai
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from app.settings import values
-from app.settings.values import Mailbox
+from app.settings.values import Logo, Mailbox
 
 SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 """The default of `email.smtp_port` for each `email.smtp_security` (RFC 6409, RFC 8314, RFC 5321).
@@ -27,7 +27,7 @@ class Setting:
     """How the text of one setting becomes its value.
 
     `default` is written as in an .ini file; empty means none. The environments in `required_in` do
-    without it. `is_secret` keeps the value out of messages. `spans_lines` lets it go on in further
+    without it. `is_secret` keeps the value out of messages. `spans_lines` lets it have several
     lines. `takes_folder` passes the parser the folder where relative paths start, too.
     """
 
@@ -45,8 +45,9 @@ class Setting:
         that says what is wrong with the value.
         """
         if self.spans_lines:
-            value = " ".join(value.split())
-        if values.has_unprintable(value):
+            lines = (line.strip(" \t\r") for line in value.split("\n"))
+            value = "\n".join(line for line in lines if line)
+        if values.has_unprintable(value.replace("\n", "") if self.spans_lines else value):
             raise ValueError("contains a control character; take it out")
         try:
             return self.parse(value, here) if self.takes_folder else self.parse(value)
@@ -57,10 +58,14 @@ class Setting:
             raise ValueError(f"{shown} {problem}") from None
 
 
-def setting(meaning: str, parse: Callable[..., Any], **options: Any) -> Any:
-    """Declare the field of a section as a setting; `options` are the other fields of `Setting`."""
+def setting(
+    meaning: str, parse: Callable[..., Any], *, unset: Any = MISSING, **options: Any
+) -> Any:
+    """Declare the field of a section as a setting; `options` are the other fields of `Setting`.
+    With `unset` the section can be made without it.
+    """
     declared = Setting(meaning, parse, **options)
-    return field(repr=not declared.is_secret, metadata={"setting": declared})
+    return field(default=unset, repr=not declared.is_secret, metadata={"setting": declared})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ class Database:
 class Brand:
     """How emails look. Both colours are `#rrggbb`, and `font` is a list as CSS writes it."""
 
-    name: str = setting("the text of the logo; unless set, site.name", values.title)
+    name: str = setting("the name in the head; unless set, site.name", values.title)
     color: str = setting(
         "the accent colour of head, buttons and links", values.color, default="#b3261e"
     )
@@ -120,6 +125,12 @@ class Brand:
         "the fonts, as CSS lists them",
         values.font,
         default="Segoe UI, system-ui, -apple-system, Roboto, Helvetica, Arial, sans-serif",
+    )
+    logo: Logo | None = setting(  # noqa: RUF009 (it returns a dataclass field)
+        "a PNG file for the head", values.logo, unset=None, takes_folder=True
+    )
+    logo_dark: Logo | None = setting(  # noqa: RUF009
+        "the same for dark mode", values.logo, unset=None, takes_folder=True
     )
 
 
@@ -159,6 +170,11 @@ class Email:
     )
     connections: int = setting("SMTP connections at once", values.number(1, 100), default="2")
     retention_days: int = setting("days that bodies are kept", values.number(1, 3650), default="30")
+    postal_address: tuple[str, ...] = setting(
+        "the postal address in the footer of every email, line by line",
+        values.lines,
+        spans_lines=True,
+    )
     brand: Brand
 
 

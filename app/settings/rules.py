@@ -69,6 +69,11 @@ def rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str
         "is set without email.smtp_username; set both or neither",
     )
     yield (
+        bool(value["email.brand.logo_dark"]) and not value["email.brand.logo"],
+        ("email.brand.logo_dark", "email.brand.logo"),
+        "is set without email.brand.logo, which is for light mode; set both or neither",
+    )
+    yield (
         is_production and bool(username) and not password,
         ("email.smtp_username", "email.smtp_password"),
         "is set without email.smtp_password; set both or neither",
@@ -81,6 +86,7 @@ def derived_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
         "site.hosts": value["site.hosts"] or (),
         "server.trusted_proxies": value["server.trusted_proxies"] or (),
         "email.debug_recipients": value["email.debug_recipients"] or (),
+        "email.postal_address": value["email.postal_address"] or (),
         "email.smtp_port": value["email.smtp_port"] or SMTP_PORTS[value["email.smtp_security"]],
         "email.return_path": value["email.return_path"] or value["email.from"].address,
         "email.brand.name": value["email.brand.name"] or value["site.name"],

@@ -9,14 +9,15 @@ import re
 import ssl
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
-from email.utils import getaddresses
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.settings import png
 
 _TRUTHS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -32,6 +33,15 @@ class Mailbox:
 
     name: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logo:
+    """A PNG image, with its width and height in pixels."""
+
+    content: bytes = field(repr=False)
+    width: int
+    height: int
 
 
 def has_unprintable(text: str) -> bool:
@@ -103,14 +113,28 @@ def address(value: str) -> str:
 
 
 def mailbox(value: str) -> Mailbox:
-    """`Name <address>`."""
-    found = getaddresses([value])
-    if len(found) != 1 or not all(found[0]):
+    """`Name <address>`. The name is all before the last `<`, as written, or without the double
+    quotes around it.
+    """
+    found = re.fullmatch(r"(.*?)\s*<([^<>]*)>", value)
+    if found is None or not found[1]:
+        raise ValueError("is not of the form Name <address>")
+    name, written_address = found.groups()
+    if quoted := re.fullmatch(r'"((?:[^"\\]|\\.)*)"', name):
+        name = re.sub(r"\\(.)", r"\1", quoted[1]).strip()
+    elif "," in name or name.count('"') % 2:
+        # A comma may stand between two addresses.
         raise ValueError(
             'is not of the form Name <address> (a name with a comma stands in "double quotes")'
         )
-    [(name, written_address)] = found
+    if not name or "<" in name or ">" in name:
+        raise ValueError("is not of the form Name <address> (one address, no < or > in the name)")
     return Mailbox(title(name), address(written_address))
+
+
+def lines(value: str) -> tuple[str, ...]:
+    """The lines of a text."""
+    return tuple(value.split("\n"))
 
 
 def recipients(value: str) -> tuple[str, ...]:
@@ -214,3 +238,34 @@ def certificates(value: str, here: Path) -> str:
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
     return str(path)
+
+
+LARGEST_LOGO = 100 * 1024
+"""Octets. Each email carries the logo, and so does its row in the outbox."""
+LEAST_PIXELS, MOST_PIXELS = (16, 16), (1200, 400)
+"""Width and height of a logo."""
+
+
+def logo(value: str, here: Path) -> Logo:
+    """A PNG file. A relative path starts at `here`."""
+    path = here / value
+    if not path.is_file():
+        raise ValueError("is not a file")
+    try:
+        octets = path.stat().st_size
+        if octets > LARGEST_LOGO:
+            raise ValueError(f"has {octets} octets; the most is {LARGEST_LOGO} (100 KB)")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    width, height = png.size(content)
+    fits = all(
+        least <= pixels <= most
+        for least, pixels, most in zip(LEAST_PIXELS, (width, height), MOST_PIXELS, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"has {width} x {height} pixels; a logo has {LEAST_PIXELS[0]} x {LEAST_PIXELS[1]}"
+            f" to {MOST_PIXELS[0]} x {MOST_PIXELS[1]}"
+        )
+    return Logo(content, width, height)

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-from babel.numbers import get_currency_precision
 from pyramid.request import Request
 from sqlalchemy.orm import Session
 
+from app.i18n.formats import amount
 from app.mail.kinds import Kind, Priority, RateLimit
 from app.mail.message import BodyFormat, Recipient
 from app.shop import money
@@ -112,7 +111,7 @@ def send_purchase_receipt(
 
 def _structured_data(receipt: PurchaseReceipt) -> dict[str, Any]:
     def decimal(minor: int) -> str:
-        return f"{Decimal(minor).scaleb(-get_currency_precision(receipt.currency)):f}"
+        return f"{amount(minor, receipt.currency):f}"
 
     return {
         "@context": "https://schema.org",

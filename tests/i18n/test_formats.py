@@ -25,6 +25,39 @@ def test_every_language_writes_in_its_own_way(language: str, written: list[str])
     ] == written
 
 
+HUNDREDTHS = ["ALL", "AFN", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "RSD", "SOS", "SYP", "YER"]
+"""Currencies that have a hundredth, which nobody writes any more."""
+
+
+@pytest.mark.parametrize("currency", HUNDREDTHS)
+def test_a_minor_unit_that_nobody_writes_still_counts(currency: str) -> None:
+    assert formats.money(1_234_500, currency, "en").endswith("12,345")
+    assert formats.amount(1_234_500, currency) == 12_345
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "written"),
+    [
+        (1_234_500, "JPY", "¥1,234,500"),
+        (1_234_500, "HUF", "HUF12,345.00"),
+        (1_234_500, "KWD", "KWD1,234.500"),
+        (12_345_000, "IQD", "IQD12,345"),
+        (1_234_500, "CLF", "CLF123.4500"),
+        (0, "RSD", "RSD0"),
+        # What was paid is never rounded.
+        (1_234_550, "RSD", "RSD12,345.50"),
+        (1_234_567, "IQD", "IQD1,234.567"),
+    ],
+)
+def test_amounts_follow_iso_4217(minor: int, currency: str, written: str) -> None:
+    assert formats.money(minor, currency, "en") == written
+
+
+def test_an_amount_that_is_not_rounded_keeps_the_pattern_of_its_language() -> None:
+    assert formats.money(1_234_550, "RSD", "de") == "12.345,50\xa0RSD"
+    assert formats.money(1_234_550, "EUR", "de") == "12.345,50\xa0€"
+
+
 @pytest.mark.parametrize(
     ("length", "english", "german"),
     [

@@ -10,8 +10,9 @@ from pyramid.config import Configurator
 from app.settings import SettingsError, load
 from app.settings.declarations import Brand, Settings, all_settings
 from app.settings.rules import DEVELOPMENT_SECRET
-from app.settings.values import Mailbox
+from app.settings.values import Logo, Mailbox
 from tests.support.certificates import issue
+from tests.support.images import png
 
 PROJECT = Path(__file__).parents[2]
 
@@ -153,6 +154,12 @@ def test_a_problem_names_the_setting_its_place_and_the_cure() -> None:
         ("email.from", "shop@example.org"),
         ("email.from", "Shop <shop>"),
         ("email.from", "Shop, Ltd <shop@example.org>"),
+        ("email.from", "Shop <a@b.example>, Office <c@d.example>"),
+        ("email.from", "Shop <a@b.example> Office <c@d.example>"),
+        ("email.from", '"Shop <a@b.example>'),
+        ("email.from", '"" <a@b.example>'),
+        ("email.from", "<a@b.example>"),
+        ("email.from", "Shop <a@b.example> (EU)"),
         ("email.from", "=?utf-8?q?Shop?= <shop@example.org>"),
         ("email.from", "Shop <shöp@example.org>"),
         ("email.return_path", "Shop <shop@example.org>"),
@@ -345,6 +352,14 @@ def test_the_port_follows_from_the_security_unless_it_is_set(security: str, port
         ('"Müller & Söhne, GmbH" <a@b.org>', Mailbox("Müller & Söhne, GmbH", "a@b.org")),
         ("O'Reilly <shop@bücher.example>", Mailbox("O'Reilly", "shop@xn--bcher-kva.example")),
         ("Staging <shop@staging.test>", Mailbox("Staging", "shop@staging.test")),
+        ("Shop: the best <a@b.example>", Mailbox("Shop: the best", "a@b.example")),
+        ("(EU) Shop <a@b.example>", Mailbox("(EU) Shop", "a@b.example")),
+        ("Shop (EU) <a@b.example>", Mailbox("Shop (EU)", "a@b.example")),
+        ("Shop; Ltd. @ home <a@b.example>", Mailbox("Shop; Ltd. @ home", "a@b.example")),
+        ('The "best" shop <a@b.example>', Mailbox('The "best" shop', "a@b.example")),
+        ('"The \\"best\\" shop" <a@b.example>', Mailbox('The "best" shop', "a@b.example")),
+        ("C:\\Shop [EU] <a@b.example>", Mailbox("C:\\Shop [EU]", "a@b.example")),
+        ("Shop<a@b.example>", Mailbox("Shop", "a@b.example")),
     ],
 )
 def test_the_sender_is_a_name_and_an_address(written: str, address: Mailbox) -> None:
@@ -366,6 +381,15 @@ def test_debug_recipients_are_separated_by_white_space_or_commas() -> None:
         "*@xn--bcher-kva.example",
         "ben@example.org",
     )
+
+
+def test_the_postal_address_has_lines() -> None:
+    written = "\n Long Street 1 \r\n\n  12345 Town\n"
+    address = read({**DEVELOPMENT, "email.postal_address": written}).email.postal_address
+    assert address == ("Long Street 1", "12345 Town")
+    assert read(DEVELOPMENT).email.postal_address == ()
+    [problem] = problems({**DEVELOPMENT, "email.postal_address": "Long\x0bStreet"})
+    assert problem.startswith("email.postal_address: ")
 
 
 @pytest.mark.parametrize(
@@ -449,6 +473,51 @@ def test_emails_look_as_the_owner_says_and_like_the_shop_otherwise() -> None:
         "The Post", "#0b57d0", "#f4f1ec", "Georgia, 'Times New Roman', serif"
     )
     assert read(DEVELOPMENT).email.brand.name == DEVELOPMENT["site.name"]
+    assert read(DEVELOPMENT).email.brand.logo is None
     for name, value in {"email.brand.color": "red", "email.brand.font": "x; } body {"}.items():
         [problem] = problems(DEVELOPMENT | {name: value})
         assert problem.startswith(f"{name}: ")
+
+
+def test_a_logo_is_a_png_file_beside_the_ini(tmp_path: Path) -> None:
+    tmp_path.joinpath("logo.png").write_bytes(png(240, 48))
+    tmp_path.joinpath("dark.png").write_bytes(png(1200, 400))
+    logos = {"email.brand.logo": "logo.png", "email.brand.logo_dark": "dark.png"}
+    brand = read(DEVELOPMENT | logos, str(tmp_path)).email.brand
+    assert brand.logo == Logo(png(240, 48), 240, 48)
+    assert brand.logo_dark == Logo(png(1200, 400), 1200, 400)
+    assert "PNG" not in repr(brand)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "is not a file"),
+        (b"", "is not a PNG image"),
+        (b"\xff\xd8\xff\xe0JFIF", "is not a PNG image"),
+        (b"<svg/>", "is not a PNG image"),
+        (png(240, 48)[:-13], "is a damaged PNG image"),
+        (png(240, 48)[:20], "is a damaged PNG image"),
+        (png(240, 48).replace(b"IDAT", b"IDAS"), "is a damaged PNG image"),
+        (png(240, 48)[:8] + png(240, 48)[33:], "is a damaged PNG image"),
+        (png(1, 1), "has 1 x 1 pixels; a logo has 16 x 16 to 1200 x 400"),
+        (png(0, 0), "has 0 x 0 pixels"),
+        (png(1201, 48), "has 1201 x 48 pixels"),
+        (png(240, 401), "has 240 x 401 pixels"),
+        (png(240, 48) + bytes(102_400), "octets; the most is 102400 (100 KB)"),
+    ],
+)
+def test_a_logo_that_programs_cannot_show_is_told_at_the_start(
+    tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    if content is not None:
+        tmp_path.joinpath("logo.png").write_bytes(content)
+    [told] = problems(DEVELOPMENT | {"email.brand.logo": "logo.png"}, str(tmp_path))
+    assert told.startswith('email.brand.logo: "logo.png" ')
+    assert problem in told
+
+
+def test_a_dark_logo_needs_the_other_one(tmp_path: Path) -> None:
+    tmp_path.joinpath("logo.png").write_bytes(png(240, 48))
+    [told] = problems(DEVELOPMENT | {"email.brand.logo_dark": "logo.png"}, str(tmp_path))
+    assert told.startswith("email.brand.logo_dark: is set without email.brand.logo")

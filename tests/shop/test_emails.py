@@ -61,7 +61,8 @@ def test_both_bodies_carry_every_line_and_fact(composer: Composer, name: str) ->
     html = BeautifulSoup(message.html, "html.parser").body.get_text(" ")
 
     for body in (html, message.text):
-        seen = squeezed(body)
+        # In the text, the amount stands beside the first line of a name that takes several.
+        seen = squeezed(body) + squeezed(re.sub(r" {2,}\S+$", "", body, flags=re.MULTILINE))
         facts = [
             *(line.name for line in sample.lines),
             sample.order_number,
@@ -99,6 +100,26 @@ def test_the_order_for_machines_can_be_read_and_ends_no_script(
         line.name for line in sample.lines[:MAX_OFFERS]
     ]
     assert found["url"] == sample.link
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "shown"),
+    [("RSD", "12345.00", "RSD12,345"), ("IQD", "1234.500", "IQD1,234.500")],
+)
+def test_amounts_are_scaled_by_the_currency_for_people_and_machines(
+    composer: Composer, currency: str, price: str, shown: str
+) -> None:
+    line = replace(PURCHASE_RECEIPT.samples["short"].lines[0], quantity=1, unit_price=1_234_500)
+    sample = replace(
+        PURCHASE_RECEIPT.samples["short"], currency=currency, lines=(line,), total=1_234_500
+    )
+    to = Recipient("anna@example.org")
+    message = composer.compose(PURCHASE_RECEIPT, sample, to=to, about="order:1")
+
+    assert sample.structured_data["price"] == price
+    assert sample.structured_data["acceptedOffer"][0]["price"] == price
+    assert message.text is not None
+    assert shown in message.text
 
 
 def test_words_of_people_become_no_markup(composer: Composer) -> None:

@@ -191,9 +191,12 @@ class Session:
         """The script's fault at this moment, or a ``Fault`` whose ``how`` is empty."""
         self._server.before(phase)
         self._reached[phase] += 1
-        moment = phase, self._number, self._reached[phase]
         for fault in self._server.faults:
-            if (fault.at, fault.connection, fault.time) == moment:
+            is_now = fault.connection in (0, self._number) and fault.time in (
+                0,
+                self._reached[phase],
+            )
+            if fault.at is phase and is_now:
                 return fault
         return Fault(phase, "")
 

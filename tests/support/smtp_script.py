@@ -41,7 +41,7 @@ class At(StrEnum):
 class Fault:
     """What goes wrong at a phase. ``how`` is one of the words above, or a reply such as ``451 4.3.0
     later``. ``connection`` counts from 1, and so does ``time``, the connection's visits to the
-    phase.
+    phase. 0 stands for every one.
     """
 
     at: At

@@ -74,7 +74,8 @@ class Table:
             for cell in row:
                 cell.measure()
         begins = [0, *accumulate(width + _GAP for width in self._widths(rows))]
-        lines = [" ".join("".join(self.caption).split()), ""] if self.caption else []
+        caption = " ".join("".join(self.caption).replace(BREAK, " ").split())
+        lines = [*wrapped(caption, WIDTH), ""] if caption else []
         for index, row in enumerate(rows):
             lines += _row_lines(row, begins)
             if index == 0 and self._has_column_headers:
@@ -104,20 +105,16 @@ _NARROWEST = 12
 
 def _row_lines(row: list[_Cell], begins: list[int]) -> list[str]:
     """A row's lines. ``begins`` has the position of each column, and of one behind the last."""
-    blocks: list[tuple[bool, int, list[str]]] = []
+    columns: list[tuple[int, list[str]]] = []
     position = height = 0
     for cell in row:
         begin, position = begins[position], position + cell.span
         width = begins[position] - begin - _GAP
         lines = cell.fitted(width)
-        blocks.append((cell.is_right, width, lines))
+        columns.append((width, lines))
         height = max(height, len(lines))
-    columns = []
-    for is_right, width, lines in blocks:
-        blank = [" " * width] * (height - len(lines))
-        # An amount is beside the last line of its words.
-        columns.append(blank + lines if is_right else lines + blank)
-    return [(" " * _GAP).join(line).rstrip() for line in zip(*columns, strict=True)]
+    filled = [lines + [" " * width] * (height - len(lines)) for width, lines in columns]
+    return [(" " * _GAP).join(line).rstrip() for line in zip(*filled, strict=True)]
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:

@@ -17,6 +17,7 @@ from jinja2.runtime import Context
 
 from app.i18n import formats
 from app.i18n.languages import Languages, direction
+from app.mail.composing.head_image import head_image
 from app.mail.composing.palette import palette
 from app.mail.composing.plaintext import plain_text
 from app.mail.kinds import Kind
@@ -43,15 +44,24 @@ class Composer:
         loader: BaseLoader,
         languages: Languages | None = None,
         *,
+        postal_address: tuple[str, ...] = (),
         reload: bool = False,
     ) -> None:
-        """``languages`` are those that emails can be written in; None means English only.
+        """``languages`` are those that emails can be written in; None means English only. The lines
+        of ``postal_address`` stand in the footer.
 
         With ``reload``, a changed template is used without a restart, but each email checks the
         files of its templates.
         """
         self._languages = languages or Languages()
         self._templates = _environment(site, brand, loader, reload)
+        self._templates.globals["postal_address"] = postal_address
+        self._logos = [
+            head_image(name, logo, site)
+            for name, logo in (("logo", brand.logo), ("logo-dark", brand.logo_dark))
+            if logo is not None
+        ]
+        self._templates.globals["logos"] = self._logos
         self._inliner = css_inline.CSSInliner(
             load_remote_stylesheets=False, keep_at_rules=True, minify_css=True
         )
@@ -87,6 +97,7 @@ class Composer:
             html = text = None
             if to.body_format is not BodyFormat.TEXT:
                 html = self._inliner.inline(page)
+                attachments += tuple(logo.file for logo in self._logos if logo.src in html)
             if to.body_format is not BodyFormat.HTML:
                 text = plain_text(_between(page, CONTENT_BEGINS, CONTENT_ENDS))
             return Message(kind, reader, about, subject, html, text, attachments)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.database.engine import Database
 from app.mail.kinds import Kinds
-from app.mail.outbox import endings
+from app.mail.outbox import claims, endings
 from app.settings.declarations import Email
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,9 @@ class Expiry:
         self._clock = clock
         self._tasks = (
             ("emails expired", EXPIRE_SECONDS, self._expire),
+            ("bodies of refused emails erased", EXPIRE_SECONDS, self._erase_refused),
             ("email bodies erased", PURGE_SECONDS, self._purge),
+            ("times far ahead corrected", EXPIRE_SECONDS, self._correct_times),
         )
         self._due = {change: 0.0 for change, _, _ in self._tasks}
         """When each task is due, by ``time.monotonic``."""
@@ -65,8 +67,16 @@ class Expiry:
             return run(session, self._clock())
 
     def _expire(self, session: Session, now: datetime) -> int:
-        keep = [kind.name for kind in self._kinds if not kind.carries_secret]
-        return endings.expire(session, now, keep=keep, limit=BATCH)
+        return endings.expire(session, now, keep=self._without_secret(), limit=BATCH)
+
+    def _erase_refused(self, session: Session, now: datetime) -> int:
+        return endings.erase_refused(session, now, keep=self._without_secret(), limit=BATCH)
+
+    def _without_secret(self) -> list[str]:
+        return [kind.name for kind in self._kinds if not kind.carries_secret]
+
+    def _correct_times(self, session: Session, now: datetime) -> int:
+        return claims.correct_times(session, now, limit=BATCH)
 
     def _purge(self, session: Session, now: datetime) -> int:
         kept = timedelta(days=self._settings.retention_days)

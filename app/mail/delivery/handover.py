@@ -5,6 +5,7 @@ before that one's body goes out. So after a crash at most one email for each con
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -25,13 +26,15 @@ from app.mail.outbox.outcomes import Settlement, settlement_of
 from app.mail.outbox.retry_schedule import RETRY_DELAYS
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mailer import Mailer, RelayUnavailable
-from app.mail.smtp.replies import Outcome, Phase
+from app.mail.smtp.replies import Outcome, Phase, Verdict
 
 log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 0.2
 """How long a settlement waits for the next email, so that one commit writes both."""
 DATABASE_RETRY_SECONDS = 0.5
+STOP_SECONDS = 30.0
+"""How long a worker that stops still tries to write the verdicts that it knows."""
 
 
 @dataclass(slots=True, eq=False)
@@ -103,7 +106,7 @@ class Handover:
                 if self.stopping.is_set():
                     # ``stop`` may have aborted the connection, so this is no sign of a problem.
                     break
-                return RelayProblem(str(unavailable), unavailable.reason_for_log)
+                return RelayProblem(str(unavailable), unavailable.is_quota)
             self._reached = True
             fresh, started = self.mailer.is_fresh, time.monotonic()
             verdict = self.mailer.offer(ready.envelope)
@@ -119,6 +122,8 @@ class Handover:
                 verdict = self.mailer.transmit(ready.message, following)
             elif self._pending is not None:
                 self._persist(held, self._write_pending)
+            if verdict.is_unfamiliar:
+                verdict = self._compare_with_earlier(held, ready.email, verdict)
             self._pending = settlement_of(
                 ready.email,
                 ready.kind,
@@ -129,11 +134,28 @@ class Handover:
                 # Neither says anything about this email.
                 blameless=self.stopping.is_set() or not (fresh or verdict.phase is Phase.BODY),
             )
-            if verdict.outcome is Outcome.SLOWED:
-                return RelayProblem(
-                    f"{verdict.phase}: {verdict.reply}", f"{verdict.phase}: {verdict.code}"
-                )
+            if verdict.outcome.rests_relay:
+                is_quota = verdict.outcome is Outcome.QUOTA
+                return RelayProblem(f"{verdict.phase}: {verdict.reply}", is_quota)
         return None
+
+    def _compare_with_earlier(
+        self, held: HeldConnection, email: OutboxEmail, verdict: Verdict
+    ) -> Verdict:
+        """The table of replies cannot know all words. When the relay refuses three different
+        recipients in a row in the same words, the refusal is about us, and the earlier emails go
+        out after all.
+        """
+        try:
+            with held.transaction() as connection:
+                alike = outcomes.refused_alike(connection, email, verdict)
+                if alike is None:
+                    return verdict
+                outcomes.requeue_refused(connection, alike, self.clock())
+        except (SQLAlchemyError, DatabaseBusy) as error:
+            log.error("refusals not compared: email=%d error=%s", email.id, describe(error))
+            return verdict
+        return replace(verdict, outcome=Outcome.ABOUT_US)
 
     def _must_stop(self) -> bool:
         return self.stopping.is_set() or not self.liveness.is_held(self.worker)
@@ -154,11 +176,10 @@ class Handover:
                     settled, begun = outcomes.settle_and_begin(
                         connection, self._pending, email, worker, now
                     )
-                if settled:
-                    _log_attempt(self._pending)
-                else:
+                if not settled:
                     with held.transaction() as connection:
                         self._write_without_lease(connection, self._pending)
+                _log_attempt(self._pending)
         except (SQLAlchemyError, DatabaseBusy) as error:
             log.error("email waits for the database: email=%d error=%s", email.id, describe(error))
             self._unconfirmed = email
@@ -169,7 +190,7 @@ class Handover:
     def _close_batch(
         self, connection: Connection, emails: list[ReadyEmail], problem: RelayProblem | None
     ) -> None:
-        self._delay_email_slowed_twice(connection)
+        self._delay_email_that_rests_the_relay_again(connection)
         self._write_pending(connection)
         if self._unconfirmed is not None:
             outcomes.not_begun(connection, self._unconfirmed, self.worker)
@@ -184,49 +205,53 @@ class Handover:
         ids = [ready.email.id for ready in emails]
         claims.hand_back(connection, self.worker, ids, reason)
 
-    def _delay_email_slowed_twice(self, connection: Connection) -> None:
-        """Let other emails go first for a minute when the relay slows us down at the same email
-        twice in a row. Its cause may be this email, which would otherwise stop the whole queue.
+    def _delay_email_that_rests_the_relay_again(self, connection: Connection) -> None:
+        """Let other emails go first for a minute when the relay refuses us at the same email twice
+        in a row. Its cause may be this email, which would otherwise stop the whole queue.
         """
         pending = self._pending
-        if pending is None or pending.verdict.outcome is not Outcome.SLOWED:
+        if pending is None or not pending.verdict.outcome.rests_relay:
             return
         last_outcome = connection.scalar(outcomes.last_outcome(pending.email.id))
-        if last_outcome == Outcome.SLOWED:
+        if last_outcome in (Outcome.ABOUT_US, Outcome.QUOTA):
             wait = RETRY_DELAYS[0]
             columns = outcomes.postponed(pending.email, pending.verdict, pending.at, wait)
             self._pending = replace(pending, columns=columns)
 
     def _persist(self, held: HeldConnection, write: Callable[[Connection], None]) -> None:
-        """Commit what ``write`` does, and retry while the database is away. Only a worker that
-        stops gives up.
+        """Commit what ``write`` does, and retry while the database is away. A worker that stops
+        gives up after ``STOP_SECONDS``, because a verdict that is not written doubles its email.
         """
-        logged = ""
+        logged, deadline = "", math.inf
         while True:
             try:
                 with held.transaction() as connection:
                     write(connection)
             except (SQLAlchemyError, DatabaseBusy) as error:
-                if self.stopping.wait(DATABASE_RETRY_SECONDS):
-                    raise
+                if self.stopping.is_set():
+                    deadline = min(deadline, time.monotonic() + STOP_SECONDS)
+                    if time.monotonic() >= deadline:
+                        raise
+                    time.sleep(DATABASE_RETRY_SECONDS)
+                else:
+                    self.stopping.wait(DATABASE_RETRY_SECONDS)
                 if logged != (logged := describe(error)):
                     log.error("outcome waits for the database: error=%s", logged)
             else:
-                self._pending = None
+                if self._pending is not None:
+                    _log_attempt(self._pending)
+                    self._pending = None
                 return
 
     def _write_pending(self, connection: Connection) -> None:
-        if self._pending is not None:
-            if outcomes.settle(connection, self._pending, self.worker):
-                _log_attempt(self._pending)
-            else:
-                self._write_without_lease(connection, self._pending)
+        pending = self._pending
+        if pending is not None and not outcomes.settle(connection, pending, self.worker):
+            self._write_without_lease(connection, pending)
 
     def _write_without_lease(self, connection: Connection, settlement: Settlement) -> None:
         """Settle a verdict on an email that this worker no longer leases. Only a 2xx counts."""
         is_accepted = settlement.verdict.outcome is Outcome.ACCEPTED
         settled = is_accepted and outcomes.settle_accepted_late(connection, settlement)
-        _log_attempt(settlement)
         # An unconfirmed commit may have settled the email and so released its lease.
         if not settled and self._unconfirmed is None:
             log.warning("verdict not saved, the lease had ended: email=%d", settlement.email.id)

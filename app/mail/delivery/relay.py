@@ -1,5 +1,5 @@
 """The relay's rest: no worker tries a relay that cannot be reached, verified or logged in to, or
-that asks us to slow down.
+that refuses us: our login, our sender, our rate or our quota.
 
 The workers share one row for each relay. No worker tries the relay before ``blocked_until``. After
 that time one worker probes it, the first to update the row, and the others wait for its result.
@@ -13,12 +13,14 @@ from sqlalchemy import Connection, String, Text, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database.base import Base, insert_for
+from app.mail.smtp.reply_text import without_addresses
 from app.settings.declarations import Email
 
 log = logging.getLogger(__name__)
 
 FIRST_REST = timedelta(seconds=1)
 LONGEST_REST = timedelta(seconds=60)
+LONGEST_QUOTA_REST = timedelta(minutes=15)
 PROBE = timedelta(seconds=60)
 """How long other workers wait for the one that probes the relay. A connection is set up in less."""
 
@@ -45,12 +47,10 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class RelayProblem:
-    """Why the relay has to rest. ``reason_for_log`` leaves out the relay's reply, because that may
-    hold an address.
-    """
+    """Why the relay has to rest, in its own words. ``is_quota``: our quota is used up."""
 
     reason: str
-    reason_for_log: str
+    is_quota: bool = False
 
 
 def name_of(settings: Email) -> str:
@@ -61,13 +61,15 @@ def name_of(settings: Email) -> str:
 def may_try(session: Session, name: str, now: datetime) -> int | None:
     """The relay's failures in a row, if this worker may connect: the relay does not rest, or this
     worker is the one to probe it. None if it may not.
+
+    A clock that was ahead may have written a rest that ends too late. It counts as over.
     """
     row = session.execute(
         select(Relay.blocked_until, Relay.failures).where(Relay.name == name)
     ).first()
     if row is None or row.blocked_until is None:
         return 0
-    if row.blocked_until > now:
+    if now < row.blocked_until <= now + LONGEST_QUOTA_REST:
         return None
     probing = session.execute(
         update(Relay)
@@ -103,18 +105,18 @@ def record(
         elif seen and end_rest(connection, name, seen):
             log.info("relay available again: relay=%s", name)
         return None
-    until = begin_rest(connection, name, now, problem.reason, seen)
-    log.error(
-        "relay rests: relay=%s until=%s reason=%s", name, until.isoformat(), problem.reason_for_log
-    )
-    # The reason goes into the rows of other customers, so it must not hold an address either.
-    return f"waits for the relay: {problem.reason_for_log}"
+    until = begin_rest(connection, name, now, problem, seen)
+    # The reason also goes into the rows of other customers, who must not read an address in it.
+    reason = without_addresses(problem.reason)
+    log.error("relay rests: relay=%s until=%s reason=%s", name, until.isoformat(), reason)
+    return f"waits for the relay: {reason}"
 
 
 def begin_rest(
-    connection: Connection, name: str, now: datetime, reason: str, seen: int
+    connection: Connection, name: str, now: datetime, problem: RelayProblem, seen: int
 ) -> datetime:
-    """Make the relay rest, twice as long each time up to a minute. Returns when the rest ends.
+    """Make the relay rest, twice as long each time up to a minute, or up to 15 minutes when our
+    quota is used up. Returns when the rest ends.
 
     ``seen`` is what ``may_try`` returned. When it is out of date, another worker has reported the
     same failure and the rest stays as it is.
@@ -126,11 +128,12 @@ def begin_rest(
         select(Relay.blocked_until, Relay.failures).where(Relay.name == name).with_for_update()
     ).one()
     if until is None or failures <= seen:
-        until = now + min(FIRST_REST * 2 ** min(failures, 10), LONGEST_REST)
+        longest = LONGEST_QUOTA_REST if problem.is_quota else LONGEST_REST
+        until = now + min(FIRST_REST * 2 ** min(failures, 10), longest)
         connection.execute(
             update(Relay)
             .where(Relay.name == name)
-            .values(blocked_until=until, reason=reason, failures=failures + 1)
+            .values(blocked_until=until, reason=problem.reason, failures=failures + 1)
         )
     return until
 
@@ -156,7 +159,9 @@ def rest(session: Session, name: str, now: datetime) -> Rest | None:
     """The relay's present rest, or None."""
     row = session.execute(
         select(Relay.blocked_until, Relay.reason).where(
-            Relay.name == name, Relay.blocked_until > now
+            Relay.name == name,
+            Relay.blocked_until > now,
+            Relay.blocked_until <= now + LONGEST_QUOTA_REST,
         )
     ).first()
     return None if row is None else Rest(row.blocked_until, row.reason or "")

@@ -20,7 +20,7 @@ from app.database.errors import DatabaseBusy
 from app.mail.delivery import relay
 from app.mail.delivery.batch import Batches
 from app.mail.delivery.expiry import Expiry
-from app.mail.delivery.handover import Handover, RelayConnection
+from app.mail.delivery.handover import STOP_SECONDS, Handover, RelayConnection
 from app.mail.delivery.maintenance import Maintenance
 from app.mail.kinds import Kinds
 from app.mail.outbox.wakeup import Wakeup
@@ -83,7 +83,7 @@ class Delivery:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, seconds: float = 30.0) -> None:
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Finish the emails that the relay has begun to take, hand the others back, and end.
 
         After ``seconds`` the connections are aborted. An email that still has no verdict then is

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.mail.outbox.changes import update_emails
+from app.mail.outbox.retry_schedule import LONGEST_WAIT
 from app.mail.outbox.tables import IS_QUEUED, OutboxEmail
 
 LEASE = timedelta(seconds=45)
@@ -109,6 +110,21 @@ def hand_back(
         leased_until=None,
         **({} if reason is None else {"reason": reason}),
     )
+
+
+def correct_times(session: Session, now: datetime, limit: int) -> int:
+    """Correct the times that a clock which was ahead has written: no lease and no retry of up to
+    ``limit`` emails ends later than it can from now. Returns how many emails waited too long.
+    """
+    update_emails(
+        session,
+        OutboxEmail.leased_by.is_not(None),
+        OutboxEmail.leased_until > now + 2 * LEASE,
+        leased_until=now,
+    )
+    late = (IS_QUEUED, OutboxEmail.next_attempt_at > now + LONGEST_WAIT)
+    ids = session.scalars(select(OutboxEmail.id).where(*late).limit(limit)).all()
+    return update_emails(session, OutboxEmail.id.in_(ids), *late, next_attempt_at=now)
 
 
 def lease_holders(session: Session) -> Sequence[tuple[str, datetime]]:

@@ -6,7 +6,7 @@ Where a function erases bodies, it deletes the attachments too.
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, select, update
+from sqlalchemy import Select, and_, case, func, literal_column, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -130,9 +130,28 @@ def erase_old(session: Session, before: datetime, limit: int) -> int:
         .where(OutboxEmail.created_at < before, is_final, HAS_BODY)
         .limit(limit)
     )
+    return _erase(session, old, is_final)
+
+
+def erase_refused(session: Session, now: datetime, *, keep: Collection[str], limit: int) -> int:
+    """Erase the bodies of up to ``limit`` failed emails whose time to live has ended, but for the
+    kinds ``keep``. Returns how many.
+
+    A refusal in unfamiliar words may be about us, so ``settlement_of`` leaves the body until then.
+    """
+    refused = (
+        OutboxEmail.state == literal_column("'failed'"),
+        OutboxEmail.expires_at <= now,
+        HAS_BODY,
+        OutboxEmail.kind.not_in(keep),
+    )
+    return _erase(session, select(OutboxEmail.id).where(*refused).limit(limit), *refused)
+
+
+def _erase(session: Session, ids: Select[int], *conditions: ColumnElement[bool]) -> int:
     erased = session.scalars(
         update(OutboxEmail)
-        .where(OutboxEmail.id.in_(old), is_final)
+        .where(OutboxEmail.id.in_(ids), *conditions)
         .values(**BODIES_ERASED)
         .returning(OutboxEmail.id)
         .execution_options(synchronize_session=False)

@@ -8,6 +8,7 @@ RETRY_DELAYS = tuple(
 """The wait after each deferral of an email. They add up to 46 hours and one more would exceed 48,
 so the email fails at the tenth deferral.
 """
+LONGEST_WAIT = max(RETRY_DELAYS) * 1.1
 
 
 def retry_delay(attempts: int, jitter: float) -> timedelta | None:

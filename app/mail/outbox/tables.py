@@ -135,6 +135,13 @@ class OutboxEmail(Base):
             "created_at",
             where=or_(html_body.is_not(None), text_body.is_not(None)),
         ),
+        # At the end of their time to live, failed emails lose the bodies that hold a secret.
+        Index(
+            "ix_outbox_email_failed",
+            "expires_at",
+            postgresql_where=(state == "failed"),
+            sqlite_where=(state == "failed"),
+        ),
     )
 
     @property

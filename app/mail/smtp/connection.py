@@ -13,7 +13,7 @@ from contextlib import suppress
 from select import select as wait_readable
 from typing import Any
 
-from app.mail.smtp.replies import Reply
+from app.mail.smtp.reply_text import Reply
 
 _TLS_RECORD = 16 * 1024
 """The most octets that one TLS record holds (RFC 8446 5.1). A larger piece would be sent as several
@@ -28,9 +28,8 @@ class SessionFailed(smtplib.SMTPException):
     """The relay refused a command, or lacks what we need, so the session cannot go on."""
 
     def __init__(self, problem: str, reply: tuple[int, bytes] | None = None) -> None:
-        super().__init__(problem if reply is None else f"{problem}: {Reply(*reply)}")
-        self.reason_for_log = problem if reply is None else f"{problem}: {reply[0]}"
-        """The reason without the reply's text, which may hold an address."""
+        self.reply = None if reply is None else Reply(*reply)
+        super().__init__(problem if self.reply is None else f"{problem}: {self.reply}")
 
 
 class Connection(smtplib.SMTP):

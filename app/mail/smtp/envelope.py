@@ -74,7 +74,7 @@ def offer_envelope(
                     # It belongs to another command, so no later reply can be trusted either.
                     raise smtplib.SMTPServerDisconnected("the relay's replies are out of step")
                 verdict = verdict or verdict_of(reply, phase)
-                if verdict.outcome is Outcome.SLOWED or not is_pipelined:
+                if verdict.outcome.rests_relay or not is_pipelined:
                     break
             elif phase is Phase.DATA and verdict is not None:
                 # The relay refused the recipient and still waits for a message: an empty one ends

@@ -2,6 +2,7 @@
 connection, with PIPELINING where the relay offers it (RFC 2920).
 """
 
+import base64
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,11 +24,15 @@ class RelayUnavailable(Exception):
     message was tried.
     """
 
-    def __init__(self, phase: Phase, error: OSError) -> None:
-        super().__init__(f"{phase}: {describe(error)}")
-        reason = error.reason_for_log if isinstance(error, SessionFailed) else describe(error)
-        self.reason_for_log = f"{phase}: {reason}"
-        """The reason without the text of the relay's reply, which may hold an address."""
+    def __init__(self, phase: Phase, error: OSError, password: str | None = None) -> None:
+        reason = describe(error)
+        if password:
+            # A relay may repeat in its reply what it was sent.
+            for secret in (password, base64.b64encode(password.encode()).decode("ascii")):
+                reason = reason.replace(secret, "<...>")
+        super().__init__(f"{phase}: {reason}")
+        reply = error.reply if isinstance(error, SessionFailed) else None
+        self.is_quota = reply is not None and verdict_of(reply, phase).outcome is Outcome.QUOTA
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ class Mailer:
                 log_in(connection, settings.smtp_username, settings.smtp_password or "")
         except OSError as error:
             self.close()
-            raise RelayUnavailable(phase, error) from error
+            raise RelayUnavailable(phase, error, settings.smtp_password) from error
         self._handed_over = 0
         self._used_at = time.monotonic()
 

@@ -17,6 +17,7 @@ from email.utils import format_datetime
 from urllib.parse import quote
 
 from app.mail import addresses
+from app.mail.inline_images import content_ids
 from app.mail.outbox.tables import EmailAttachment, OutboxEmail
 
 CRLF = b"\r\n"
@@ -29,13 +30,21 @@ def message_bytes(email: OutboxEmail) -> bytes:
 
     Raises ``BadAddress`` if an address or a name cannot be written in a header.
     """
+    boundaries = _boundaries(email.message_id)
     # A mail program shows the last part that it can (RFC 2046 5.1.4), so the HTML comes last.
     bodies = (("plain", email.text_body), ("html", email.html_body))
     parts = [_text_part(subtype, body) for subtype, body in bodies if body is not None]
-    boundaries = _boundaries(email.message_id)
+    shown = content_ids(email.html_body) if email.attachments else {}
+    images = [
+        _image_part(file, shown[file.filename])
+        for file in email.attachments
+        if file.filename in shown
+    ]
+    if images:
+        parts[-1] = _multipart("related", [parts[-1], *images], next(boundaries))
     body = parts[0] if len(parts) == 1 else _multipart("alternative", parts, next(boundaries))
-    if email.attachments:
-        attached = [_attachment_part(attachment) for attachment in email.attachments]
+    attached = [_attachment_part(file) for file in email.attachments if file.filename not in shown]
+    if attached:
         body = _multipart("mixed", [body, *attached], next(boundaries))
     message = b"".join((*_headers(email), body))
     return message if message.endswith(CRLF) else message + CRLF
@@ -176,6 +185,20 @@ def _attachment_part(attachment: EmailAttachment) -> bytes:
     )
 
 
+def _image_part(image: EmailAttachment, content_id: str) -> bytes:
+    """A file that the HTML shows by its Content-ID (RFC 2392)."""
+    return b"".join(
+        (
+            header_line("Content-Type", image.content_type),
+            b"Content-Transfer-Encoding: base64\r\n",
+            header_line("Content-ID", f"<{content_id}>"),
+            header_line("Content-Disposition", _disposition(image.filename, "inline")),
+            CRLF,
+            _base64(image.content),
+        )
+    )
+
+
 def _message_part(attachment: EmailAttachment) -> bytes:
     """An attached message. It must not be encoded as a whole (RFC 2046 5.2.1), so each of its parts
     that is not ASCII is encoded. Raises ``UnicodeError`` if a part does not name its charset.
@@ -190,11 +213,11 @@ def _message_part(attachment: EmailAttachment) -> bytes:
 _ATTACHED_POLICY = policy.SMTP.clone(max_line_length=76, cte_type="7bit")
 
 
-def _disposition(filename: str) -> str:
+def _disposition(filename: str, kind: str = "attachment") -> str:
     """The Content-Disposition of a file. A name that is not plain ASCII is encoded (RFC 2231)."""
     if re.fullmatch(r"[A-Za-z0-9._-]{1,60}", filename):
-        return f'attachment; filename="{filename}"'
-    return f"attachment; filename*=utf-8''{quote(filename, safe='')}"
+        return f'{kind}; filename="{filename}"'
+    return f"{kind}; filename*=utf-8''{quote(filename, safe='')}"
 
 
 def _base64(content: bytes) -> bytes:
@@ -208,7 +231,9 @@ def _base64(content: bytes) -> bytes:
 
 def _multipart(subtype: str, parts: list[bytes], boundary: bytes) -> bytes:
     delimiter = CRLF + b"--" + boundary
-    head = b'Content-Type: multipart/%s; boundary="%s"\r\n' % (subtype.encode("ascii"), boundary)
+    # The first part of multipart/related is its root, whose type it names (RFC 2387 3.1).
+    kind = b'related; type="text/html";\r\n' if subtype == "related" else subtype.encode() + b";"
+    head = b'Content-Type: multipart/%s boundary="%s"\r\n' % (kind, boundary)
     return b"".join((head, *(delimiter + CRLF + part for part in parts), delimiter, b"--", CRLF))
 
 
@@ -217,5 +242,5 @@ def _boundaries(message_id: str) -> Iterator[bytes]:
     quoted-printable nor base64 can contain ``=_``.
     """
     digest = hashlib.sha256(message_id.encode()).hexdigest()[:24]
-    for number in range(2):
+    for number in range(3):
         yield f"=_{number}_{digest}".encode("ascii")

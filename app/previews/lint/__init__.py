@@ -31,6 +31,7 @@ RULES: tuple[Callable[[ParsedEmail], Iterator[Finding]], ...] = (
     inbox.subject,
     inbox.preheader,
     inbox.tiny_text,
+    inbox.fine_print,
     markup.head,
     markup.tables,
     markup.content,

@@ -104,7 +104,12 @@ def parts(email: ParsedEmail) -> Iterator[Finding]:
     message = email.message
     is_mixed = message.get_content_type() == "multipart/mixed"
     body, *attachments = message.iter_parts() if is_mixed else [message]
-    bodies = list(body.iter_parts()) if body.is_multipart() else [body]
+    bodies = [body] if _is_page(body) or not body.is_multipart() else list(body.iter_parts())
+    images: list[MIMEPart] = []
+    for number, part in enumerate(bodies):
+        if _is_page(part):
+            bodies[number], *images = part.iter_parts()
+    yield from _images(email, images)
     types = [part.get_content_type() for part in bodies]
     wanted = _BODIES[email.expected.to.body_format]
     if sorted(types) != sorted(wanted):
@@ -134,6 +139,24 @@ def parts(email: ParsedEmail) -> Iterator[Finding]:
                 "has no name, or one that few programs can read",
                 "Name it by filename, or by filename* (RFC 2231)",
             )
+
+
+def _is_page(part: MIMEPart) -> bool:
+    """Whether the part is HTML with its images."""
+    return part.get_content_type() == "multipart/related" and any(
+        inner.get_content_type() == "text/html" for inner in list(part.iter_parts())[:1]
+    )
+
+
+def _images(email: ParsedEmail, images: list[MIMEPart]) -> Iterator[Finding]:
+    """The HTML shows each image in ``multipart/related``, and each image that it shows is there."""
+    sources = [element.get("src") for element in email.document.all("img")]
+    shown = {source.removeprefix("cid:") for source in sources if source.startswith("cid:")}
+    sent = {str(image.get("Content-ID", "")).strip("<>") for image in images}
+    for missing in sorted(shown - sent):
+        yield Finding("A5", f"cid:{missing}", "names no part", "Attach the image to the message")
+    for unused in sorted(sent - shown):
+        yield Finding("A5", f"Content-ID {unused}", "is shown nowhere", "Leave the image out")
 
 
 def _encoding(part: MIMEPart) -> Iterator[Finding]:

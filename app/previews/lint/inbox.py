@@ -1,4 +1,6 @@
-"""A6: what an inbox shows of an unopened email: subject and preheader."""
+"""A6: what an inbox shows of an unopened email, subject and preheader. The message outweighs its
+fine print.
+"""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -18,6 +20,8 @@ HIDING_STYLE = {
     "mso-hide": "all",
 }
 """The style that hides a preheader. Spam filters count a tiny font or the page's colour."""
+BODY_SIZE = 16
+"""CSS pixels. Smaller text is fine print."""
 _SHORTEST_SECRET = 12
 
 
@@ -78,6 +82,29 @@ def tiny_text(email: ParsedEmail) -> Iterator[Finding]:
         size = pixels(email.cascade.value(element, "font-size"))
         if element.own_text.strip() and size is not None and size < 12:
             yield Finding("A6", element.place, f"its text is {size:g}px high", "Write 12px or more")
+
+
+def fine_print(email: ParsedEmail) -> Iterator[Finding]:
+    """More letters stand in body size than below it, and a style makes text small, not ``<small>``,
+    which four mail programs drop.
+    """
+    message = fine = 0
+    for element in email.document.visible:
+        letters = len("".join(element.own_text.split()))
+        size = pixels(email.cascade.value(element, "font-size"))
+        if size is not None and size < BODY_SIZE:
+            fine += letters
+        else:
+            message += letters
+        if element.tag == "small":
+            yield Finding("A6", element.place, "programs drop it", "Use a <span> with a font-size")
+    if fine >= message > 0:
+        yield Finding(
+            "A6",
+            "HTML",
+            f"{fine} letters are smaller than {BODY_SIZE}px, and {message} are not",
+            "Shorten the fine print, or say more in the message",
+        )
 
 
 def _preheader(email: ParsedEmail) -> Element | None:

@@ -75,7 +75,7 @@ def rows(email: ParsedEmail) -> Iterator[Finding]:
         return
     lines = email.text.splitlines()
     for table in email.content.all("table"):
-        ends: set[int] = set()
+        ends: set[int] | None = None
         for row in table.iterdescendants("tr"):
             texts = [cell.text_content() for cell in amounts(row)]
             if not texts:
@@ -86,9 +86,11 @@ def rows(email: ParsedEmail) -> Iterator[Finding]:
                 yield Finding(
                     "A12", row.place, "the text has no line with its amounts", "Align the columns"
                 )
-            elif not any(columns(line) in ends for line in found):
-                ends.add(columns(found[0]))
-        if len(ends) > 1:
+            else:
+                # The same amount may stand elsewhere in the text, too.
+                row_ends = {columns(line) for line in found}
+                ends = row_ends if ends is None else ends & row_ends
+        if ends is not None and not ends:
             yield Finding(
                 "A12", table.place, "its amounts do not end in one column", "Align the columns"
             )

@@ -79,6 +79,62 @@ def look_at(page: Page, preview: Preview, pictures: Path) -> Iterator[str]:
                 page.screenshot(path=pictures / picture, full_page=True)
 
 
+BASE_LINES = """
+() => {
+  // The base line of the first line in a cell: of an empty box before its text.
+  const base = (cell) => {
+    const box = document.createElement("span");
+    box.style.display = "inline-block";
+    cell.prepend(box);
+    const line = box.getBoundingClientRect().bottom;
+    box.remove();
+    return line;
+  };
+  const rows = [...document.querySelectorAll("table.lines tr")];
+  return rows.map((row) => [...row.cells].map(base)).map((y) => Math.max(...y) - Math.min(...y));
+}
+"""
+LINES_OF = """
+(element) => {
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  const boxes = [...range.getClientRects()].filter((box) => box.width);
+  return new Set(boxes.map((box) => Math.round(box.bottom))).size;
+}
+"""
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_an_amount_stands_on_the_first_line_of_its_item(open_page: OpenPage, width: int) -> None:
+    page = open_page("/dev/emails/purchase_receipt/html?sample=scripts&width=desktop", width=width)
+    differences = page.evaluate(BASE_LINES)
+    assert len(differences) > 6
+    assert max(differences) < 1
+
+
+def test_the_receipt_leads_with_the_amount(open_page: OpenPage) -> None:
+    page = open_page("/dev/emails/purchase_receipt/html?width=desktop", width=1280)
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll("td.content *")]
+        .filter((element) => element.textContent.trim())
+        .map((element) => [parseFloat(getComputedStyle(element).fontSize), element.className])"""
+    )
+    assert max(sizes)[1] == "amount"
+    amount = page.locator("p.amount").bounding_box()
+    table = page.locator("table.lines").bounding_box()
+    assert amount
+    assert table
+    assert amount["y"] < table["y"]
+
+
+def test_the_footer_has_two_lines(open_page: OpenPage, previews: list[Preview]) -> None:
+    page = open_page("/dev/emails", width=1280)
+    for preview in previews:
+        query = f"sample={preview.sample}&language={preview.language}&width=desktop"
+        page.goto(f"/dev/emails/{preview.kind.name}/html?{query}")
+        assert page.locator("p.footer").evaluate(LINES_OF) <= 2, preview.name
+
+
 def test_dark_and_light_really_differ(open_page: OpenPage) -> None:
     page = open_page("/dev/emails/welcome/html?width=desktop")
     colours = set()

@@ -53,17 +53,17 @@ def test_a_data_table_becomes_aligned_columns() -> None:
     )
 
 
-def test_a_line_below_another_in_a_table_stays_below_it_with_the_amount() -> None:
-    html = '<table><tr><td>Soap<br><small>2 × €12.00</small></td><td align="right">€24.00</td></tr>'
-    assert plain_text(html + "</table>") == "Soap\n2 × €12.00  €24.00\n"
+def test_the_amount_stands_beside_the_first_of_two_lines() -> None:
+    html = '<table><tr><td>Soap<br><span>2 × €12.00</span></td><td align="right">€24.00</td></tr>'
+    assert plain_text(html + "</table>") == "Soap        €24.00\n2 × €12.00\n"
 
 
-def test_a_long_name_in_a_table_wraps_and_its_amount_stands_beside_its_last_line() -> None:
+def test_a_long_name_in_a_table_wraps_and_its_amount_stands_beside_its_first_line() -> None:
     name = "A very long name of a product that goes on and on and on, and then some more words"
     html = f'<table><tr><td>{name}</td><td align="right">€24.00</td></tr></table>'
     lines = plain_text(html).splitlines()
     assert len(lines) == 2
-    assert lines[1].endswith("€24.00")
+    assert lines[0].endswith("€24.00")
     assert max(map(len, lines)) <= WIDTH
 
 
@@ -121,6 +121,99 @@ def test_a_link_that_is_never_closed_ends_where_the_next_begins() -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("address", "article", "aside", "blockquote", "center", "dd", "details", "dialog", "div"),
+        *("dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4"),
+        *("h5", "h6", "header", "legend", "main", "nav", "p", "pre", "section", "summary", "ul"),
+    ],
+)
+def test_a_block_never_glues_its_words_to_the_next(name: str) -> None:
+    blocks = f"<{name}>one</{name}><{name}>two</{name}>"
+    assert plain_text(f"{blocks}three").split() == ["one", "two", "three"]
+    cells = plain_text(f"<table><tr><td>{blocks}</td><td>three</td></tr></table>")
+    assert cells == "one  three\ntwo\n"
+    link = plain_text(f'<a href="https://x.example/">{blocks}</a>')
+    assert link == "one two:\nhttps://x.example/\n"
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ('<ol start=3><li>a<li value="9">b</li><li>c</ol>', "3. a\n9. b\n10. c\n"),
+        ('<ol start="0"><li>a</ol><ol start="x"><li>b</ol>', "0. a\n\n1. b\n"),
+        ("<menu><li>a</menu>b", "- a\n\nb\n"),
+        ("<ul><li>a<ol><li>b</ol><li>c</ul>d", "- a\n  1. b\n- c\n\nd\n"),
+        (
+            f"<ul><li>a<ul><li>{'b ' * 40}</ul></ul>",
+            f"- a\n  - {('b ' * 36).strip()}\n    b b b b\n",
+        ),
+        (
+            "<table><tr><td>x<ol start=2><li>a<li>b</ol></td><td>y</td></tr></table>",
+            "x     y\n2. a\n3. b\n",
+        ),
+        ("<dl><dt>Order</dt><dd>7K3M</dd><dt>Paid</dt><dd>no</dl>", "Order\n7K3M\n\nPaid\nno\n"),
+    ],
+)
+def test_lists_keep_their_numbers_and_their_depth(html: str, text: str) -> None:
+    assert plain_text(html) == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<pre>\none\n  two   x\n\n\tthree</pre>y", "one\n  two   x\n\n        three\n\ny\n"),
+        ("<p>a <b>b</b><pre><code>c  \nd</code></pre>", "a b\n\nc\nd\n"),
+        ("<table><tr><td><pre>a\n  b</pre></td><td>c</td></tr></table>", "a    c\n  b\n"),
+        ("<pre>a\n\n\nb\n</pre>c", "a\n\n\nb\n\nc\n"),
+        ("<p>a</p><hr><p>b</p>c<hr/>d", "a\n\nb\n\nc\n\nd\n"),
+    ],
+)
+def test_preformatted_lines_stay_and_rules_leave_nothing(html: str, text: str) -> None:
+    assert plain_text(html) == text
+
+
+@pytest.mark.parametrize(
+    ("link", "text"),
+    [
+        ('<a href="mailto:a@b.example?subject=x">a@b.example</a>', "a@b.example"),
+        ('<a href="MAILTO:a%2Bc@b.example?subject=x&amp;body=y">Us</a>', "Us <a+c@b.example>"),
+        ('<a href="mailto:?subject=x">Tell a friend</a>', "Tell a friend"),
+        ('<a href="tel:+49301234">+49301234</a>', "+49301234"),
+        ('<a href="#items">Items</a>', "Items"),
+    ],
+)
+def test_a_link_says_an_address_that_people_can_use(link: str, text: str) -> None:
+    assert plain_text(f"<p>By {link} now</p>") == f"By {text} now\n"
+
+
+def test_a_table_in_a_cell_becomes_lines_of_the_cell() -> None:
+    inner = "<tr><th>in1</th><td>in2</td></tr><tr><td>in3</td><td>in4</td></tr>"
+    for role in ("", ' role="presentation"'):
+        html = f"""<table><tr><th scope="col">A</th><th scope="col">B</th></tr>
+        <tr><td>out1</td><td>before<table{role}><caption>inner</caption>{inner}</table>after</td></tr>
+        <tr><td>out2</td><td>out3</td></tr></table><p>end</p>"""
+        assert plain_text(html) == (
+            "A     B\n"
+            "-------------\n"
+            "out1  before\n"
+            f"{'':6}inner\n"
+            f"{'':6}in1 in2\n"
+            f"{'':6}in3 in4\n"
+            f"{'':6}after\n"
+            "out2  out3\n"
+            "\n"
+            "end\n"
+        )
+
+
+def test_a_long_caption_wraps() -> None:
+    text = plain_text(f"<table><caption>{'word ' * 30}<br>x</caption><tr><td>a</td></tr></table>")
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert "word x\n\na\n" in text
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "O'Reilly & Sons",
@@ -142,6 +235,10 @@ def test_peoples_words_come_through_as_they_are(words: str) -> None:
 def test_a_hard_space_keeps_an_amount_together() -> None:
     text = plain_text(f"<p>{'x' * 70} 24,00\N{NO-BREAK SPACE}€ now</p>")
     assert "24,00\N{NO-BREAK SPACE}€" in text
+
+
+def test_marks_written_as_entities_cannot_pose_as_ours() -> None:
+    assert plain_text('<p>a&#xE000;0&#xE006;<img alt="b&#xE001;">c</p>') == "a0bc\n"
 
 
 def test_marks_in_peoples_words_cannot_pose_as_ours() -> None:

@@ -154,8 +154,16 @@ def test_a_4xx_is_tried_again(play: Play, fault: Fault) -> None:
 
 
 @within_an_email
+@pytest.mark.parametrize("fault", faults(At.MAIL, how=[NEVER], time=2), ids=named)
+def test_a_5xx_to_mail_is_about_us_so_the_relay_rests_and_no_email_fails(
+    play: Play, fault: Fault
+) -> None:
+    assert play(fault) == [End(), End(), End()]
+
+
+@within_an_email
 @pytest.mark.parametrize(
-    "fault", faults(At.MAIL, At.RCPT, At.DATA, At.BODY, At.DOT, how=[NEVER], time=2), ids=named
+    "fault", faults(At.RCPT, At.DATA, At.BODY, At.DOT, how=[NEVER], time=2), ids=named
 )
 def test_a_5xx_is_failed_and_never_tried_again(play: Play, fault: Fault) -> None:
     assert others_untouched(play(fault), 2) == End("failed", attempts=0, arrivals=0)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from app.database.engine import HeldConnection
 from app.mail.delivery import maintenance, relay
 from app.mail.delivery.relay import Relay as RelayRow
+from app.mail.delivery.relay import RelayProblem
 from app.mail.delivery.worker import Delivery
 from app.mail.kinds import InDoubt
 from app.mail.outbox.claims import LEASE
@@ -55,7 +56,7 @@ def test_a_worker_that_stops_before_its_probe_leaves_it_to_the_next(
 ) -> None:
     email = outbox.write()
     with app.registry.database.transaction(write=True) as session:
-        relay.begin_rest(session.connection(), relay_name, clock(), "it is away", 0)
+        relay.begin_rest(session.connection(), relay_name, clock(), RelayProblem("it is away"), 0)
     clock.advance(timedelta(seconds=2))
 
     def stop_as_the_probe_begins(*arguments: object) -> int | None:

@@ -6,6 +6,7 @@ import pytest
 
 from app.database.engine import Database
 from app.mail.delivery import relay
+from app.mail.delivery.relay import RelayProblem
 from tests.support.clock import Clock
 
 NAME = "mail.example.org:587"
@@ -26,7 +27,9 @@ class Office:
         assert seen is not None
         with self._database.transaction(write=True) as session:
             return (
-                relay.begin_rest(session.connection(), NAME, self._clock(), "refused", seen)
+                relay.begin_rest(
+                    session.connection(), NAME, self._clock(), RelayProblem("refused"), seen
+                )
                 - self._clock()
             )
 

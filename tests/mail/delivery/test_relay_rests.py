@@ -108,7 +108,7 @@ def test_a_problem_that_one_worker_has_with_the_relay_keeps_all_others_from_tryi
         ("450 4.2.1 this user receives mail at a rate that prevents more", False),
         ("450 4.7.1 greylisted, separate tries by five minutes", False),
         ("451 4.3.0 temporary failure", False),
-        ("452 4.3.1 too many messages in the queue for this disk", False),
+        ("452 4.3.1 too many messages in the queue for this disk", True),
     ],
 )
 def test_a_reply_about_the_rate_delays_every_email_and_any_other_reply_only_its_own(

@@ -156,6 +156,14 @@ def test_a_quoted_name_keeps_its_quotes_and_commas() -> None:
     assert message["To"].addresses[0].display_name == 'Ada "the first", Countess'
 
 
+@pytest.mark.parametrize(
+    "name", ["Shop: the best", "(EU) Shop", 'The "best" shop', "C:\\Shop; [EU]"]
+)
+def test_a_senders_name_arrives_as_it_was_written(name: str) -> None:
+    sender = parsed(email(sender=f"{name} <shop@example.org>"))["From"].addresses[0]
+    assert (sender.display_name, sender.addr_spec) == (name, "shop@example.org")
+
+
 @pytest.mark.parametrize("name", ["Ada\r\nBcc: eve@example.org", "Ada\x00", "=?utf-8?q?Eve?="])
 def test_a_name_that_could_end_or_forge_a_header_is_refused(name: str) -> None:
     with pytest.raises(BadAddress):

@@ -17,8 +17,8 @@ from tests.previews.lint.broken import REGISTRY, Email, broken, is_found_out
             Email(
                 html=(
                     (
-                        "margin:0 0 16px;font-size:24px",
-                        "margin:0 0 16px;display:flex;font-size:24px",
+                        "margin:0 0 4px;font-size:18px",
+                        "margin:0 0 4px;display:flex;font-size:18px",
                     ),
                 )
             ),

@@ -11,8 +11,8 @@ INK = "line-height:1.5;color:#23201d"
             Email(
                 html=(
                     (
-                        "font-size:13px;color:#5c554e",
-                        "font-size:13px;color:#aaa",
+                        "font-size:12px;color:#5c554e",
+                        "font-size:12px;color:#aaa",
                     ),
                 )
             ),
@@ -25,9 +25,7 @@ INK = "line-height:1.5;color:#23201d"
             "has a contrast of 4.54",
         ),
         "dark text in the dark": (
-            Email(
-                html=(("td.content, h1.heading { color: #f4f1ec", "td.content { color: #f4f1ec"),)
-            ),
+            Email(html=((".content, h1, tr.grand th", ".content, tr.grand th"),)),
             "A9",
             "in dark surroundings #23201d on #23201d has a contrast of 1.00",
         ),
@@ -43,7 +41,7 @@ INK = "line-height:1.5;color:#23201d"
                     ("padding:0;background-color:#f4f1ec", "padding:0"),
                     ("padding:0;background-color:#f4f1ec", "padding:0"),
                     ("background-color:#ffffff", "background-color:transparent"),
-                    ("body.page, table.page { background-color", "b { background-color"),
+                    (".page { background-color", "b { background-color"),
                 ),
             ),
             "A9",

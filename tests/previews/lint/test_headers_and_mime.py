@@ -116,7 +116,7 @@ def long_epilogue(message: bytes) -> bytes:
             "in multipart/related",
         ),
         "another character set": (
-            Email(kind="welcome", source=source('charset="utf-8"', 'charset="us-ascii"')),
+            Email(kind="password_reset", source=source('charset="utf-8"', 'charset="us-ascii"')),
             "A5",
             "is in us-ascii",
         ),

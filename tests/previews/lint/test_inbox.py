@@ -49,9 +49,19 @@ SECRET = "s4mpl3" * 7
             "lacks mso-hide:all",
         ),
         "tiny text": (
-            Email(kind="welcome", html=(("font-size:13px", "font-size:1px"),)),
+            Email(kind="welcome", html=(("font-size:12px", "font-size:1px"),)),
             "A6",
             "1px high",
+        ),
+        "more fine print than message": (
+            Email(kind="welcome", html=(("font-size:16px", "font-size:14px"),)),
+            "A6",
+            "letters are smaller than 16px",
+        ),
+        "small text that programs drop": (
+            Email(html=(("<strong>", "<small>"), ("</strong>", "</small>"))),
+            "A6",
+            "<small>: programs drop it",
         ),
     }
 )

@@ -74,7 +74,7 @@ def with_secret(expected: Expected) -> Expected:
             "does not name site.support_email",
         ),
         "no reason": (
-            Email(html=(('<p class="reason"', '<p class="note"'),)),
+            Email(html=(('<span class="reason"', '<span class="note"'),)),
             "A11",
             "does not say why it came",
         ),

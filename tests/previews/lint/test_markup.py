@@ -44,7 +44,7 @@ from tests.previews.lint.broken import Email, broken, is_found_out
         ),
         "a handler": (Email(html=(("<h1", '<h1 onclick="x()"'),)), "A7", "onclick runs nowhere"),
         "an image without alt": (
-            Email(html=(("</h1>", '</h1><img src="cid:logo">'),)),
+            Email(html=(("</h1>", '</h1><img src="https://shop.example/logo.png">'),)),
             "A7",
             "has no alt",
         ),

@@ -6,9 +6,9 @@ from tests.previews.lint.broken import Email, broken, is_found_out
 @broken(
     {
         "a wide line": (
-            Email(kind="welcome", text=(("orders\nand", "orders and"),)),
+            Email(kind="welcome", text=(("with this\naddress", "with this address"),)),
             "A12",
-            "text, line 3: has 104 columns",
+            "text, line 3: has 147 columns",
         ),
         "a broken link": (
             Email(text=(("shop.example/orders/", "shop.example/orders/\n"),)),
