@@ -10,6 +10,7 @@ import threading
 import unicodedata
 from collections.abc import Collection, Iterable
 
+import idna
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
@@ -136,10 +137,19 @@ def _trimmed(text: str) -> str:
     return text.strip("".join({c for c in text if not c.isalnum()}))
 
 
+def _with_letters(address: str) -> str:
+    """The address with its domain as people write it: accounts store it in A-labels."""
+    local_part, at, domain = address.rpartition("@")
+    try:
+        return local_part + at + idna.decode(domain) if "xn--" in domain.lower() else address
+    except idna.IDNAError:
+        return address
+
+
 def _words(context: Iterable[str]) -> Iterable[str]:
     """The texts and their parts, in lower case."""
     for text in context:
-        folded = _normalized(text.strip()).casefold()
+        folded = _normalized(_with_letters(text.strip())).casefold()
         yield folded
         # "anna.smith@example.org" also as "anna.smith", "annasmith", "anna" and "smith".
         for part in folded.split("@"):

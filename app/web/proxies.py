@@ -16,7 +16,8 @@ def is_from_trusted_proxy(request: Request) -> bool:
 def is_trusted(address: str, proxies: tuple[Network, ...]) -> bool:
     """Whether the address is in one of the networks. False for a text that is no IP address."""
     try:
-        ip = ipaddress.ip_address(address)
+        # waitress calls the peer at a Unix socket "localhost".
+        ip = ipaddress.ip_address("127.0.0.1" if address == "localhost" else address)
     except ValueError:
         return False
     # A server that listens on IPv6 sees 192.0.2.1 as ::ffff:192.0.2.1.

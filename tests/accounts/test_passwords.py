@@ -93,6 +93,14 @@ def test_a_long_address_is_refused_like_a_short_one(password: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "domain", ["b\u00fccherstube-am-see.example", "xn--bcherstube-am-see-22b.example"]
+)
+def test_a_domain_counts_with_its_letters_although_it_is_stored_in_ascii(domain: str) -> None:
+    password = "anna@b\u00fccherstube-am-see.example"
+    assert "does not contain your email address" in problem(password, context=(f"anna@{domain}",))
+
+
+@pytest.mark.parametrize(
     "password",
     [
         f"anna.smith@example.org {GOOD}",

@@ -144,7 +144,7 @@ def test_redirects_keep_the_port_of_the_base_url(
 # Proxies
 
 
-@pytest.mark.parametrize("peer", [PROXY, "::ffff:10.1.2.3", "127.0.0.1", "::1"])
+@pytest.mark.parametrize("peer", [PROXY, "::ffff:10.1.2.3", "127.0.0.1", "localhost", "::1"])
 @pytest.mark.parametrize("upstream", ["127.0.0.1:6543", "backend:6543", "shop.example.org"])
 def test_a_trusted_proxy_may_send_its_upstream_as_the_host(
     production: Router, peer: str, upstream: str
