@@ -160,7 +160,9 @@ def includeme(config: Configurator) -> None:
     """Register the error pages."""
     config.add_exception_view(redirect, context=HTTPException)
     config.add_exception_view(http_error, context=HTTPError, renderer="errors/refused.jinja2")
-    config.add_exception_view(unknown_host, context=UnknownHost, renderer="errors/refused.jinja2")
+    config.add_exception_view(
+        unknown_host, context=UnknownHost, renderer="errors/unknown_host.jinja2"
+    )
     config.add_exception_view(form_expired, context=BadCSRFToken, renderer="errors/refused.jinja2")
     for context in (OperationalError, DatabaseBusy):
         config.add_exception_view(

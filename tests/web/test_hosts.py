@@ -117,6 +117,7 @@ def test_the_page_and_the_log_say_what_to_do(
     assert heading(page) == "The shop has another address"
     assert f"Open it at {SHOP}." in page.text
     assert page.html.main.a["href"] == f"{SHOP}/"
+    assert page.html.find("nav") is None
     [line] = [record.getMessage() for record in caplog.records if record.name == "app.web.hosts"]
     assert "neither in site.base_url nor in site.hosts: host='evil.example'" in line
 
