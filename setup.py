@@ -30,6 +30,8 @@ NEEDED = [
     "argon2-cffi>=25.1",
     "Babel>=2.18",
     "click>=8.2",
+    "markdown-it-py>=4",
+    "markupsafe>=3",
     "WTForms>=3.2",
     "zxcvbn>=4.5",
 ]

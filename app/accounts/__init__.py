@@ -20,4 +20,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("reset_password", "/reset-password/{token}")
     config.add_route("account", "/account")
     config.add_route("preferences", "/account/preferences")
+    config.add_private_paths(
+        "/account", "/confirm/", "/reset-password/", "/sign-up/sent", "/forgot-password/sent"
+    )
     config.scan("app.accounts")

@@ -19,6 +19,7 @@ def includeme(config: Configurator) -> None:
         raise SettingsError(f"email.debug = true shows the previews of emails. {error}") from None
     config.add_route("mailbox", "/dev/mailbox")
     config.add_route("mailbox_json", "/dev/mailbox.json")
+    config.add_route("mailbox_new", "/dev/mailbox/new.json")
     config.add_route("mailbox_source", r"/dev/mailbox/{id:\d+}.eml")
     config.add_route("mailbox_html", r"/dev/mailbox/{id:\d+}/html")
     config.add_route("mailbox_attachment", r"/dev/mailbox/{id:\d+}/attachment")
@@ -28,4 +29,5 @@ def includeme(config: Configurator) -> None:
     config.add_route("preview_html", "/dev/emails/{kind}/html")
     config.add_route("preview_attachment", "/dev/emails/{kind}/attachment")
     config.add_route("preview", "/dev/emails/{kind}")
+    config.add_private_paths("/dev/")
     config.scan("app.development")

@@ -3,7 +3,7 @@ text, links, attachments, headers, sizes and source.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default as modern_policy
@@ -16,10 +16,14 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from app.development import frames
+from app.development.copies import copy_form
 from app.mail.addresses import BadAddress
 from app.mail.inline_images import with_data_urls
+from app.mail.kinds import Kind
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mime import message_bytes
+from app.previews import spam
+from app.previews.lint import Finding
 from app.web.translation import _
 
 GMAIL_CLIPS_AT = 102 * 1024
@@ -42,8 +46,17 @@ class Choice:
     is_current: bool
 
 
-def email_page(request: Request, email: OutboxEmail, part_path: PartPath) -> dict[str, Any]:
-    """The values of ``development/email.jinja2``. The query says how the frames show the HTML."""
+def email_page(
+    request: Request,
+    email: OutboxEmail,
+    part_path: PartPath,
+    *,
+    kind: Kind | None,
+    findings: Sequence[Finding] | None,
+) -> dict[str, Any]:
+    """The values of ``development/email.jinja2``. The query says how the frames show the HTML, and
+    whether SpamAssassin is asked. ``findings`` are the lint's, None when it cannot check the email.
+    """
     frames.allow_frames(request)
     source = message_source(email)
     options = frames.FrameOptions.from_query(request.GET)
@@ -66,7 +79,35 @@ def email_page(request: Request, email: OutboxEmail, part_path: PartPath) -> dic
         "html_most": GMAIL_CLIPS_AT,
         "source": source.decode("utf-8", "replace") if source is not None else None,
         "part_path": part_path,
+        "findings": findings and [(finding, _html_line(finding)) for finding in findings],
+        "spam": _spam(request, source),
+        "copy_form": copy_form(request, kind, email),
     }
+
+
+def _html_line(finding: Finding) -> str | None:
+    """The number of the HTML line that a finding is about; None for any other place."""
+    match = re.match(r"HTML, line ([0-9]+)", finding.place)
+    return match[1] if match else None
+
+
+def _spam(request: Request, source: bytes | None) -> dict[str, Any] | None:
+    """What the page says about SpamAssassin; None when there is no message to ask it about."""
+    if source is None:
+        return None
+    query = urlencode(dict(request.GET) | {"spam": "1"})
+    values: dict[str, Any] = {
+        "is_installed": spam.is_installed(),
+        "ask": f"{request.path}?{query}#spam",
+        "score": None,
+        "problem": None,
+    }
+    if request.GET.get("spam") == "1" and values["is_installed"]:
+        try:
+            values["score"] = spam.spam_score(source)
+        except spam.SpamAssassinFailed as error:
+            values["problem"] = str(error)
+    return values
 
 
 def query_choices(
@@ -89,7 +130,7 @@ def html_response(request: Request, email: OutboxEmail) -> Response:
         raise HTTPGone("This email has no HTML, or it was erased.")
     html = with_data_urls(email.html_body, email.attachments)
     response = Response(frames.FrameOptions.from_query(request.GET).apply_to(html))
-    response.headers["Content-Security-Policy"] = frames.FRAME_POLICY
+    response.headers["Content-Security-Policy"] = frames.frame_policy(request.GET)
     return response
 
 

@@ -23,11 +23,12 @@ FRAME_POLICY = (
 """The Content-Security-Policy of a frame: an email may have styles and open its links, and do
 nothing else.
 """
+MEASURED_POLICY = FRAME_POLICY.partition("sandbox")[0] + "sandbox allow-same-origin"
 
 WIDTHS = {
     "phone": _("Phone, 320"),
     "tablet": _("Tablet, 600"),
-    "desktop": _("Desktop"),
+    "desktop": _("Desktop, 800 or wider"),
     "all": _("All of them"),
 }
 SCHEMES = {"both": _("Light and dark"), "light": _("Light"), "dark": _("Dark")}
@@ -56,6 +57,8 @@ class Frame:
     width: str
     scheme: str
     src: str
+    measured: str
+    """The path of the same content for the script that measures its height."""
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -89,7 +92,7 @@ class FrameOptions:
         widths = [self.width] if self.width != "all" else ["phone", "tablet", "desktop"]
         schemes = [self.scheme] if self.scheme != "both" else ["light", "dark"]
         return [
-            Frame(width, scheme, part_path("html", width=width, scheme=scheme, style=self.style))
+            _frame(part_path, width=width, scheme=scheme, style=self.style)
             for scheme in schemes
             for width in widths
         ]
@@ -105,6 +108,22 @@ class FrameOptions:
             # On such a device the scroll bar covers the page and does not make it narrower.
             extra += "<style>html { scrollbar-width: none }</style>"
         return html.replace("<head>", f"<head>{extra}", 1)
+
+
+def _frame(part_path: Callable[..., str], **query: str) -> Frame:
+    return Frame(
+        query["width"],
+        query["scheme"],
+        part_path("html", **query),
+        part_path("html", **query, measured="1"),
+    )
+
+
+def frame_policy(query: Mapping[str, str]) -> str:
+    """The Content-Security-Policy of a frame. In the hidden frame that the page's script measures,
+    the email can do even less, and the script can read it.
+    """
+    return MEASURED_POLICY if query.get("measured") else FRAME_POLICY
 
 
 def with_colour_scheme(html: str, scheme: str) -> str:

@@ -2,23 +2,22 @@
 now, with the lint's findings.
 """
 
-import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateSyntaxError
-from pyramid.httpexceptions import HTTPNotFound
+from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 
 from app.development import email_page, frames
+from app.development.copies import CopyForm, send_copy
 from app.i18n.languages import own_name
 from app.mail.kinds import Kind
 from app.mail.outbox.tables import OutboxEmail
-from app.previews.lint import Finding
 from app.previews.preview import Preview, compose_preview, findings_of, previews_of
 from app.web.translation import _
 
@@ -79,7 +78,6 @@ def preview(request: Request) -> dict[str, Any]:
     try:
         email = compose_preview(request.registry, shown)
         findings = findings_of(request.registry, shown, email)
-        values["findings"] = [(finding, _html_line(finding)) for finding in findings]
     except Exception as error:
         request.response.status_int = 500
         return values | {"problem": _template_problem(error)}
@@ -87,7 +85,22 @@ def preview(request: Request) -> dict[str, Any]:
     def part_path(part: str, **query: str) -> str:
         return _part_path(request, shown, part, **query)
 
-    return values | email_page.email_page(request, email, part_path)
+    if "spam" in request.GET:
+        # SpamAssassin gives points for a Date far from today.
+        email.created_at = request.now
+    page = email_page.email_page(request, email, part_path, kind=shown.kind, findings=findings)
+    return values | page
+
+
+@view_config(route_name="preview", renderer="development/email.jinja2", request_method="POST")
+def send_preview(request: Request) -> dict[str, Any] | Response:
+    """Send the sample to a developer."""
+    form = CopyForm(request)
+    if not form.validate():
+        return preview(request) | {"copy_form": form, "form": form}
+    kind = _requested_preview(request).kind
+    send_copy(request, kind, _compose_requested(request), form.to.data or "")
+    return HTTPSeeOther(request.path_qs)
 
 
 @view_config(route_name="preview_html", request_method="GET")
@@ -106,12 +119,6 @@ def preview_source(request: Request) -> Response:
 def preview_attachment(request: Request) -> Response:
     """One of the attachments as a file."""
     return email_page.attachment_response(request, _compose_requested(request))
-
-
-def _html_line(finding: Finding) -> str | None:
-    """The number of the HTML line that a finding is about; None for any other place."""
-    match = re.match(r"HTML, line ([0-9]+)", finding.place)
-    return match[1] if match else None
 
 
 def _entry(request: Request, preview: Preview) -> Entry:

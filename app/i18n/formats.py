@@ -3,7 +3,7 @@ it never computes.
 """
 
 from copy import copy
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from math import ceil
@@ -61,18 +61,26 @@ def percent(basis_points: int, locale: str) -> str:
     ).replace(" ", NO_BREAK_SPACE)
 
 
-def date(value: datetime, locale: str) -> str:
-    """A day in UTC: ``November 22, 2026``."""
-    return format_date(value, format="long", locale=locale)
+def date(value: datetime, locale: str, zone: tzinfo = UTC) -> str:
+    """A day: ``November 22, 2026``. ``zone`` decides which day it is."""
+    return format_date(value.astimezone(zone), format="long", locale=locale)
 
 
-def date_time(value: datetime, locale: str) -> str:
-    """A day and time in UTC: ``Nov 22, 2026, 5:49 PM UTC``."""
-    day = format_date(value, "medium", locale)
-    time = format_time(value, "short", locale=locale)
+def date_time(value: datetime, locale: str, zone: tzinfo = UTC) -> str:
+    """A day and time, with the time zone's name: ``Nov 22, 2026, 5:49 PM UTC``."""
+    local = value.astimezone(zone)
+    day = format_date(local, "medium", locale)
+    # Babel converts an aware time to UTC, so it gets a naive one.
+    time = format_time(local.replace(tzinfo=None), "short", locale=locale)
     # In Babel's pattern {0} is the time and {1} the day. Quotes surround literal text.
     pattern = str(get_datetime_format("medium", locale)).replace("'", "")
-    return f"{pattern.format(time, day)}{NO_BREAK_SPACE}UTC"
+    return f"{pattern.format(time, day)}{NO_BREAK_SPACE}{_zone_name(local)}"
+
+
+def _zone_name(local: datetime) -> str:
+    """``CET``, or ``UTC+03`` where the zone has no letters of its own."""
+    name = local.tzname() or ""
+    return name if name.isalpha() else f"UTC{name}"
 
 
 def duration(value: timedelta, locale: str) -> str:

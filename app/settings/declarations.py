@@ -7,6 +7,7 @@ A section is a dataclass, and its fields name the settings: `smtp_port` of `emai
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,12 @@ class Site:
         required_in=ALWAYS,
     )
     support_email: str = setting("where a person answers mail", values.address, required_in=ALWAYS)
+    time_zone: tzinfo = setting(  # noqa: RUF009 (it returns a dataclass field)
+        "the time zone whose days and years count", values.time_zone, default="UTC"
+    )
+    pages: Path | None = setting(  # noqa: RUF009 (it returns a dataclass field)
+        "the folder of your own pages, such as imprint.md", values.folder, takes_folder=True
+    )
     hosts: tuple[str, ...] = setting(
         "further host names this site answers to, besides the one in site.base_url",
         values.hosts,
@@ -158,6 +165,20 @@ class Email:
     )
     smtp_ca_file: str | None = setting(
         "certificates of a private CA", values.certificates, takes_folder=True
+    )
+    smtp_oauth_token_url: str | None = setting(
+        "the token server, for a login with OAuth 2.0 in place of a password", values.https_url
+    )
+    smtp_oauth_client_id: str | None = setting("what we are at the token server", str)
+    smtp_oauth_client_secret: str | None = setting(
+        "the password of email.smtp_oauth_client_id", str, is_secret=True
+    )
+    smtp_oauth_scope: str | None = setting("what the token is asked for", str)
+    smtp_oauth_refresh_token: str | None = setting(
+        "what a person who signed in at the token server got", str, is_secret=True
+    )
+    smtp_hello: str | None = setting(
+        "what this machine calls itself to the relay, in EHLO", values.hello
     )
     sender: Mailbox = setting(  # noqa: RUF009 (it returns a dataclass field)
         "the sender, written Name <address>", values.mailbox, name="from", required_in=ALWAYS

@@ -21,6 +21,7 @@ def rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str
     is_production = value["environment"] == "production"
     security, server = value["email.smtp_security"], value["email.smtp_server"]
     username, password = value["email.smtp_username"], value["email.smtp_password"]
+    token_url = value["email.smtp_oauth_token_url"]
     secret, site_url = value["secret"] or "", value["site.base_url"] or ""
 
     yield (
@@ -59,9 +60,9 @@ def rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str
         f'"none" is for a relay on this machine, and {server} is not; use starttls or tls',
     )
     yield (
-        security == "none" and bool(username or password),
+        security == "none" and bool(username or password or token_url),
         ("email.smtp_security",),
-        '"none" would send the user name and password in clear; use starttls or tls',
+        '"none" would send the user name and password or token in clear; use starttls or tls',
     )
     yield (
         bool(password) and not username,
@@ -74,9 +75,41 @@ def rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str
         "is set without email.brand.logo, which is for light mode; set both or neither",
     )
     yield (
-        is_production and bool(username) and not password,
+        is_production and bool(username) and not password and not token_url,
         ("email.smtp_username", "email.smtp_password"),
         "is set without email.smtp_password; set both or neither",
+    )
+    yield from _oauth_rules(value)
+
+
+def _oauth_rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str]]:
+    url, prefix = "email.smtp_oauth_token_url", "email.smtp_oauth_"
+    is_used = bool(value[url])
+    for part in ("client_id", "client_secret", "scope", "refresh_token"):
+        yield (
+            bool(value[prefix + part]) and not is_used,
+            (url, prefix + part),
+            f"is not set, but {prefix}{part} is; set both or neither",
+        )
+    yield (
+        is_used and not value["email.smtp_username"],
+        ("email.smtp_username", url),
+        f"is not set, but {url} is; name the mailbox that the token is for",
+    )
+    yield (
+        is_used and bool(value["email.smtp_password"]),
+        ("email.smtp_password", url),
+        f"is set, and {url} is too; a login takes a password or a token, so unset one of them",
+    )
+    yield (
+        is_used and not value[prefix + "client_id"],
+        (prefix + "client_id", url),
+        f"is not set, but {url} is; set both or neither",
+    )
+    yield (
+        is_used and not (value[prefix + "client_secret"] or value[prefix + "refresh_token"]),
+        (prefix + "client_secret", prefix + "refresh_token", url),
+        f"is not set; set it, or {prefix}refresh_token, or both",
     )
 
 

@@ -10,8 +10,10 @@ import ssl
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.engine import make_url
@@ -25,6 +27,8 @@ _TRUTHS = {
 }
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+
+_LABEL = re.compile("[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,19 @@ def number(least: int, most: int, what: str = "a whole number") -> Callable[[str
         return int(value)
 
     return parse
+
+
+def time_zone(value: str) -> tzinfo:
+    """A name of the IANA database. `UTC` needs no database."""
+    if value == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(
+            "is not a time zone of this machine; write one such as Europe/Berlin, or install the"
+            " package tzdata"
+        ) from None
 
 
 def color(value: str) -> str:
@@ -164,6 +181,33 @@ def host(value: str) -> str:
     return value.lower()
 
 
+def is_domain(name: str) -> bool:
+    """Whether strict relays accept `name` in EHLO: labels of letters, digits and hyphens, with no
+    dot outside them, and the last one not a number (RFC 5321 4.1.2, RFC 1123 2.1).
+    """
+    labels = name.split(".")
+    return len(name) <= 253 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+
+
+def address_literal(address: str) -> str:
+    """An IP address as EHLO names it: `[192.0.2.1]`, `[IPv6:2001:db8::1]` (RFC 5321 4.1.3)."""
+    ip = ipaddress.ip_address(address.partition("%")[0])  # without the scope of a local IPv6 one
+    return f"[IPv6:{ip}]" if ip.version == 6 else f"[{ip}]"
+
+
+def hello(value: str) -> str:
+    """What this machine calls itself in EHLO: a domain name or an address literal."""
+    try:
+        if is_domain(value) or value == address_literal(value.strip("[]").removeprefix("IPv6:")):
+            return value
+    except ValueError:
+        pass
+    raise ValueError(
+        "is neither a domain name such as shop.example.org (international ones as xn--...)"
+        " nor an address such as [192.0.2.1]"
+    )
+
+
 def hosts(value: str) -> tuple[str, ...]:
     """Host names, separated by white space or commas."""
     return tuple(map(host, _entries(value)))
@@ -204,6 +248,22 @@ def base_url(value: str) -> str:
     return f"{url.scheme}://{name}" + (f":{port}" if port else "")
 
 
+def https_url(value: str) -> str:
+    """An `https://` URL with a path. It holds no user name and no fragment."""
+    try:
+        url = urlsplit(value)
+        is_good = url.port != 0 and bool(host(url.hostname or ""))
+    except ValueError:
+        is_good = False
+    if (
+        not (is_good and re.fullmatch("https://[!-~]+", value, re.IGNORECASE))
+        or "@" in url.netloc
+        or "#" in value
+    ):
+        raise ValueError("is not of the form https://login.example.org/token")
+    return value
+
+
 def database_url(value: str, here: Path) -> str:
     """An SQLAlchemy URL of SQLite or PostgreSQL. A relative SQLite path starts at `here`."""
     try:
@@ -224,6 +284,14 @@ _NOT_A_DATABASE = (
     "is not an SQLAlchemy URL such as sqlite:///var/shop.sqlite"
     " or postgresql+psycopg://user:password@host/name"
 )
+
+
+def folder(value: str, here: Path) -> Path:
+    """The path of a folder. A relative one starts at `here`."""
+    path = here / value
+    if not path.is_dir():
+        raise ValueError("is not a folder")
+    return path
 
 
 def certificates(value: str, here: Path) -> str:

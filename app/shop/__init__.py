@@ -22,6 +22,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("checkout", "/checkout")
     config.add_route("orders", "/orders")
     config.add_route("order", "/orders/{number}")
+    config.add_private_paths("/basket", "/checkout", "/orders", "/payments/")
     config.registry.payment_provider = None
     if config.registry.pillarbox.payments.provider == TestProvider.name:
         config.registry.payment_provider = TestProvider(config.registry)

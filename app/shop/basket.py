@@ -6,7 +6,7 @@ the customer saw before it places the order.
 """
 
 import hashlib
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -34,6 +34,7 @@ class BasketLine:
     quantity: int
     unit_price: int
     vat_rate: int
+    picture: str | None = None
     problem: str | None = None
     """Why it cannot be ordered, as a translation string for the customer."""
 
@@ -64,7 +65,14 @@ class PricedBasket:
     @property
     def fingerprint(self) -> str:
         """A hash of all that the customer sees: names, quantities, prices, currency, VAT rates."""
-        seen = (self.id, self.currency, *(astuple(line) for line in self.lines))
+        seen = (
+            self.id,
+            self.currency,
+            *(
+                (line.slug, line.name, line.quantity, line.unit_price, line.vat_rate, line.problem)
+                for line in self.lines
+            ),
+        )
         return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
 
 
@@ -89,10 +97,12 @@ def price_basket(session: Session, visitor: Visitor) -> PricedBasket:
 
 def _line(slug: str, product: Product | None, quantity: int, currency: str) -> BasketLine:
     if product is None:
-        return BasketLine(slug, slug, quantity, 0, 0, NO_LONGER_SOLD)
+        return BasketLine(slug, slug, quantity, 0, 0, problem=NO_LONGER_SOLD)
     problem = None
     if not product.is_available:
         problem = NO_LONGER_SOLD
     elif product.currency != currency:
         problem = OTHER_CURRENCY
-    return BasketLine(slug, product.name, quantity, product.price, product.vat_rate, problem)
+    return BasketLine(
+        slug, product.name, quantity, product.price, product.vat_rate, product.picture, problem
+    )

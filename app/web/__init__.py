@@ -21,3 +21,5 @@ def includeme(config: Configurator) -> None:
     config.include("app.web.malformed_requests")
     config.include("app.web.hosts")
     config.include("app.web.errors")
+    config.include("app.web.robots")
+    config.include("app.web.owner_pages")

@@ -12,6 +12,7 @@ from pyramid.request import Request
 from pyramid_retry import is_error_retryable
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from app.database import READ_METHODS
 from app.database.errors import DatabaseBusy, describe
 from app.web.csrf import is_from_this_site
 from app.web.hosts import UnknownHost
@@ -52,6 +53,10 @@ ERROR_TEXTS = {
     429: ErrorText(_("Too many attempts"), _("Wait a few minutes, then try again.")),
 }
 SHOP_UNAVAILABLE = ErrorText(
+    _("The shop is briefly unavailable"),
+    _("Wait a minute, then try again."),
+)
+CHANGE_UNAVAILABLE = ErrorText(
     _("The shop is briefly unavailable"),
     _("Nothing has been changed. Wait a minute, then try again."),
 )
@@ -127,7 +132,8 @@ def database_unavailable(error: OperationalError | DatabaseBusy, request: Reques
     )
     request.response.status_int = 503
     request.response.headers["Retry-After"] = "10"
-    return {"error_text": SHOP_UNAVAILABLE}
+    is_change = request.method not in READ_METHODS
+    return {"error_text": CHANGE_UNAVAILABLE if is_change else SHOP_UNAVAILABLE}
 
 
 def traceback_of(error: BaseException) -> str:

@@ -1,5 +1,10 @@
-"""The language of a page: the customer's preference, else what the browser asks for."""
+"""The language of a page: the customer's preference, else what the browser asks for.
 
+The browser also says how the reader's country writes dates: ``en-GB`` asks for
+``22 November 2026``.
+"""
+
+from babel import Locale, UnknownLocaleError
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPException
 from pyramid.i18n import Localizer
@@ -7,6 +12,9 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from app.i18n.languages import SOURCE, Languages
+
+MOST_TAGS = 10
+"""How many languages of a browser are looked at for the form of dates."""
 
 
 def localizer(request: Request, language: str) -> Localizer:
@@ -25,6 +33,23 @@ def _negotiate_language(request: Request) -> str:
     return str(request.accept_language.lookup(tags, default=SOURCE)).replace("-", "_")
 
 
+def _date_locale(request: Request) -> str:
+    """How dates are written: as in the first country that the browser names with the page's
+    language, else as in the language alone.
+    """
+    language: str = request.locale_name
+    request.add_response_callback(_vary_by_language)
+    wanted = sorted(request.accept_language.parsed or (), key=lambda found: -found[1])
+    for tag, _ in wanted[:MOST_TAGS]:
+        try:
+            asked = Locale.parse(tag, sep="-")
+        except (ValueError, UnknownLocaleError):
+            continue
+        if asked.language == language.partition("_")[0]:
+            return str(asked)
+    return language
+
+
 def _preference(request: Request) -> str | None:
     """The language that a signed-in customer prefers."""
     # The page of an unexpected error does not read the database, which may have caused the error.
@@ -41,6 +66,7 @@ def includeme(config: Configurator) -> None:
     """Let ``request.locale_name`` and ``request.localizer`` follow the reader."""
     config.include("app.i18n.languages")
     config.set_locale_negotiator(_negotiate_language)
+    config.add_request_method(_date_locale, "date_locale", reify=True)
     config.add_request_method(
         lambda request: localizer(request, request.locale_name), "localizer", reify=True
     )

@@ -136,7 +136,8 @@ def test_a_preview_shows_headers_size_text_and_source(browser: TestApp) -> None:
     page = browser.get("/dev/emails/purchase_receipt?sample=long")
     headings = [heading.get_text() for heading in page.html.find_all("h2")]
     assert headings == [
-        "HTML", "Plain text", "Checks", "Links", "Size", "Headers", "Source",
+        "HTML", "Plain text", "Checks", "Spam score", "Send it to yourself", "Links", "Size",
+        "Headers", "Source",
     ]  # fmt: skip
     assert "Gmail cuts off an email after 102.0 KB" in page.text
     assert page.click("Download as .eml").headers["Content-Disposition"] == (

@@ -3,6 +3,7 @@ out.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -100,11 +101,32 @@ def test_the_pages_own_test_passes_in_the_shop(shop: Router) -> None:
     namespace["test_a_parcel_is_announced"](browser, Mailbox(shop.registry.database))
 
 
-def test_the_pages_code_passes_the_projects_linter(parcels: ModuleType, tmp_path: Path) -> None:
-    config = f"--config={PROJECT / 'pyproject.toml'}"
-    # The package is beside the application here, so the order of imports differs.
-    command = ["-m", "ruff", "check", config, "--ignore=I", str(tmp_path)]
-    run = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The project with the page's files where the page puts them."""
+    clone = tmp_path / "clone"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROJECT / "app", clone / "app", ignore=ignored)
+    shutil.copy(PROJECT / "pyproject.toml", clone)
+    files = re.findall(r"```python\n# ([\w/.]+\.py)\n", PAGE)
+    for path in dict.fromkeys(files):
+        (clone / path).parent.mkdir(parents=True, exist_ok=True)
+        (clone / path).write_text(blocks("python", path))
+    return clone
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        ("ruff", "format", "--check", "--diff", "app/parcels", "tests"),
+        ("ruff", "check", "app/parcels", "tests"),
+        ("mypy", "app/parcels"),
+    ],
+    ids=" ".join,
+)
+def test_the_pages_code_passes_the_projects_checks(clone: Path, check: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", *check]
+    run = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 
 

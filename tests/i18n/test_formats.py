@@ -1,6 +1,7 @@
 """Amounts, rates, dates and durations as two languages write them."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -73,3 +74,17 @@ def test_durations_are_whole_and_never_too_short(
 ) -> None:
     assert formats.duration(length, "en") == english
     assert formats.duration(length, "de") == german
+
+
+@pytest.mark.parametrize(
+    ("zone", "written"),
+    [
+        ("Asia/Tokyo", ["November 23, 2026", "Nov 23, 2026, 2:49 AM JST"]),
+        ("America/New_York", ["November 22, 2026", "Nov 22, 2026, 12:49 PM EST"]),
+        ("America/Sao_Paulo", ["November 22, 2026", "Nov 22, 2026, 2:49 PM UTC-03"]),
+    ],
+)
+def test_days_and_hours_are_those_of_a_time_zone(zone: str, written: list[str]) -> None:
+    info = ZoneInfo(zone)
+    found = [formats.date(MOMENT, "en", info), formats.date_time(MOMENT, "en", info)]
+    assert [" ".join(text.split()) for text in found] == written

@@ -44,7 +44,7 @@ def app(
 ) -> Router:
     """The application with the marked language. What Babel writes is marked too."""
     for name in ("money", "percent", "date", "date_time", "duration"):
-        monkeypatch.setattr(formats, name, lambda *values: "⟦formatted⟧")
+        monkeypatch.setattr(formats, name, lambda *values, **options: "⟦formatted⟧")
     catalogue = Catalog(MARKED_LANGUAGE)
     for message in texts():
         if message.id:

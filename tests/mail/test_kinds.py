@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from app.mail.composing.composer import Composer
 from app.mail.kinds import REQUIRED_SAMPLES, Kinds
 from app.settings.declarations import Brand, Site
 
-SITE = Site("Pillarbox", "http://localhost", "help@example.org", ())
+SITE = Site("Pillarbox", "http://localhost", "help@example.org", UTC, None, ())
 BRAND = Brand("Pillarbox", "#b3261e", "#f4f1ec", "sans-serif")
 
 

@@ -133,6 +133,11 @@ def test_a_problem_names_the_setting_its_place_and_the_cure() -> None:
         ("site.base_url", "https://shop.example.org:port"),
         ("site.base_url", "https://someone@shop.example.org"),
         ("site.support_email", "help"),
+        ("site.time_zone", "Europe/Atlantis"),
+        ("site.time_zone", "../../etc/passwd"),
+        ("site.time_zone", "Europe"),
+        ("site.time_zone", "MEZ+1"),
+        ("site.pages", "no-such-folder"),
         ("site.hosts", "https://www.example.org"),
         ("site.hosts", "www.example.org:8080"),
         ("server.trusted_proxies", "proxy.example.org"),
@@ -151,6 +156,22 @@ def test_a_problem_names_the_setting_its_place_and_the_cure() -> None:
         ("email.smtp_port", "٥٨٧"),
         ("email.smtp_security", "ssl"),
         ("email.smtp_ca_file", "no-such-file.pem"),
+        ("email.smtp_hello", "shop_web_1.shop_internal"),
+        ("email.smtp_hello", "laptop."),
+        ("email.smtp_hello", "10.0.0.5"),
+        ("email.smtp_hello", "my laptop"),
+        ("email.smtp_hello", "büro.example.org"),
+        ("email.smtp_hello", "[10.0.0]"),
+        ("email.smtp_hello", "[2001:db8::1]"),
+        ("email.smtp_hello", "[10.0.0.5"),
+        ("email.smtp_oauth_token_url", "login.example.org/token"),
+        ("email.smtp_oauth_token_url", "http://login.example.org/token"),
+        ("email.smtp_oauth_token_url", "https:///token"),
+        ("email.smtp_oauth_token_url", "https://login.example.org:port/token"),
+        ("email.smtp_oauth_token_url", "https://shop@login.example.org/token"),
+        ("email.smtp_oauth_token_url", "https://login.example.org/token#id"),
+        ("email.smtp_oauth_token_url", "https://login.example.org/a token"),
+        ("email.smtp_oauth_token_url", "https://lögin.example.org/token"),
         ("email.from", "shop@example.org"),
         ("email.from", "Shop <shop>"),
         ("email.from", "Shop, Ltd <shop@example.org>"),
@@ -250,7 +271,7 @@ def test_unknown_names_are_reported_with_the_closest_known_one() -> None:
         {
             **DEVELOPMENT,
             "email.smtp_sever": "relay.example.org",
-            "site.title": "Shop",
+            "site.nmae": "Shop",
             "pyramid.includes": "",
             "here": "/srv/shop",
         },
@@ -259,7 +280,7 @@ def test_unknown_names_are_reported_with_the_closest_known_one() -> None:
     )
     assert lines == [
         "email.smtp_sever: is not a setting (did you mean email.smtp_server?), in shop.ini",
-        "site.title: is not a setting (did you mean site.name?), in shop.ini",
+        "site.nmae: is not a setting (did you mean site.name?), in shop.ini",
         "PILLARBOX_EMAIL_PASSWORD: is not a setting"
         " (did you mean PILLARBOX_EMAIL_SMTP_PASSWORD?), in the environment",
     ]
@@ -336,6 +357,62 @@ def test_a_password_never_travels_over_an_unprotected_connection() -> None:
         }
     )
     assert line.startswith('email.smtp_security: "none" would send')
+
+
+OAUTH = {
+    **PRODUCTION,
+    "email.smtp_password": "",
+    "email.smtp_oauth_token_url": "https://login.example.org/tenant/oauth2/v2.0/token",
+    "email.smtp_oauth_client_id": "shop-client",
+    "email.smtp_oauth_client_secret": "s3same",
+    "email.smtp_oauth_scope": "https://relay.example.org/.default",
+}
+
+
+def test_a_login_takes_tokens_in_place_of_a_password() -> None:
+    email = read({**OAUTH, "email.smtp_oauth_refresh_token": "tell-nobody"}).email
+    assert email.smtp_oauth_token_url == "https://login.example.org/tenant/oauth2/v2.0/token"
+    assert email.smtp_oauth_client_secret == "s3same"
+    assert not any(secret in repr(email) for secret in SECRETS)
+    for either in ("client_secret", "refresh_token"):
+        assert read(
+            {**OAUTH, "email.smtp_oauth_client_secret": "", f"email.smtp_oauth_{either}": "x"}
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "problem"),
+    [
+        ({"password": "s3same"}, "password", "a login takes a password or a token"),
+        ({"username": ""}, "username", "name the mailbox that the token is for"),
+        ({"security": "none", "server": "localhost"}, "security", '"none" would send'),
+        ({"oauth_client_id": ""}, "oauth_client_id", "is not set"),
+        ({"oauth_client_secret": ""}, "oauth_client_secret", "set it, or"),
+        (
+            {"oauth_token_url": "", "oauth_scope": "", "oauth_client_secret": "", "password": "p"},
+            "oauth_token_url",
+            "is not set, but email.smtp_oauth_client_id is",
+        ),
+        (
+            {"oauth_token_url": "", "oauth_client_id": "", "oauth_scope": "", "password": "p"},
+            "oauth_token_url",
+            "is not set, but email.smtp_oauth_client_secret is",
+        ),
+    ],
+)
+def test_what_a_login_with_tokens_needs_is_checked(
+    changes: dict[str, str], name: str, problem: str
+) -> None:
+    values = {f"email.smtp_{setting}": value for setting, value in changes.items()}
+    [line] = problems({**OAUTH, **values})
+    assert line.startswith(f"email.smtp_{name}: ")
+    assert problem in line
+    assert not any(secret in line for secret in SECRETS)
+
+
+@pytest.mark.parametrize("hello", ["web-1.example.org", "[192.0.2.1]", "[IPv6:2001:db8::1]"])
+def test_a_machine_may_call_itself_by_another_name_or_address(hello: str) -> None:
+    assert read({**DEVELOPMENT, "email.smtp_hello": hello}).email.smtp_hello == hello
 
 
 @pytest.mark.parametrize(("security", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])

@@ -1,6 +1,6 @@
 """A customer's orders, and settling their payments."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,8 +25,10 @@ from app.shop.payments.provider import (
 from app.shop.payments.settle import settle
 from app.shop.payments.test import RememberedPayment
 from tests.support.accounts import ANNA
+from tests.support.application import MakeApp
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
+from tests.support.databases import on_sqlite
 from tests.support.shopping import buy, order, orders_in, put_into_basket, sign_in, stock
 
 
@@ -79,7 +81,7 @@ def test_an_order_shows_its_lines_in_a_proper_table(customer: TestApp) -> None:
 
     table = page.html.find("table")
     assert table.caption.text == "Items in your order"
-    assert [cell["scope"] for cell in table.thead.find_all("th")] == ["col"] * 3
+    assert [cell["scope"] for cell in table.thead.find_all("th")] == ["col"] * 2
     assert {cell["scope"] for cell in table.tbody.find_all("th")} == {"row"}
     totals = [[cell.text for cell in row.find_all(["th", "td"])] for row in table.tfoot("tr")]
     assert totals == [
@@ -89,6 +91,27 @@ def test_an_order_shows_its_lines_in_a_proper_table(customer: TestApp) -> None:
         ["Total", "€25.80"],
     ]
     assert page.html.find("time")["datetime"] == "2026-11-22T12:00:00+00:00"
+
+
+@on_sqlite
+def test_days_and_years_are_those_of_the_shops_time_zone(
+    make_app: MakeApp, settings_values: dict[str, str], clock: Clock
+) -> None:
+    clock.now = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
+    app = make_app(settings_values | {"site.time_zone": "Europe/Berlin"})
+    browser, database = another_browser(app), app.registry.database
+    stock(database)
+    sign_in(browser, database)
+
+    page = buy(browser)
+
+    facts = " ".join(page.html.dl.get_text(" ").split())
+    assert "Paid on Jan 1, 2027, 12:30 AM CET Receipt 2027-000001" in facts
+    assert page.html.find("time")["datetime"] == "2026-12-31T23:30:00+00:00"
+    listed = browser.get("/orders").html.tbody.find("time")
+    assert (listed["datetime"], listed.text) == ("2027-01-01", "January 1, 2027")
+    email = Mailbox(database).latest(kind="purchase_receipt")
+    assert "January 1, 2027" in (email.text_body or "")
 
 
 def test_a_test_payment_says_so_on_every_page_and_in_the_email(

@@ -9,6 +9,8 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
+from tests.support.relay import PASSWORD, USERNAME
+from tests.support.scripted_auth import authenticate
 from tests.support.smtp_script import DROP, GARBAGE, SLOW, STALL, At, Fault
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class Session:
             self._violated(f"{verb} did not wait for its reply")
         match verb:
             case "EHLO":
+                self._server.hellos.append(line.partition(" ")[2])
                 self._ehlo()
             case "STARTTLS":
                 self._answer(At.STARTTLS, "220 go ahead")
@@ -93,7 +96,7 @@ class Session:
         if self._server.pipelining:
             offered.append("PIPELINING")
         if self._encrypted:
-            offered.append("AUTH PLAIN LOGIN")
+            offered.append(f"AUTH {self._server.mechanisms}")
         elif self._server.starttls:
             offered.append("STARTTLS")
         *first, last = offered
@@ -110,7 +113,25 @@ class Session:
         if not self._encrypted:
             self._violated("a password came in clear")
         self._server.logins.append(line)
-        self._authenticated = self._answer(At.AUTH, "235 2.7.0 welcome")
+        fault = self._fault(At.AUTH)
+        if fault.how or self._server.tokens is None:
+            self._authenticated = self._give(fault.how, "235 2.7.0 welcome")
+            return
+        reply = authenticate(
+            line,
+            challenge=self._challenge,
+            users={USERNAME: PASSWORD},
+            tokens=self._server.tokens,
+            peer=("127.0.0.1", self._server.port),
+        )
+        self._authenticated = reply.startswith("235")
+        self._send(reply)
+        if self._server.closes_after_refused_login and not self._authenticated:
+            raise _Over
+
+    def _challenge(self, text: str) -> str:
+        self._send(f"334 {text}")
+        return self._line().decode("utf-8", "replace")
 
     def _mail(self, line: str) -> None:
         if not self._authenticated:

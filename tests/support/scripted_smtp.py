@@ -27,6 +27,11 @@ class ScriptedSMTP:
     starttls: bool = True
     """False leaves STARTTLS out of the reply to EHLO, as an attacker on the way would."""
     implicit_tls: bool = False
+    mechanisms: str = "PLAIN LOGIN"
+    """What the reply to EHLO offers for AUTH."""
+    tokens: set[str] | None = None
+    """The tokens that are right. If it is not None, names, passwords and tokens are checked."""
+    closes_after_refused_login: bool = False
     refused: frozenset[str] = frozenset()
     """Recipients that get a 550."""
     accepts_data_without_recipients: bool = False
@@ -37,6 +42,8 @@ class ScriptedSMTP:
     """
     port: int = 0
     connections: int = 0
+    hellos: list[str] = field(default_factory=list)
+    """What clients call themselves in EHLO."""
     logins: list[str] = field(default_factory=list)
     received: list[str] = field(default_factory=list)
     """The Message-ID of every message that the relay took, in order; twice if it came twice."""

@@ -1,14 +1,17 @@
 """The language of pages: the customer's own, else what the browser asks for, else English."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.router import Router
 from webtest import TestApp
 
+from app.web import rendering
 from app.web.forms import Form
 from tests.support.accounts import add_account, heading, sign_in, summary
 from tests.support.browser import another_browser
@@ -85,6 +88,40 @@ def test_numbers_in_texts_and_plurals_are_translated(browser: TestApp, app: Rout
 
 def test_static_files_are_the_same_for_everybody(browser: TestApp) -> None:
     assert "Vary" not in browser.get("/static/pillarbox.css").headers
+
+
+@pytest.mark.parametrize(
+    ("accepted", "day", "moment"),
+    [
+        ("", "November 22, 2026", "Nov 22, 2026, 5:49 PM UTC"),
+        ("en", "November 22, 2026", "Nov 22, 2026, 5:49 PM UTC"),
+        ("en-GB,en;q=0.9", "22 November 2026", "22 Nov 2026, 17:49 UTC"),
+        ("en;q=0.5, en-AU", "22 November 2026", "22 Nov 2026, 5:49 pm UTC"),
+        ("fr-FR,en-GB;q=0.5", "22 November 2026", "22 Nov 2026, 17:49 UTC"),
+        ("en-XX, *;q=0.1, x-y", "November 22, 2026", "Nov 22, 2026, 5:49 PM UTC"),
+        ("de-AT,en-GB;q=0.9", "22. November 2026", "22.11.2026, 17:49 UTC"),
+        ("ja-JP", "November 22, 2026", "Nov 22, 2026, 5:49 PM UTC"),
+    ],
+)
+def test_dates_are_written_as_in_the_visitors_country(
+    settings_values: dict[str, str], accepted: str, day: str, moment: str
+) -> None:
+    at = datetime(2026, 11, 22, 17, 49, 3, 123456, tzinfo=UTC)
+
+    def dates(request: Request) -> str:
+        context: Any = {"request": request}
+        return rendering.date(context, at) + rendering.date_time(context, at)
+
+    config = Configurator(settings=dict(settings_values))
+    config.include("app.web")
+    config.add_route("x", "/x")
+    config.add_view(dates, route_name="x", renderer="string")
+    browser = another_browser(config.make_wsgi_app(), HTTP_ACCEPT_LANGUAGE=accepted)
+    response = browser.get("/x")
+    times = BeautifulSoup(response.text, "html.parser").find_all("time")
+    assert [" ".join(time.text.split()) for time in times] == [day, moment]
+    assert [time["datetime"] for time in times] == ["2026-11-22", "2026-11-22T17:49:03+00:00"]
+    assert "Accept-Language" in response.headers["Vary"]
 
 
 Workshop = Callable[[Callable[[Request], Any]], TestApp]

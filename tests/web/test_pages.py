@@ -177,6 +177,20 @@ def test_a_database_that_stays_busy_says_when_to_try_again(workshop: Workshop) -
     assert page.headers["Retry-After"] == "10"
 
 
+@pytest.mark.parametrize("error", [RuntimeError("x"), DatabaseBusy("database is locked")])
+def test_a_failed_page_says_nothing_about_a_change_unless_one_was_sent(
+    workshop: Workshop, error: Exception
+) -> None:
+    def fail(request: Request) -> None:
+        raise error
+
+    workshop.view("/x", fail, require_csrf=False)
+    browser = workshop.browser()
+    words = re.compile("saved|changed|change", re.IGNORECASE)
+    assert not words.search(browser.get("/x", status="5*").html.main.text)
+    assert words.search(browser.post("/x", status="5*").html.main.text)
+
+
 def test_a_failing_commit_gets_the_page_too(
     workshop: Workshop, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,6 +7,7 @@ from its content, so both bodies say the same.
 import logging
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from gettext import NullTranslations
 from html import unescape
 from typing import Any
@@ -136,8 +137,8 @@ def _environment(site: Site, brand: Brand, loader: BaseLoader, reload: bool) -> 
     environment.filters.update(
         money=_localized(formats.money),
         percent=_localized(formats.percent),
-        date=_localized(formats.date),
-        date_time=_localized(formats.date_time),
+        date=_localized(partial(formats.date, zone=site.time_zone)),
+        date_time=_localized(partial(formats.date_time, zone=site.time_zone)),
         duration=_localized(formats.duration),
         direction=direction,
     )

@@ -21,7 +21,7 @@ from app.mail.delivery import relay
 from app.mail.delivery.batch import ReadyEmail
 from app.mail.delivery.liveness import LOCKED, Liveness
 from app.mail.delivery.relay import RelayProblem
-from app.mail.outbox import claims, outcomes
+from app.mail.outbox import claims, outcomes, refusals
 from app.mail.outbox.outcomes import Settlement, settlement_of
 from app.mail.outbox.retry_schedule import RETRY_DELAYS
 from app.mail.outbox.tables import OutboxEmail
@@ -148,10 +148,10 @@ class Handover:
         """
         try:
             with held.transaction() as connection:
-                alike = outcomes.refused_alike(connection, email, verdict)
+                alike = refusals.refused_alike(connection, email, verdict)
                 if alike is None:
                     return verdict
-                outcomes.requeue_refused(connection, alike, self.clock())
+                refusals.requeue_refused(connection, alike, self.clock())
         except (SQLAlchemyError, DatabaseBusy) as error:
             log.error("refusals not compared: email=%d error=%s", email.id, describe(error))
             return verdict

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Update,
     bindparam,
     delete,
-    func,
     insert,
     or_,
     select,
@@ -28,9 +27,8 @@ from app.database.postgresql import ASYNCHRONOUS_COMMIT
 from app.mail.kinds import InDoubt, Kind
 from app.mail.outbox.changes import BODIES_ERASED, delete_attachments, update_emails
 from app.mail.outbox.retry_schedule import retry_delay
-from app.mail.outbox.tables import HAS_BODY, EmailAttachment, EmailAttempt, OutboxEmail, State
+from app.mail.outbox.tables import EmailAttachment, EmailAttempt, OutboxEmail, State
 from app.mail.smtp.replies import Outcome, Verdict
-from app.mail.smtp.reply_text import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,52 +178,6 @@ def last_outcome(email_id: int | InstrumentedAttribute[int]) -> Select[str]:
         .where(EmailAttempt.email_id == email_id)
         .order_by(EmailAttempt.id.desc())
         .limit(1)
-    )
-
-
-def refused_alike(connection: Connection, email: OutboxEmail, verdict: Verdict) -> list[int] | None:
-    """The ids of other recipients' emails that the relay has just refused in the same words as
-    ``email``, one after the other; None unless they have two different recipients.
-    """
-    attempts = connection.execute(
-        select(
-            EmailAttempt.email_id,
-            EmailAttempt.outcome,
-            EmailAttempt.reply,
-            OutboxEmail.recipient_key,
-        )
-        .join(OutboxEmail, OutboxEmail.id == EmailAttempt.email_id)
-        .order_by(EmailAttempt.id.desc())
-        .limit(50)
-    )
-    words, alike = fingerprint(verdict.reply), {}
-    for attempt in attempts:
-        is_refusal = attempt.outcome in (Outcome.REFUSED, Outcome.ABOUT_US)
-        if not is_refusal or fingerprint(attempt.reply) != words:
-            break
-        if attempt.recipient_key != email.recipient_key:
-            alike[attempt.email_id] = attempt.recipient_key
-    return [*alike] if len(set(alike.values())) >= 2 else None
-
-
-def requeue_refused(connection: Connection, email_ids: list[int], now: datetime) -> None:
-    """Return failed emails to ``queued``, because their refusal was about us. An email that was
-    refused a third time stays ``failed``: then it may be the cause.
-    """
-    refusals = (
-        select(func.count())
-        .where(EmailAttempt.email_id == OutboxEmail.id, EmailAttempt.outcome == Outcome.REFUSED)
-        .scalar_subquery()
-    )
-    update_emails(
-        connection,
-        OutboxEmail.id.in_(email_ids),
-        OutboxEmail.state == State.FAILED,
-        OutboxEmail.expires_at > now,
-        HAS_BODY,
-        refusals < 3,
-        state=State.QUEUED,
-        next_attempt_at=now,
     )
 
 

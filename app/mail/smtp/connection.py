@@ -1,7 +1,7 @@
 """Connection: one SMTP connection, its deadlines, and reading replies.
 
-``smtplib`` knows the commands. This class adds TCP_NODELAY, a deadline for each whole reply instead
-of for each read, and a count of the octets that were sent.
+``smtplib`` knows the commands. This class adds a deadline for each whole reply instead of for each
+read, and a count of the octets that were sent.
 """
 
 import re
@@ -9,11 +9,12 @@ import smtplib
 import socket
 import ssl
 import time
-from contextlib import suppress
 from select import select as wait_readable
 from typing import Any
 
+from app.mail.smtp import sockets
 from app.mail.smtp.reply_text import Reply
+from app.settings.values import address_literal, is_domain
 
 _TLS_RECORD = 16 * 1024
 """The most octets that one TLS record holds (RFC 8446 5.1). A larger piece would be sent as several
@@ -38,10 +39,13 @@ class Connection(smtplib.SMTP):
     The methods raise ``OSError``, of which smtplib's exceptions are subclasses.
     """
 
-    def __init__(self, timeout: float) -> None:
-        """``timeout``: the seconds to wait for the connection and for each reply."""
-        name = socket.gethostname()
-        super().__init__(timeout=timeout, local_hostname=name if "." in name else "[127.0.0.1]")
+    def __init__(self, timeout: float, hello: str | None = None) -> None:
+        """``timeout``: the seconds to wait for the connection and for each reply. ``hello``: the
+        name of this machine in EHLO; None: the one that it gives itself, or else its address.
+        """
+        super().__init__(timeout=timeout, local_hostname=hello or _own_name())
+        self.peer = "", 0
+        """The relay's host and port, as the settings name them."""
         self._buffer = b""
         self._buffer_socket: socket.socket | None = None
         """The socket that ``_buffer`` was read from."""
@@ -54,12 +58,35 @@ class Connection(smtplib.SMTP):
 
     def open(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
         """Connect, with TLS from the first octet if ``context`` is given."""
-        self._host = host  # smtplib's STARTTLS verifies the certificate for this name.
-        sock = socket.create_connection((host, port), self.timeout)
-        self.sock = sock
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.peer = host, port
+        deadline = time.monotonic() + self.timeout
+        self.sock = sock = sockets.connect(host, port, self.timeout)
+        self.local_hostname = self.local_hostname or address_literal(sock.getsockname()[0])
         if context is not None:
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
             self.sock = context.wrap_socket(sock, server_hostname=host)
+
+    def greet(self, *, needs_ehlo: bool) -> None:
+        """Send EHLO, or HELO to a relay that does not know it. ``needs_ehlo``: the session needs
+        what only a reply to EHLO offers. Raises ``SessionFailed`` when the relay refuses.
+        """
+        reply = self.ehlo()
+        if reply[0] in (500, 502) and not needs_ehlo:
+            reply = self.helo()
+        expect(reply, 2)
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Begin TLS by STARTTLS. The caller greets the relay anew, because what it offered
+        before does not count (RFC 3207 4.2). Raises ``SessionFailed`` when the relay does not offer
+        STARTTLS, or refuses it.
+        """
+        if not self.has_extn("starttls"):
+            raise SessionFailed("the relay does not offer STARTTLS")
+        reply = self.docmd("STARTTLS")
+        if reply[0] != 220 or self.sock is None:
+            raise SessionFailed("the relay refused", reply)
+        self.sock.settimeout(self.timeout)
+        self.sock = context.wrap_socket(self.sock, server_hostname=self.peer[0])
 
     def send(self, data: Any) -> None:
         """Send a command; smtplib calls this."""
@@ -113,10 +140,7 @@ class Connection(smtplib.SMTP):
         """Break the connection from another thread. Who waits for a reply gets an error at once."""
         sock = self.sock
         if sock is not None:
-            # SSLSocket.shutdown would first drop TLS, and another thread could then send in clear.
-            # An error means that the connection is closed already.
-            with suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            sockets.abort(sock)
 
     def _line(self, deadline: float) -> bytes:
         if self.sock is None:
@@ -138,6 +162,12 @@ class Connection(smtplib.SMTP):
             self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.rstrip(b"\r")
+
+
+def _own_name() -> str:
+    """The name that this machine gives itself, or "" if a strict relay would refuse it in EHLO."""
+    name = socket.gethostname()
+    return name if "." in name and is_domain(name) else ""
 
 
 def expect(reply: tuple[int, bytes], first_digit: int) -> None:

@@ -2,14 +2,15 @@
 connection, with PIPELINING where the relay offers it (RFC 2920).
 """
 
-import base64
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from app.mail.smtp.connection import Connection, SessionFailed, describe, expect
 from app.mail.smtp.envelope import Envelope, offer_envelope
-from app.mail.smtp.login import log_in
+from app.mail.smtp.login import log_in, log_in_with_token
+from app.mail.smtp.oauth import Tokens, tokens_for
 from app.mail.smtp.replies import Outcome, Phase, Verdict, verdict_of
 from app.mail.smtp.tls import tls_context
 from app.settings.declarations import Email
@@ -17,22 +18,21 @@ from app.settings.declarations import Email
 _TRUSTED_SECONDS = 10.0
 """A connection that was idle for longer is checked before use."""
 _QUIT_SECONDS = 2.0
+_LOGIN_REFUSED = 535
 
 
 class RelayUnavailable(Exception):
-    """No connection is ready: the relay is unreachable or unverified, or it refused the login. No
-    message was tried.
+    """No connection is ready: the relay is unreachable or unverified, it refused the login, or
+    there is no token to log in with. No message was tried.
     """
 
-    def __init__(self, phase: Phase, error: OSError, password: str | None = None) -> None:
-        reason = describe(error)
-        if password:
-            # A relay may repeat in its reply what it was sent.
-            for secret in (password, base64.b64encode(password.encode()).decode("ascii")):
-                reason = reason.replace(secret, "<...>")
-        super().__init__(f"{phase}: {reason}")
+    def __init__(self, phase: Phase, error: OSError) -> None:
+        super().__init__(f"{phase}: {describe(error)}")
         reply = error.reply if isinstance(error, SessionFailed) else None
         self.is_quota = reply is not None and verdict_of(reply, phase).outcome is Outcome.QUOTA
+        self.is_refused_login = (
+            reply is not None and phase is Phase.AUTH and reply.code == _LOGIN_REFUSED
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,35 +80,61 @@ class Mailer:
         if self.is_connected and (self._sent_ahead is not None or self._is_alive()):
             return
         self.close()
-        settings, phase = self._settings, Phase.CONNECT
-        if settings.smtp_server is None:
+        if self._settings.smtp_server is None:
             raise ValueError("email.smtp_server is not set")
+        tokens = tokens_for(self._settings)
+        token = self._token(tokens)
         try:
-            self._connection = connection = Connection(self._timeouts.command)
-            security = settings.smtp_security
-            context = None if security == "none" else tls_context(settings.smtp_ca_file)
-            connection.open(
-                settings.smtp_server, settings.smtp_port, context if security == "tls" else None
-            )
-            phase = Phase.GREETING
-            expect(connection.getreply(), 2)
-            phase = Phase.EHLO
-            self._greet(connection)
-            if security == "starttls":
-                phase = Phase.STARTTLS
-                if not connection.has_extn("starttls"):
-                    raise SessionFailed("the relay does not offer STARTTLS")
-                expect(connection.starttls(context=context), 2)
-                phase = Phase.EHLO
-                self._greet(connection)
-            if settings.smtp_username is not None:
-                phase = Phase.AUTH
-                log_in(connection, settings.smtp_username, settings.smtp_password or "")
-        except OSError as error:
-            self.close()
-            raise RelayUnavailable(phase, error, settings.smtp_password) from error
+            self._open_session(token)
+        except RelayUnavailable as refusal:
+            # A token that was revoked is refused before its end. A new one is tried once.
+            if token is None or not refusal.is_refused_login:
+                raise
+            self._open_session(self._token(tokens, refused=token))
         self._handed_over = 0
         self._used_at = time.monotonic()
+
+    def _token(self, tokens: Tokens | None, refused: str = "") -> str | None:
+        with self._reaching(Phase.AUTH):
+            return None if tokens is None else tokens.get(refused)
+
+    def _open_session(self, token: str | None) -> None:
+        """Connect, and log in with the ``token`` or with the password, whichever there is."""
+        settings = self._settings
+        security, username = settings.smtp_security, settings.smtp_username
+        context = None if security == "none" else tls_context(settings.smtp_ca_file)
+        needs_ehlo = security == "starttls" or username is not None
+        connection = Connection(self._timeouts.command, settings.smtp_hello)
+        self._connection = connection
+        with self._reaching(Phase.CONNECT):
+            connection.open(
+                settings.smtp_server or "",
+                settings.smtp_port,
+                context if security == "tls" else None,
+            )
+        with self._reaching(Phase.GREETING):
+            expect(connection.getreply(), 2)
+        with self._reaching(Phase.EHLO):
+            connection.greet(needs_ehlo=needs_ehlo)
+        if context is not None and security == "starttls":
+            with self._reaching(Phase.STARTTLS):
+                connection.start_tls(context)
+            with self._reaching(Phase.EHLO):
+                connection.greet(needs_ehlo=needs_ehlo)
+        with self._reaching(Phase.AUTH):
+            if token is not None:
+                log_in_with_token(connection, username or "", token)
+            elif username is not None:
+                log_in(connection, username, settings.smtp_password or "")
+
+    @contextmanager
+    def _reaching(self, phase: Phase) -> Iterator[None]:
+        """Turn an error of the block into ``RelayUnavailable``, and close the connection."""
+        try:
+            yield
+        except OSError as error:
+            self.close()
+            raise RelayUnavailable(phase, error) from error
 
     def _is_alive(self) -> bool:
         """Whether the kept connection can be used. One that was idle is checked with a NOOP."""
@@ -120,14 +146,6 @@ class Mailer:
             return False
         self._used_at = time.monotonic()
         return code // 100 == 2
-
-    def _greet(self, connection: Connection) -> None:
-        reply = connection.ehlo()
-        settings = self._settings
-        needs_ehlo = settings.smtp_security == "starttls" or settings.smtp_username is not None
-        if reply[0] in (500, 502) and not needs_ehlo:
-            reply = connection.helo()
-        expect(reply, 2)
 
     def close(self) -> None:
         """Close the connection without a QUIT."""

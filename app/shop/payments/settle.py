@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -20,6 +20,7 @@ def settle(
     result: PaymentResult,
     *,
     now: datetime,
+    zone: tzinfo = UTC,
     send_receipt: Callable[[Order, Payment, Receipt], None],
 ) -> bool:
     """Record the result of a payment. Returns whether this call settled it (STANDARDS D3).
@@ -27,7 +28,8 @@ def settle(
     Every way to learn of a result ends here, in any order and any number of times. The first call
     settles the payment; later calls change nothing. If amount, currency and order match, the order
     becomes paid, the receipt gets its number and ``send_receipt`` queues its email, all in the
-    transaction of ``session``. If they do not match, the payment is held for a person to check.
+    transaction of ``session``. ``zone`` decides to which year the receipt belongs. If they do not
+    match, the payment is held for a person to check.
     """
     if result.outcome is PaymentOutcome.PENDING or not _write_outcome(
         session, payment_id, result, now
@@ -46,7 +48,7 @@ def settle(
         payment.held_because = problem
         log.error("payment held: payment=%s problem=%s", payment_id, problem)
         return True
-    receipt = _issue_receipt(session, order, payment, now)
+    receipt = _issue_receipt(session, order, payment, now, zone)
     send_receipt(order, payment, receipt)
     log.info("order paid: order=%d payment=%s receipt=%s", order.id, payment_id, receipt.number)
     return True
@@ -89,21 +91,24 @@ def _mark_paid(session: Session, order: Order, now: datetime) -> bool:
     return marked is not None
 
 
-def _issue_receipt(session: Session, order: Order, payment: Payment, now: datetime) -> Receipt:
-    """Write the receipt of ``order``, numbered without gaps within the year of ``now`` in UTC
+def _issue_receipt(
+    session: Session, order: Order, payment: Payment, now: datetime, zone: tzinfo
+) -> Receipt:
+    """Write the receipt of ``order``, numbered without gaps within the year of ``now`` in ``zone``
     (STANDARDS D7).
 
     One transaction increments the counter and writes the receipt, so a rollback undoes both. A
     second transaction waits for the counter's row, so two receipts never get one number.
     """
-    counter = insert_for(session, ReceiptCounter).values(year=now.year, last=1)
+    year = now.astimezone(zone).year
+    counter = insert_for(session, ReceiptCounter).values(year=year, last=1)
     sequence = session.scalars(
         counter.on_conflict_do_update(
             index_elements=["year"], set_={"last": ReceiptCounter.last + 1}
         ).returning(ReceiptCounter.last)
     ).one()
     receipt = Receipt(
-        order_id=order.id, payment_id=payment.id, year=now.year, sequence=sequence, issued_at=now
+        order_id=order.id, payment_id=payment.id, year=year, sequence=sequence, issued_at=now
     )
     session.add(receipt)
     session.flush()

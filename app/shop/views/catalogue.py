@@ -45,11 +45,9 @@ def product_page(request: Request, product: Product, form: QuantityForm) -> Page
     }
 
 
-def picture(request: Request, product: Product) -> str | None:
-    """The path of the product's drawing, or None if it has none or the file is missing."""
+def picture(request: Request, file: str | None) -> str | None:
+    """The path of a product's drawing, or None if it has none or the file is missing."""
     try:
-        return (
-            request.static_path(f"app:static/shop/{product.picture}") if product.picture else None
-        )
+        return request.static_path(f"app:static/shop/{file}") if file else None
     except FileNotFoundError:
         return None

@@ -77,4 +77,11 @@ def settle_pending(request: Request, number: str) -> None:
         return
     with short_transaction(request.registry, write=True) as session:
         send_receipt = partial(send_purchase_receipt, request, session)
-        settle(session, payment.id, result, now=request.now, send_receipt=send_receipt)
+        settle(
+            session,
+            payment.id,
+            result,
+            now=request.now,
+            zone=request.registry.pillarbox.site.time_zone,
+            send_receipt=send_receipt,
+        )

@@ -22,6 +22,15 @@ from tests.support.chromium import OpenPage, launch, watched_context
 from tests.support.ports import free_port
 from tests.support.shop_settings import shop_settings
 
+IMPRINT = f"""# Imprint
+
+Pillarbox Ltd, 12 St James's Square, {"Llanfairpwllgwyngyll" * 3}
+
+| VAT | Rate |
+|-----|-----:|
+| Books | 7 % |
+"""
+
 
 @pytest.fixture(scope="session")
 def shop(
@@ -33,6 +42,9 @@ def shop(
     port = free_port()
     base_url = f"http://localhost:{port}"
     settings = shop_settings("sqlite:///pillarbox.sqlite", base_url=base_url)
+    (folder / "pages").mkdir()
+    (folder / "pages" / "imprint.md").write_text(IMPRINT, encoding="utf-8")
+    settings["site.pages"] = "pages"
     config = configure({"here": str(folder)}, settings)
     config.registry.email_composer.raises = True
     application = config.make_wsgi_app()
@@ -66,7 +78,12 @@ def open_page(chromium: Browser, shop: tuple[Router, str]) -> Iterator[OpenPage]
     problems: list[str] = []
 
     def open_page(
-        path: str, *, javascript: bool = True, width: int = 1280, scheme: str = "light"
+        path: str,
+        *,
+        javascript: bool = True,
+        width: int = 1280,
+        scheme: str = "light",
+        language: str = "en-US",
     ) -> Page:
         context = watched_context(
             chromium,
@@ -75,6 +92,7 @@ def open_page(chromium: Browser, shop: tuple[Router, str]) -> Iterator[OpenPage]
             java_script_enabled=javascript,
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
+            locale=language,
         )
         contexts.append(context)
         page = context.new_page()

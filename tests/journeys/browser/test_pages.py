@@ -43,6 +43,8 @@ def stations(page: Page, customer: str) -> Iterator[str]:
     yield "product"
     page.goto("/basket")
     yield "basket-empty"
+    page.goto("/pages/imprint")
+    yield "imprint"
     page.goto("/no-such-page")
     yield "not-found"
     page.goto("/confirm/used-long-ago")

@@ -38,6 +38,9 @@ def settings_for(relay: ScriptedSMTP, security: str, ca_file: str | None = None)
         smtp_password=PASSWORD,
         smtp_security=security,
         smtp_ca_file=ca_file,
+        smtp_hello=None,
+        smtp_oauth_token_url=None,
+        smtp_oauth_client_id=None,
     )
 
 
