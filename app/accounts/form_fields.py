@@ -70,3 +70,17 @@ class NewPasswordForm(Form):
     def context_words(self) -> Iterable[str]:
         """Texts about this person that an attacker would guess first."""
         raise NotImplementedError
+
+
+class ChoosePasswordForm(NewPasswordForm):
+    """A new password for the account with ``address``."""
+
+    password = NewPasswordField(_("New password"))
+
+    def __init__(self, request: Request, address: str) -> None:
+        self.address = address
+        super().__init__(request)
+
+    def context_words(self) -> Iterable[str]:
+        """The account's address."""
+        return [self.address]

@@ -51,7 +51,7 @@ class PendingSignUp(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     address: Mapped[str] = mapped_column(String(ADDRESS_LENGTH))
-    address_key: Mapped[str] = mapped_column(String(ADDRESS_LENGTH))
+    address_key: Mapped[str] = mapped_column(String(ADDRESS_LENGTH), index=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     locale: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(index=True)
@@ -82,7 +82,7 @@ class Token(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
     voided_at: Mapped[datetime | None]
-    """When a newer token replaced it, or the password was changed."""
+    """When another token of the same owner was used."""
 
     account: Mapped[Account | None] = relationship()
     pending_sign_up: Mapped[PendingSignUp | None] = relationship()

@@ -3,7 +3,7 @@
 The response is the same whether the address has an account or not (STANDARDS B3).
 """
 
-from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from pyramid.httpexceptions import HTTPSeeOther
@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from app.accounts import emails, tokens
 from app.accounts.addresses import Address, parse_address
-from app.accounts.form_fields import AddressField, NewPasswordField, NewPasswordForm
+from app.accounts.form_fields import AddressField, ChoosePasswordForm
 from app.accounts.models import Account, TokenKind
 from app.accounts.passwords import hash_password
+from app.accounts.send_again import wait_to_send_again
 from app.accounts.sessions import end_all_sessions
 from app.accounts.unusable_links import unusable_link
 from app.database import short_transaction
@@ -23,25 +24,13 @@ from app.mail import BodyFormat
 from app.web.forms import Form
 from app.web.translation import _
 
+CHECK_INBOX = "accounts/forgot_password_sent.jinja2"
+
 
 class ForgotPasswordForm(Form):
     """The address of the account."""
 
     email = AddressField(autocomplete="username")
-
-
-class ResetPasswordForm(NewPasswordForm):
-    """A new password for the account with ``address``."""
-
-    password = NewPasswordField(_("New password"))
-
-    def __init__(self, request: Request, address: str) -> None:
-        self.address = address
-        super().__init__(request)
-
-    def context_words(self) -> Iterable[str]:
-        """The account's address."""
-        return [self.address]
 
 
 @view_config(
@@ -65,30 +54,31 @@ def forgot_password(request: Request) -> Any:
     return HTTPSeeOther(request.route_path("forgot_password_sent"))
 
 
-@view_config(
-    route_name="forgot_password_sent",
-    request_method="GET",
-    renderer="accounts/forgot_password_sent.jinja2",
-)
+@view_config(route_name="forgot_password_sent", request_method="GET", renderer=CHECK_INBOX)
 def forgot_password_sent(request: Request) -> Any:
     """Show the page "Check your inbox"."""
     if "address" not in request.visitor.pending:
         return HTTPSeeOther(request.route_path("forgot_password"))
-    return {
-        "address": request.visitor.pending["address"],
-        "lifetime": tokens.LIFETIMES[TokenKind.RESET],
-    }
+    return _check_inbox(request)
 
 
-@view_config(route_name="forgot_password_sent", request_method="POST")
+@view_config(route_name="forgot_password_sent", request_method="POST", renderer=CHECK_INBOX)
 def send_again(request: Request) -> Any:
-    """Send a new link to the same address."""
-    address = request.visitor.pending.get("address")
-    if address is None:
+    """Send a new link to the same address. The older links stay usable."""
+    if "address" not in request.visitor.pending:
         return HTTPSeeOther(request.route_path("forgot_password"))
-    _send_link(request, parse_address(address))
-    sent = _("If there is an account for this address, another email is on its way.")
-    request.visitor.tell(request.localizer.translate(sent))
+    wait = wait_to_send_again(request)
+    if wait is not None:
+        return _check_inbox(request, wait)
+    _send_link(request, parse_address(request.visitor.pending["address"]))
+    request.visitor.tell(
+        request.localizer.translate(
+            _(
+                "If there is an account for this address, another email is on its way, unless we"
+                " have already sent several to it. In that case, use the link in one of those."
+            )
+        )
+    )
     return HTTPSeeOther(request.route_path("forgot_password_sent"))
 
 
@@ -100,7 +90,7 @@ def reset_password_form(request: Request) -> Any:
     account, state = _account_of_token(request, request.dbsession)
     if account is None:
         return unusable_link(request, TokenKind.RESET, state)
-    return {"form": ResetPasswordForm(request, account.address)}
+    return {"form": ChoosePasswordForm(request, account.address)}
 
 
 @view_config(
@@ -116,7 +106,7 @@ def reset_password(request: Request) -> Any:
         account, state = _account_of_token(request, session)
     if account is None:
         return unusable_link(request, TokenKind.RESET, state)
-    form = ResetPasswordForm(request, account.address)
+    form = ChoosePasswordForm(request, account.address)
     if not form.validate():
         return {"form": form}
     password_hash = hash_password(form.password.data or "")
@@ -124,11 +114,11 @@ def reset_password(request: Request) -> Any:
     session = request.dbsession
     token = tokens.consume(session, TokenKind.RESET, request.matchdict["token"], request.now)
     if token is None or (account := token.account) is None:
-        # Another request has used the token since it was looked up.
-        return unusable_link(request, TokenKind.RESET, tokens.TokenState.USED)
+        # Another request has used this token, or another of the account's, since it was looked up.
+        _account, state = _account_of_token(request, session)
+        return unusable_link(request, TokenKind.RESET, state)
     account.password_hash = password_hash
     end_all_sessions(request, account.id)
-    tokens.void_all(session, account.id, request.now)
     request.email_service.send_message(
         emails.password_changed(request, account), key=f"password_changed:{token.id}"
     )
@@ -139,6 +129,14 @@ def reset_password(request: Request) -> Any:
         )
     )
     return HTTPSeeOther(request.route_path("sign_in"))
+
+
+def _check_inbox(request: Request, wait: timedelta | None = None) -> dict[str, Any]:
+    return {
+        "address": request.visitor.pending["address"],
+        "lifetime": tokens.LIFETIMES[TokenKind.RESET],
+        "wait": wait,
+    }
 
 
 def _send_link(request: Request, address: Address) -> None:
@@ -158,8 +156,11 @@ def _send_link(request: Request, address: Address) -> None:
     )
     with session.begin_nested() as savepoint:
         message = emails.password_reset(request, owner, token.secret, lifetime)
-        email = request.email_service.send_message(message, key=f"password_reset:{token.row.id}")
-        tokens.void_older(session, token.row, email, request.now)
+        request.email_service.send_message(
+            message,
+            key=f"password_reset:{token.row.id}",
+            asked_by=request.visitor.name_browser(),
+        )
         if account is None:
             savepoint.rollback()
 

@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from hashlib import sha256
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.orm import Session
 
-from app.accounts.models import Token, TokenKind
-from app.mail.outbox.tables import OutboxEmail, State
+from app.accounts.models import PendingSignUp, Token, TokenKind
 
 LIFETIMES = {TokenKind.CONFIRM: timedelta(hours=24), TokenKind.RESET: timedelta(minutes=30)}
+SECRET_OCTETS = 32
+SECRET_LENGTH = 43
+"""Characters of a secret: 32 octets in base64, without padding."""
 RETENTION = timedelta(days=30)
 """How long an expired token is kept, so that its page can say why the link does not work."""
 
@@ -49,7 +51,7 @@ def issue(
     ``RETENTION`` ago are deleted.
     """
     session.execute(delete(Token).where(Token.expires_at < now - RETENTION))
-    secret = secrets.token_urlsafe(32)
+    secret = secrets.token_urlsafe(SECRET_OCTETS)
     is_for_nobody = account_id is None and pending_sign_up_id is None
     row = Token(
         kind=kind,
@@ -67,8 +69,12 @@ def issue(
 def look_up(
     session: Session, kind: TokenKind, secret: str, now: datetime
 ) -> tuple[Token | None, TokenState]:
-    """The token with this secret, if any, and its state. Changes nothing."""
-    token = session.scalar(select(Token).where(Token.kind == kind, Token.digest == _digest(secret)))
+    """The token with this secret, if any, and its state. Changes nothing.
+
+    What stands behind the secret does not count, because mail programs take a full stop, a bracket
+    or a space behind a link for a part of it.
+    """
+    token = _find(session, kind, secret)
     if token is None:
         return None, TokenState.UNKNOWN
     if token.used_at is not None:
@@ -79,45 +85,54 @@ def look_up(
 
 
 def consume(session: Session, kind: TokenKind, secret: str, now: datetime) -> Token | None:
-    """Mark a live token as used. None if it is not live, or another request used it first."""
-    return session.scalars(
+    """Mark a live token as used, and void every other token of its owner. None if it is not live,
+    or another request used it, or another of the owner's, first.
+    """
+    token = _find(session, kind, secret)
+    if token is None:
+        return None
+    is_live_and_the_owners = and_(_belongs_to_owner_of(token), _is_live(now))
+    # Two requests may use two tokens of one owner at once. Each locks all of them in one order, so
+    # the second waits for the first and then finds none live.
+    session.execute(
+        select(Token.id).where(is_live_and_the_owners).order_by(Token.id).with_for_update()
+    )
+    used = session.scalars(
         update(Token)
-        .where(Token.kind == kind, Token.digest == _digest(secret), *_live(now))
+        .where(Token.id == token.id, _is_live(now))
         .values(used_at=now)
         .returning(Token)
+        .execution_options(populate_existing=True)
     ).one_or_none()
+    if used is not None:
+        session.execute(update(Token).where(is_live_and_the_owners).values(voided_at=now))
+    return used
 
 
-def void_older(session: Session, token: Token, email: OutboxEmail, now: datetime) -> None:
-    """Void the tokens that ``token`` replaces, if ``email``, which carries it, goes out.
-
-    A throttled email voids nothing. Otherwise a stranger who uses up the limit could leave the
-    owner without a working link.
-    """
-    goes_out = email.state in (State.QUEUED, State.CAPTURED)
-    session.execute(
-        update(Token)
-        .where(
-            Token.kind == token.kind,
-            Token.account_id == token.account_id,
-            Token.pending_sign_up_id == token.pending_sign_up_id,
-            Token.id < (token.id if goes_out else 0),
-            *_live(now),
-        )
-        .values(voided_at=now)
+def _find(session: Session, kind: TokenKind, secret: str) -> Token | None:
+    # Another request may have changed the row since this session read it.
+    return session.scalar(
+        select(Token)
+        .where(Token.kind == kind, Token.digest == _digest(secret))
+        .execution_options(populate_existing=True)
     )
 
 
-def void_all(session: Session, account_id: int, now: datetime) -> None:
-    """Void every token of an account, for example when its password changes."""
-    session.execute(
-        update(Token).where(Token.account_id == account_id, *_live(now)).values(voided_at=now)
+def _belongs_to_owner_of(token: Token) -> ColumnElement[bool]:
+    """The tokens of the same account, or of sign-ups with the same address."""
+    if token.account_id is not None:
+        return Token.account_id == token.account_id
+    if token.pending_sign_up is None:
+        return Token.id == token.id
+    sign_ups = select(PendingSignUp.id).where(
+        PendingSignUp.address_key == token.pending_sign_up.address_key
     )
+    return Token.pending_sign_up_id.in_(sign_ups)
 
 
-def _live(now: datetime) -> list[ColumnElement[bool]]:
-    return [Token.used_at.is_(None), Token.voided_at.is_(None), Token.expires_at > now]
+def _is_live(now: datetime) -> ColumnElement[bool]:
+    return and_(Token.used_at.is_(None), Token.voided_at.is_(None), Token.expires_at > now)
 
 
 def _digest(secret: str) -> bytes:
-    return sha256(secret.encode()).digest()
+    return sha256(secret[:SECRET_LENGTH].encode()).digest()

@@ -11,7 +11,7 @@ from app.accounts.models import TokenKind
 from app.accounts.tokens import TokenState
 from app.web.translation import _
 
-USED_CONFIRMATION = (
+CONFIRMED = (
     _("This address is already confirmed"),
     _("Your account is ready, and you can sign in."),
     "sign_in",
@@ -30,10 +30,10 @@ EXPLANATIONS = {
         ),
     ),
     TokenState.VOIDED: (
-        _("This link has been replaced"),
+        _("This link no longer works"),
         _(
-            "Please use the link in our latest email. If you cannot find it, you can request a"
-            " new one here."
+            "Your password was changed after we sent this link. Sign in with the new password. If"
+            " you do not know it, you can request a new link here."
         ),
     ),
     TokenState.UNKNOWN: (
@@ -54,8 +54,9 @@ def unusable_link(request: Request, kind: TokenKind, state: TokenState) -> Respo
     """The page for a token in ``state``: status 404 for an unknown token, else 410."""
     title, explanation = EXPLANATIONS[state]
     route, button = NEXT_STEPS[kind]
-    if kind is TokenKind.CONFIRM and state is TokenState.USED:
-        title, explanation, route, button = USED_CONFIRMATION
+    # A confirmation link is void once another one for the same address was used.
+    if kind is TokenKind.CONFIRM and state in (TokenState.USED, TokenState.VOIDED):
+        title, explanation, route, button = CONFIRMED
     page = {"title": title, "explanation": explanation, "route": route, "button": button}
     response = render_to_response("accounts/unusable_link.jinja2", page, request=request)
     response.status_int = 404 if state is TokenState.UNKNOWN else 410

@@ -28,10 +28,15 @@ class InDoubt(StrEnum):
 class RateLimit:
     """At most ``count`` emails of a kind to one recipient within ``period``. Any more become
     ``throttled``.
+
+    Where anybody can ask for an email to any address, ``count`` holds for each who asks, so that a
+    stranger does not use up the owner's emails. ``in_all``, if set, holds for all of them together,
+    so that a stranger with many browsers does not fill the owner's inbox.
     """
 
     count: int
     period: timedelta
+    in_all: int | None = None
 
 
 REQUIRED_SAMPLES = ("short", "long")

@@ -49,7 +49,9 @@ class EmailService:
     wakeup: Wakeup
     request_id: str = ""
 
-    def send_message(self, message: Message, *, key: str) -> OutboxEmail:
+    def send_message(
+        self, message: Message, *, key: str, asked_by: str | None = None
+    ) -> OutboxEmail:
         """Write ``message`` to the outbox. It goes out if and only if the session's transaction
         commits.
 
@@ -57,11 +59,14 @@ class EmailService:
         second call with the same key writes nothing and returns the first email. Raises
         ``KeyTaken`` when the key belongs to another kind or recipient.
 
+        ``asked_by`` names who asked for the email, such as a browser, where this may be somebody
+        else than the recipient. The kind's limit counts each of them apart.
+
         A message that may not go out is written too, with its state and reason. The caller does not
         look at them, so its response is the same in every case.
         """
         now = self.clock()
-        row = self._insert(message, key, now)
+        row = self._insert(message, key, asked_by, now)
         if row is None:
             row = self.session.scalars(select(OutboxEmail).where(OutboxEmail.key == key)).one()
             if (row.kind, row.recipient) != (message.kind.name, _storable(message.to.address)):
@@ -83,9 +88,11 @@ class EmailService:
         log_after_commit(self.session, log, "email written: email=%d kind=%s state=%s", *values)
         return row
 
-    def _insert(self, message: Message, key: str, now: datetime) -> OutboxEmail | None:
+    def _insert(
+        self, message: Message, key: str, asked_by: str | None, now: datetime
+    ) -> OutboxEmail | None:
         kind, sender = message.kind, self.settings.sender
-        state, reason = self._first_state(message, now)
+        state, reason = self._first_state(message, asked_by, now)
         # A body that will never be sent is not stored when it carries a secret or cannot be written
         # as a message. A captured body is stored, because the mailbox in the browser shows it.
         stored = state in (State.QUEUED, State.CAPTURED) or not (
@@ -97,6 +104,7 @@ class EmailService:
                 key=key,
                 kind=kind.name,
                 about=message.about,
+                asked_by=asked_by,
                 priority=int(kind.priority),
                 locale=message.to.locale,
                 sender=addresses.mailbox(sender.name, sender.address),
@@ -120,7 +128,9 @@ class EmailService:
         ).one_or_none()
         return inserted
 
-    def _first_state(self, message: Message, now: datetime) -> tuple[State, str | None]:
+    def _first_state(
+        self, message: Message, asked_by: str | None, now: datetime
+    ) -> tuple[State, str | None]:
         """The state of the new email, and the reason for it."""
         problem = message.problem or _problem_of(message)
         if problem is not None:
@@ -128,10 +138,9 @@ class EmailService:
             return State.FAILED, problem
         # Both look-ups are made in every case: an email that is held back takes as long as another.
         suppressed = self.session.get(SuppressedAddress, addresses.key_of(message.to.address))
-        if self._is_over_limit(message.kind, message.to.address, now):
-            limit = message.kind.limit
-            period = formats.duration(limit.period, "en")
-            return State.THROTTLED, f"over the limit of {limit.count} in {period}"
+        over_limit = self._over_limit(message.kind, message.to.address, asked_by, now)
+        if over_limit is not None:
+            return State.THROTTLED, over_limit
         if suppressed is not None:
             return State.SUPPRESSED, suppressed.reason
         if self.settings.debug and not addresses.matches(
@@ -140,9 +149,11 @@ class EmailService:
             return State.CAPTURED, "email.debug is on"
         return State.QUEUED, None
 
-    def _is_over_limit(self, kind: Kind, address: str, now: datetime) -> bool:
-        """Whether the recipient has had as many emails of this kind as its limit allows. Every
-        written email counts, whatever its state, except ``throttled`` ones.
+    def _over_limit(
+        self, kind: Kind, address: str, asked_by: str | None, now: datetime
+    ) -> str | None:
+        """Which limit the recipient has reached, or None. Every written email of the kind counts,
+        whatever its state, except ``throttled`` ones.
         """
         recipient_key = addresses.key_of(address)
         if self.session.get_bind().dialect.name == "postgresql":
@@ -151,8 +162,9 @@ class EmailService:
             digest = sha256(f"{kind.name} {recipient_key}".encode("utf-8", "replace")).digest()
             number = int.from_bytes(digest[:4], signed=True)
             self.session.execute(select(func.pg_advisory_xact_lock(_LIMITS, number)))
-        written = self.session.scalar(
-            select(func.count())
+        for_this_one = func.count().filter(OutboxEmail.asked_by == asked_by)
+        written, written_in_all = self.session.execute(
+            select(for_this_one, func.count())
             .select_from(OutboxEmail)
             .where(
                 OutboxEmail.recipient_key == recipient_key,
@@ -162,8 +174,13 @@ class EmailService:
                 OutboxEmail.created_at <= now,
                 OutboxEmail.state != State.THROTTLED,
             )
-        )
-        return (written or 0) >= kind.limit.count
+        ).one()
+        limit, period = kind.limit, formats.duration(kind.limit.period, "en")
+        if written >= limit.count:
+            return f"over the limit of {limit.count} in {period}"
+        if limit.in_all is not None and written_in_all >= limit.in_all:
+            return f"over the limit of {limit.in_all} in {period} for all who ask"
+        return None
 
 
 _LIMITS = 1

@@ -13,7 +13,8 @@ import app.accounts.models
 import app.database.owner
 import app.mail.delivery.relay
 import app.mail.outbox.tables
-import app.shop.models  # noqa: F401 (the models register themselves with Base)
+import app.shop.models
+import app.web.limits  # noqa: F401 (the models register themselves with Base)
 from app.database.base import Base, UTCDateTime
 
 

@@ -18,6 +18,7 @@ def includeme(config: Configurator) -> None:
     config.include("app.web.visitor")
     config.include("app.web.csrf")
     config.include("app.web.headers")
+    config.include("app.web.glued_links")
     config.include("app.web.malformed_requests")
     config.include("app.web.hosts")
     config.include("app.web.errors")

@@ -34,6 +34,8 @@ class Visitor:
     """The content of the cookie. A change here reaches the browser with the response."""
 
     csrf_token: str = ""
+    browser: str = ""
+    """A random name of this browser, once ``name_browser`` has made it."""
     pending: dict[str, str] = field(default_factory=dict)
     """What a "check your inbox" page shows, such as the address. The keys are up to the views."""
     basket_id: str = ""
@@ -42,6 +44,14 @@ class Visitor:
     """Quantities by product slug."""
     messages: list[str] = field(default_factory=list)
     """Sentences for the next page, already in the visitor's language."""
+
+    def name_browser(self) -> str:
+        """The name by which limits know this browser. The first call makes it.
+
+        A browser that deletes its cookies gets a new name.
+        """
+        self.browser = self.browser or secrets.token_urlsafe(12)
+        return self.browser
 
     @property
     def basket_count(self) -> int:
@@ -88,7 +98,7 @@ class Visitor:
         """The visitor that ``to_json`` wrote. Raises ValueError or TypeError for anything else."""
         fields: dict[str, Any] = json.loads(content)
         visitor = cls(**fields)
-        texts = [visitor.csrf_token, visitor.basket_id, *visitor.messages]
+        texts = [visitor.csrf_token, visitor.browser, visitor.basket_id, *visitor.messages]
         texts += [*visitor.pending, *visitor.pending.values(), *visitor.basket]
         are_texts = all(type(text) is str for text in texts)
         if not are_texts or not all(type(number) is int for number in visitor.basket.values()):

@@ -15,6 +15,7 @@ from app.mail.testing import Mailbox
 from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,
+    PASSWORD,
     add_account,
     forgot_password,
     heading,
@@ -168,6 +169,6 @@ def test_a_sign_up_keeps_the_language_of_its_page(
     confirm = mailbox.latest(kind="confirm_address")
     assert confirm.locale == "de"
     # The link is followed elsewhere, in an English browser.
-    post(another_browser(app), link_of(confirm))
+    post(another_browser(app), link_of(confirm), password=PASSWORD)
     assert stored(database) == ("de", "both")
     assert mailbox.latest(kind="welcome").locale == "de"

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
 from pyramid.router import Router
 from sqlalchemy import select
 from webtest import TestApp
@@ -17,13 +16,11 @@ from tests.support.accounts import (
     add_account,
     forgot_password,
     heading,
-    is_signed_in,
     recorded_statements,
     sign_in,
     sign_up,
     summary,
 )
-from tests.support.at_once import at_once
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
 from tests.support.rows import count
@@ -51,128 +48,6 @@ def test_an_account_appears_when_its_address_was_confirmed(
     assert mailbox.latest().key == "welcome:1"
     assert count(database, PendingSignUp) == 0
     assert sign_in(browser, "anna@example.org").status_int == 303
-
-
-def test_confirming_signs_nobody_in(browser: TestApp, mailbox: Mailbox) -> None:
-    sign_up(browser)
-    browser.get(mailbox.link(mailbox.latest())).forms[0].submit()
-    assert not is_signed_in(browser)
-
-
-def test_the_confirmation_works_in_another_browser(
-    app: Router, browser: TestApp, mailbox: Mailbox
-) -> None:
-    sign_up(browser)
-    page = another_browser(app).get(mailbox.link(mailbox.latest())).forms[0].submit()
-    assert page.status_int == 303
-    assert sign_in(browser).status_int == 303
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_scanning_the_link_changes_nothing(
-    browser: TestApp, mailbox: Mailbox, database: Database, method: str
-) -> None:
-    sign_up(browser)
-    link = mailbox.link(mailbox.latest())
-    for _ in range(3):
-        assert browser.request(link, method=method).status_int == 200
-    assert count(database, Account) == 0
-    assert browser.get(link).forms[0].submit().status_int == 303
-
-
-def test_a_link_works_once(browser: TestApp, mailbox: Mailbox) -> None:
-    sign_up(browser)
-    link = mailbox.link(mailbox.latest())
-    page = browser.get(link)
-    page.forms[0].submit()
-    page.forms[0].submit(status=410)
-    page = browser.get(link, status=410)
-    assert heading(page) == "This address is already confirmed"
-    assert page.html.select_one("main a.button")["href"] == "/sign-in"
-
-
-def test_a_button_pressed_twice_at_once_makes_one_account(
-    app: Router, browser: TestApp, mailbox: Mailbox, database: Database
-) -> None:
-    sign_up(browser)
-    link = mailbox.link(mailbox.latest())
-    forms = [another_browser(app).get(link).forms[0] for _ in range(4)]
-    pages = at_once(lambda form: form.submit(expect_errors=True), forms)
-    assert sorted(page.status_int for page in pages) == [303, 410, 410, 410]
-    assert count(database, Account) == 1
-    assert len(mailbox.all(kind="welcome")) == 1
-
-
-def test_two_sign_ups_confirmed_at_once_make_one_account(
-    app: Router, mailbox: Mailbox, database: Database
-) -> None:
-    forms = []
-    for _ in range(3):
-        somebody = another_browser(app)
-        sign_up(somebody)
-        forms.append(somebody.get(mailbox.link(mailbox.latest())).forms[0])
-    pages = at_once(lambda form: form.submit(expect_errors=True), forms)
-    assert sorted(page.status_int for page in pages) == [303, 410, 410]
-    assert count(database, Account) == 1
-    assert len(mailbox.all(kind="welcome")) == 1
-
-
-def test_an_old_link_leads_to_a_page_that_helps_on(
-    browser: TestApp, mailbox: Mailbox, clock: Clock
-) -> None:
-    sign_up(browser)
-    link = mailbox.link(mailbox.latest())
-    clock.advance(timedelta(hours=24))
-    page = browser.get(link, status=410)
-    assert heading(page) == "This link has expired"
-    page = page.forms[0].submit().follow()
-    assert heading(page) == "Check your inbox"
-    assert browser.get(mailbox.link(mailbox.latest())).forms[0].submit().status_int == 303
-
-
-def test_a_link_is_good_until_its_last_minute(
-    browser: TestApp, mailbox: Mailbox, clock: Clock
-) -> None:
-    sign_up(browser)
-    clock.advance(timedelta(hours=23, minutes=59))
-    assert browser.get(mailbox.link(mailbox.latest())).forms[0].submit().status_int == 303
-
-
-def test_a_link_that_expires_while_its_page_is_open_creates_nothing(
-    browser: TestApp, mailbox: Mailbox, clock: Clock, database: Database
-) -> None:
-    sign_up(browser)
-    page = browser.get(mailbox.link(mailbox.latest()))
-    clock.advance(timedelta(hours=25))
-    assert heading(page.forms[0].submit(status=410)) == "This link has expired"
-    assert count(database, Account) == 0
-
-
-def test_an_unknown_link_is_not_found_and_leads_on(browser: TestApp) -> None:
-    page = browser.get("/confirm/" + "x" * 43, status=404)
-    assert heading(page) == "This link does not work"
-    assert page.html.select_one("main a.button")["href"] == "/sign-up"
-
-
-def test_sending_again_replaces_the_first_link(browser: TestApp, mailbox: Mailbox) -> None:
-    page = sign_up(browser).follow()
-    first = mailbox.link(mailbox.latest())
-    page = page.forms[0].submit().follow()
-    assert "We have sent you another email." in page.text
-    second = mailbox.link(mailbox.latest())
-    assert second != first
-    assert heading(browser.get(first, status=410)) == "This link has been replaced"
-    assert browser.get(second).forms[0].submit().status_int == 303
-
-
-def test_an_email_that_is_held_back_replaces_no_link(browser: TestApp, mailbox: Mailbox) -> None:
-    page = sign_up(browser).follow()
-    while mailbox.latest().state == "captured":
-        last_sent = mailbox.latest()
-        page = page.forms[0].submit().follow()
-        assert heading(page) == "Check your inbox"
-    assert mailbox.latest().state == "throttled"
-    assert browser.get(mailbox.link(last_sent)).forms[0].submit().status_int == 303
 
 
 def test_the_address_can_be_corrected(browser: TestApp, mailbox: Mailbox) -> None:
@@ -222,22 +97,6 @@ def test_a_taken_and_a_free_address_run_the_same_statements(
     assert statements[0] == statements[1]
     assert pages[0].status == pages[1].status
     assert pages[0].location == pages[1].location
-
-
-def test_several_sign_ups_for_one_address_wait_side_by_side(
-    app: Router, browser: TestApp, mailbox: Mailbox, database: Database
-) -> None:
-    sign_up(browser, password=PASSWORD)
-    mine = mailbox.link(mailbox.latest())
-    sign_up(another_browser(app), password=ANOTHER_PASSWORD)
-    theirs = mailbox.link(mailbox.latest())
-
-    assert browser.get(mine).forms[0].submit().status_int == 303
-    page = browser.get(theirs).forms[0].submit(status=410)
-    assert heading(page) == "This address is already confirmed"
-    assert count(database, Account) == 1
-    assert sign_in(browser, password=ANOTHER_PASSWORD).status_int == 422
-    assert sign_in(browser, password=PASSWORD).status_int == 303
 
 
 def test_a_wrong_form_says_what_to_do_and_keeps_the_address_only(

@@ -111,6 +111,12 @@ def pages(browser: TestApp, mailbox: Mailbox, clock: Clock) -> Iterator[TestResp
     yield sign_up(browser).follow()
     yield browser.get("/sign-up/sent").forms[0].submit().follow()
     link = mailbox.link(mailbox.latest(), "/confirm/")
+    sent = browser.get("/sign-up/sent")
+    yield [sent.forms[0].submit(expect_errors=True) for _ in range(3)][-1]
+    phone = another_browser(browser.app, HTTP_ACCEPT_LANGUAGE=MARKED_LANGUAGE)
+    yield phone.get(link)
+    yield post(phone, link, password="not the right one")
+    yield phone.get(link).click(href="password=new")
     yield browser.get(link)
     yield browser.get(link).forms[0].submit().follow()
     yield browser.get(link, status=410)

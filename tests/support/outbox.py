@@ -54,6 +54,7 @@ class Outbox:
         sent_kind = self.registry.email_kinds.get(sent_kind.name)
         address = overrides.pop("address", f"customer{number}@example.org")
         key = overrides.pop("key", f"{sent_kind.name}:{number}")
+        asked_by = overrides.pop("asked_by", None)
         values: dict[str, Any] = {
             "kind": sent_kind,
             "to": Recipient(address, overrides.pop("name", "")),
@@ -64,7 +65,7 @@ class Outbox:
         }
         message = Message(**(values | overrides))
         with self.registry.database.transaction(write=True) as session:
-            return self.service(session).send_message(message, key=key)
+            return self.service(session).send_message(message, key=key, asked_by=asked_by)
 
     def service(self, session: Session) -> EmailService:
         """The email service that a request of the application would have."""

@@ -87,6 +87,8 @@ class OutboxEmail(Base):
     """The idempotency key, such as ``password_reset:7``. A second email with it is not written."""
     kind: Mapped[str] = mapped_column(String(64))
     about: Mapped[str] = mapped_column(String(200))
+    asked_by: Mapped[str | None] = mapped_column(String(64))
+    """Who asked for it, such as a browser, where limits count each of them apart."""
     priority: Mapped[int]
     locale: Mapped[str] = mapped_column(String(16))
     sender: Mapped[str] = mapped_column(Text)

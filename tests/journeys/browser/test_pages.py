@@ -29,6 +29,12 @@ def fill(page: Page, **fields: str) -> None:
     form.locator("button[type=submit]").click()
 
 
+def newest_link(page: Page) -> str:
+    """The first link in the newest email."""
+    link: str = page.request.get("/dev/mailbox.json").json()[0]["links"][0]
+    return link
+
+
 @pytest.fixture(scope="module")
 def customer(shop: tuple[Router, str]) -> str:
     """The address of somebody with an account."""
@@ -55,6 +61,17 @@ def stations(page: Page, customer: str) -> Iterator[str]:
     yield "sign-up-errors"
     fill(page, email=f"new.{page.viewport_size['width']}@example.org", password=PASSWORD)  # type: ignore[index]
     yield "check-inbox"
+    for _ in range(4):
+        page.get_by_role("button", name="Send the email again").click()
+    yield "check-inbox-wait"
+    link = newest_link(page)
+    page.goto(link)
+    yield "confirm"
+    page.context.clear_cookies()
+    page.goto(link)
+    yield "confirm-elsewhere"
+    fill(page, password="not the right one")
+    yield "confirm-new-password"
     page.goto("/forgot-password")
     yield "forgot-password"
     fill(page, email=customer)
