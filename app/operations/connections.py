@@ -13,7 +13,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 from waitress.utilities import BadRequest
 
-from app.settings.values import Network
+from app.settings.hosts import Network
 from app.web.proxies import is_trusted
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.settings.declarations import SMTP_PORTS
-from app.settings.values import is_loopback
+from app.settings.hosts import is_loopback
 
 DEVELOPMENT_SECRET = "development-only-secret-that-production-refuses"  # noqa: S105
 """The `secret` of development.ini. Everybody can read it, so production refuses it."""

@@ -4,7 +4,7 @@ import ipaddress
 
 from pyramid.request import Request
 
-from app.settings.values import Network
+from app.settings.hosts import Network
 
 
 def is_from_trusted_proxy(request: Request) -> bool:

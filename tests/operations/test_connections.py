@@ -12,7 +12,7 @@ import pytest
 
 from app.operations import connections
 from app.operations.connections import Connections, client_of, connection_limit
-from app.settings.values import networks
+from app.settings.hosts import networks
 from tests.support.ports import free_port, is_listening
 from tests.support.server_process import pillarbox, running
 from tests.support.shop_settings import shop_settings, write_ini
