@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
-MAX_LENGTH = 320
+MAX_OCTETS = 254
+"""RFC 5321 4.5.3.1.3 allows a path of 256 octets, with the angle brackets around the address."""
 _UPPER = re.compile("[A-Z]+")
 
 
@@ -33,7 +34,7 @@ def parse_address(text: str) -> Address:
     """
     text = text.strip()
     # "=?" opens an encoded word, which a mail program would decode (CVE-2024-6923).
-    if len(text) > MAX_LENGTH or "=?" in text:
+    if len(text) > MAX_OCTETS or "=?" in text:
         raise UnusableAddress
     try:
         valid = validate_email(
@@ -47,5 +48,7 @@ def parse_address(text: str) -> Address:
         raise UnusableAddress from error
     domain = (valid.ascii_domain or valid.domain).lower()
     local_part = valid.local_part
+    if len(f"{local_part}@{domain}".encode()) > MAX_OCTETS:
+        raise UnusableAddress
     folded = _UPPER.sub(lambda letters: letters.group().lower(), local_part)
     return Address(stored=f"{local_part}@{domain}", key=f"{folded}@{domain}")

@@ -5,10 +5,12 @@ because the transaction would hold its locks while it waits.
 """
 
 import os
+import re
 import threading
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+import idna
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
@@ -18,10 +20,13 @@ from app.web.translation import _
 
 MAX_CODE_POINTS = 4096
 MAX_JUDGED_CODE_POINTS = 32
-"""How much of a password zxcvbn sees, because its time grows steeply with the length."""
+"""How much of a password zxcvbn sees, because its time grows steeply with the length. The part is
+cut once the words of the context are taken out.
+"""
 MIN_SCORE = 3
 """The lowest accepted zxcvbn score, of 0 to 4. Score 3 means more than 10^8 guesses."""
 MIN_CONTEXT_WORD = 4
+"""The length from which a word of the context counts inside other words, too."""
 
 # The OWASP Password Storage Cheat Sheet recommends argon2id with 19 MiB, 2 passes and 1 lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
@@ -41,13 +46,15 @@ def password_problem(password: str, *, shortest: int, context: Iterable[str]) ->
     password = _normalized(password)
     if len(password) < shortest:
         return _("Use at least ${count} characters.", mapping={"count": shortest})
-    words = [word for word in _words(context) if len(word) >= MIN_CONTEXT_WORD]
+    words = set(_words(context)) - {""}
+    rest = _without(words, password)
     # zxcvbn is pure Python and holds the GIL, so parallel checks would only slow other requests.
     with _judging_lock:
-        score = zxcvbn(password[:MAX_JUDGED_CODE_POINTS], user_inputs=words)["score"]
+        inputs = [word for word in words if len(word) >= MIN_CONTEXT_WORD]
+        score = zxcvbn(rest[:MAX_JUDGED_CODE_POINTS], user_inputs=inputs)["score"] if rest else 0
     if score >= MIN_SCORE:
         return None
-    if any(word in password.casefold() for word in words):
+    if rest != password:
         return _(
             "Choose a password that does not contain your email address or the name of this shop."
         )
@@ -84,9 +91,65 @@ def _normalized(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
+def _without(words: Collection[str], password: str) -> str:
+    """What an attacker who knows the ``words`` has to guess: the password without them and without
+    the separators around them. ``""`` when nothing else is in it.
+    """
+    folded = password.casefold()
+    if _is_made_of({_letters(word) for word in words} - {""}, _letters(folded)):
+        return ""
+    # A short word counts only where it stands alone, because "ann" is a part of "planning".
+    long = [word for word in words if len(word) >= MIN_CONTEXT_WORD]
+    short = [word for word in words if len(word) < MIN_CONTEXT_WORD]
+    pieces = _split(folded, long)
+    pieces = [
+        part for piece in pieces for part in _split(piece, short, r"(?<![^\W_])", r"(?![^\W_])")
+    ]
+    if len(pieces) == 1:
+        return password
+    return " ".join(filter(None, map(_trimmed, pieces)))
+
+
+def _split(text: str, words: Iterable[str], before: str = "", after: str = "") -> list[str]:
+    # The longest word first: "ann.smith" before "smith".
+    longest_first = sorted(words, key=len, reverse=True)
+    if not longest_first:
+        return [text]
+    return re.split(f"{before}(?:{'|'.join(map(re.escape, longest_first))}){after}", text)
+
+
+def _is_made_of(words: Collection[str], text: str) -> bool:
+    """Whether ``text`` is nothing but ``words``, one after another."""
+    reached = {0}
+    for position in range(len(text)):
+        if position in reached:
+            ends = (position + len(word) for word in words if text.startswith(word, position))
+            reached.update(ends)
+    return text != "" and len(text) in reached
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
+
+
+def _trimmed(text: str) -> str:
+    """``text`` without the separators at its ends."""
+    return text.strip("".join({c for c in text if not c.isalnum()}))
+
+
+def _with_letters(address: str) -> str:
+    """The address with its domain as people write it: accounts store it in A-labels."""
+    local_part, at, domain = address.rpartition("@")
+    try:
+        return local_part + at + idna.decode(domain) if "xn--" in domain.lower() else address
+    except idna.IDNAError:
+        return address
+
+
 def _words(context: Iterable[str]) -> Iterable[str]:
+    """The texts and their parts, in lower case."""
     for text in context:
-        folded = text.casefold()
+        folded = _normalized(_with_letters(text.strip())).casefold()
         yield folded
         # "anna.smith@example.org" also as "anna.smith", "annasmith", "anna" and "smith".
         for part in folded.split("@"):

@@ -3,32 +3,32 @@ ready.
 """
 
 import configparser
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import click
-from plaster import ILoader, get_loader
-from plaster.exceptions import PlasterError
 from pyramid.registry import Registry
 from pyramid.router import Router
 
+from app.commands.ini_file import IniFile
 from app.operations.readiness import NotReady, database_errors_as_not_ready, require_own_database
 
 INI = click.Path(exists=True, dir_okay=False, path_type=Path)
 """The argument that names the .ini file."""
 
 
-def load_application(ini: Path) -> tuple[Router, ILoader]:
-    """The application of an .ini file, and the loader that knows its server. Ends the process with
+def load_application(ini: Path) -> tuple[Router, IniFile]:
+    """The application of an .ini file, and the file, which knows its server. Ends the process with
     code 1 and one message when something is wrong with the file.
     """
     with ini_errors_reported(ini):
-        loader = get_loader(str(ini), protocols=["wsgi"])
-        _set_up_logging(loader)
-        return loader.get_wsgi_app(), loader
+        if ini.suffix != ".ini":
+            raise LookupError("its name does not end in .ini.")
+        file = IniFile(ini)
+        _set_up_logging(file)
+        return file.get_app("main"), file
 
 
 @contextmanager
@@ -37,7 +37,6 @@ def ini_errors_reported(ini: Path) -> Iterator[None]:
     try:
         yield
     except (
-        PlasterError,
         configparser.Error,
         UnicodeDecodeError,
         PackageNotFoundError,
@@ -47,11 +46,11 @@ def ini_errors_reported(ini: Path) -> Iterator[None]:
         raise click.ClickException(f"{ini} cannot be read: {_describe(error)}") from None
 
 
-def _set_up_logging(loader: ILoader) -> None:
+def _set_up_logging(file: IniFile) -> None:
     # The file names handlers' classes and arguments as Python, which can raise any exception.
     try:
-        loader.setup_logging(dict(os.environ))
-    except (configparser.Error, UnicodeDecodeError, PlasterError):
+        file.set_up_logging()
+    except configparser.Error:
         raise
     except Exception as error:
         raise LookupError(
@@ -84,8 +83,6 @@ def _describe(error: Exception) -> str:
             return "it is not text in UTF-8."
         case PackageNotFoundError():
             return f"`use` names {error.name}, which is not installed; Pillarbox is egg:pillarbox."
-        case PlasterError():
-            return "its name does not end in .ini."
         case LookupError() if str(error).startswith("No section"):
             section = "server:main" if "'server'" in str(error) else "app:main"
             return f"it has no section [{section}]. Compare it with production.ini."

@@ -10,6 +10,7 @@ from types import FrameType
 import click
 
 from app.commands.application import INI, ready_application
+from app.database.private_files import warn_of_open_folder
 from app.mail.delivery.worker import Delivery
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ def deliver(ini: Path) -> None:
             raise click.ClickException(
                 f"email.smtp_server is not set in {ini}. Set it to the relay's host name."
             )
+        warn_of_open_folder(registry.database.engine.url)
         worker = Delivery(registry)
         signals = _handle_first_signal()
         log.info(

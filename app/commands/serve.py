@@ -30,13 +30,13 @@ def serve(ini: Path) -> None:
 
     In production no sample is added, because a shop sells only what its owner put into it.
     """
-    application, loader = load_application(ini)
+    application, file = load_application(ini)
     with database_checked(application.registry, _migrate_own_database) as registry:
         if not registry.pillarbox.is_production:
             with registry.database.transaction(write=True) as session:
                 add_sample_catalogue(session)
         with ini_errors_reported(ini):
-            server = loader.get_wsgi_server()
+            server = file.get_server("main")
         server(application)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.database.errors import DatabaseBusy
+from app.database.private_files import make_files_private, path_of
 
 SQLITE_BUSY_SECONDS = 30
 """How long a writer waits for another one, of this process or of another, before it fails."""
@@ -32,9 +33,15 @@ class SQLiteRules:
 
     def __init__(self, engine: Engine) -> None:
         self._lock = threading.Lock()
+        self._path = path_of(engine.url)
+        event.listen(engine, "do_connect", self._before_connect)
         event.listen(engine, "connect", self._connect)
         event.listen(engine, "begin", self._begin)
         event.listen(engine, "checkin", self._checkin)
+
+    def _before_connect(self, *_: Any) -> None:
+        if self._path is not None:
+            make_files_private(self._path)
 
     def _connect(self, dbapi_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         # The driver must not open transactions itself, because _begin chooses their mode.

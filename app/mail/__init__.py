@@ -82,5 +82,6 @@ def _email_service(request: Request) -> EmailService:
         session=request.dbsession,
         clock=registry.clock,
         wakeup=registry.email_wakeup,
+        # ``app.web`` gives requests an id. Another application need not have one.
         request_id=getattr(request, "id", ""),
     )

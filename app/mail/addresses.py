@@ -5,7 +5,9 @@ import re
 import idna
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_LONGEST = 320
+_LONGEST_KEY = 320
+_MOST_OCTETS = 254
+"""RFC 5321 4.5.3.1.3 allows a path of 256 octets, with the angle brackets around the address."""
 
 
 class BadAddress(ValueError):
@@ -19,23 +21,28 @@ def ascii_domain(address: str) -> str:
     The local part is not changed. If it is not ASCII, the relay must offer SMTPUTF8 (RFC 6531).
     """
     check_text(address, "the address")
+    # Looked at before the domain, because encoding a very long one takes long.
+    _check_length(address)
     local, at, domain = address.rpartition("@")
-    if (
-        not (local and at and domain)
-        or len(address) > _LONGEST
-        or re.search(r'[\s<>(),;:"\\@]', local)
-    ):
+    if not (local and at and domain) or re.search(r'[\s<>(),;:"\\@]', local):
         raise BadAddress("the address is not of the form name@domain")
     if domain.isascii():
         if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", domain):
             raise BadAddress("the address has a domain that cannot be a domain name")
         return f"{local}@{domain.lower()}"
     try:
-        return f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"
+        encoded = idna.encode(domain, uts46=True).decode("ascii")
     except idna.IDNAError as error:
         raise BadAddress(
             f"the address has a domain that cannot be encoded: {type(error).__name__}"
         ) from error
+    _check_length(f"{local}@{encoded}")
+    return f"{local}@{encoded}"
+
+
+def _check_length(address: str) -> None:
+    if len(address.encode()) > _MOST_OCTETS:
+        raise BadAddress(f"the address is longer than {_MOST_OCTETS} octets")
 
 
 def check_text(text: str, what: str) -> None:
@@ -67,7 +74,7 @@ def key_of(address: str) -> str:
     Spellings that differ only in case are one mailbox at nearly every provider. Without a common
     key, many spellings of one address would pass a limit.
     """
-    return address.lower()[:_LONGEST]
+    return address.lower()[:_LONGEST_KEY]
 
 
 def matches(address: str, patterns: tuple[str, ...]) -> bool:

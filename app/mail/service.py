@@ -82,7 +82,7 @@ class EmailService:
                 attachment.email_id = row.id
             self.session.add_all(attachments)
             self.session.flush()
-        if message.kind.supersedes and row.state in (State.QUEUED, State.CAPTURED):
+        if message.kind.supersedes:
             endings.supersede(self.session, row, erase=message.kind.carries_secret)
         if row.state == State.QUEUED:
             self.wakeup.after_commit(self.session)
@@ -141,12 +141,13 @@ class EmailService:
         if problem is not None:
             log.error("message cannot be sent: kind=%s problem=%s", message.kind.name, problem)
             return State.FAILED, problem
+        # Both look-ups are made in every case: an email that is held back takes as long as another.
+        suppressed = self.session.get(SuppressedAddress, addresses.key_of(message.to.address))
         over_limit = self._over_limit(message.kind, message.to.address, asked_by, now)
         if over_limit is not None:
             return State.THROTTLED, over_limit
         if message.problem is not None:
             return State.FAILED, message.problem
-        suppressed = self.session.get(SuppressedAddress, addresses.key_of(message.to.address))
         if suppressed is not None:
             return State.SUPPRESSED, suppressed.reason
         if self.settings.debug and not addresses.matches(

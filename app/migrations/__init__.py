@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, String, column, inspect, select, table
 
+from app.database.private_files import make_private_folder, path_of
+
 _HERE = Path(__file__).parent
 
 
@@ -17,9 +19,10 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
 
-    path = engine.url.database
-    if engine.dialect.name == "sqlite" and path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    path = path_of(engine.url)
+    # The owner of an existing folder decides who may look into it.
+    if path is not None and not path.parent.is_dir():
+        make_private_folder(path.parent)
     config = Config()
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     # The engine instead of its URL, because "%" in a URL would have a meaning in Alembic's

@@ -4,7 +4,6 @@ tables, and it belongs to this site.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pyramid.registry import Registry
 from sqlalchemy import inspect
@@ -13,6 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from app.database.engine import Database
 from app.database.errors import DatabaseBusy
 from app.database.owner import Owner, claim_for, owning_site, site_of
+from app.database.private_files import path_of
 from app.migrations import revision_of, revisions
 
 
@@ -110,9 +110,8 @@ def database_errors_as_not_ready() -> Iterator[None]:
 
 def _has_no_file(database: Database) -> bool:
     """Whether this is SQLite and the file does not exist. Connecting would create an empty one."""
-    path = database.engine.url.database
-    is_path = bool(path) and path != ":memory:" and not str(path).startswith("file:")
-    return database.is_sqlite and is_path and not Path(str(path)).exists()
+    path = path_of(database.engine.url)
+    return path is not None and not path.exists()
 
 
 def _refuse_other_site(owner: str | None, registry: Registry) -> None:

@@ -13,9 +13,11 @@ from typing import Any, NoReturn
 
 import click
 from pyramid.router import Router
-from waitress.server import create_server
+from waitress.server import BaseWSGIServer, create_server
 
+from app.database.private_files import warn_of_open_folder
 from app.mail.delivery.worker import Delivery
+from app.operations.connections import Connections, connection_limit
 from app.operations.readiness import NotReady, require_own_database
 
 
@@ -29,13 +31,21 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
         require_own_database(app.registry)
     except NotReady as problem:
         _refuse(app, f"Pillarbox cannot start.\n{problem}")
+    warn_of_open_folder(app.registry.database.engine.url)
     settings.setdefault("host", "127.0.0.1")
     settings.setdefault("ident", "")
+    # The application decides by server.trusted_proxies whose headers it believes.
+    settings.setdefault("clear_untrusted_proxy_headers", "false")
     # The application refuses bodies over 1 MB with 413. waitress need not collect much more first.
     settings.setdefault("max_request_body_size", 2 * 1024 * 1024)
+    settings.setdefault("max_request_header_size", 64 * 1024)
+    # select() knows no file descriptor above 1023.
+    settings.setdefault("asyncore_use_poll", "true")
+    settings.setdefault("connection_limit", str(connection_limit()))
     settings["port"] = port = os.environ.get("PORT") or settings.get("port", "6543")
     try:
-        server = create_server(app, **settings)
+        sockets: dict[int, Any] = {}
+        server = create_server(app, map=sockets, **settings)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             _refuse(
@@ -51,6 +61,11 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
         )
     except ValueError as error:
         _refuse(app, f"[server:main]: {error}")
+    limit = int(settings["connection_limit"])
+    connections = Connections(limit, app.registry.pillarbox.server.trusted_proxies)
+    for listener in sockets.values():
+        if isinstance(listener, BaseWSGIServer):
+            connections.bound(listener)
     # The server listens now, so these addresses answer.
     pillarbox = app.registry.pillarbox
     click.echo(f"Shop     {pillarbox.site.base_url}/")

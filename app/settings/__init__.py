@@ -2,7 +2,6 @@
 What a setting switches on stands in the room that uses it.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from pyramid.config import Configurator
 
 from app.settings.declarations import Settings, all_settings, build
 from app.settings.rules import derived_defaults, rules
-from app.settings.sources import Sources
+from app.settings.sources import Sources, environment
 
 
 class SettingsError(Exception):
@@ -23,15 +22,16 @@ def load(
     *,
     here: Path,
     source: str,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Read and check the `values` of the .ini file `source`. Variables in `environ` win over them.
+    By default these are the process's.
 
     Relative paths start at `here`, the .ini's folder. Raises `SettingsError` with all problems at
     once.
     """
     settings = {setting.name: setting for setting in all_settings()}
-    sources = Sources(values, source, here, environ)
+    sources = Sources(values, source, here, environment() if environ is None else environ)
     problems = dict(sources.unknown_names(list(settings)))
     written: dict[str, str] = {}
     places: dict[str, str] = {}

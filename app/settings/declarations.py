@@ -11,7 +11,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
-from app.settings import values
+from app.settings import hosts, values
 from app.settings.values import Logo, Mailbox
 
 SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
@@ -76,7 +76,7 @@ class Site:
     name: str = setting("the shop's name, as people see it", values.title, required_in=ALWAYS)
     base_url: str = setting(
         "what every link starts with, such as https://shop.example.org",
-        values.base_url,
+        hosts.base_url,
         required_in=ALWAYS,
     )
     support_email: str = setting("where a person answers mail", values.address, required_in=ALWAYS)
@@ -85,6 +85,23 @@ class Site:
     )
     pages: Path | None = setting(  # noqa: RUF009 (it returns a dataclass field)
         "the folder of your own pages, such as imprint.md", values.folder, takes_folder=True
+    )
+    hosts: tuple[str, ...] = setting(
+        "further host names this site answers to, besides the one in site.base_url",
+        hosts.hosts,
+        spans_lines=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What stands in front of the server."""
+
+    trusted_proxies: tuple[hosts.Network, ...] = setting(
+        "addresses and networks of proxies whose X-Forwarded-For, X-Forwarded-Host and"
+        " X-Request-ID are believed",
+        hosts.networks,
+        spans_lines=True,
     )
 
 
@@ -139,7 +156,7 @@ class Email:
         values.recipients,
         spans_lines=True,
     )
-    smtp_server: str | None = setting("the relay's host name", values.host)
+    smtp_server: str | None = setting("the relay's host name", hosts.host)
     smtp_port: int = setting("the relay's port", values.number(1, 65535, "a port number"))
     smtp_username: str | None = setting("the account at the relay", str)
     smtp_password: str | None = setting("the password of that account", str, is_secret=True)
@@ -150,7 +167,7 @@ class Email:
         "certificates of a private CA", values.certificates, takes_folder=True
     )
     smtp_oauth_token_url: str | None = setting(
-        "the token server, for a login with OAuth 2.0 in place of a password", values.https_url
+        "the token server, for a login with OAuth 2.0 in place of a password", hosts.https_url
     )
     smtp_oauth_client_id: str | None = setting("what we are at the token server", str)
     smtp_oauth_client_secret: str | None = setting(
@@ -161,7 +178,7 @@ class Email:
         "what a person who signed in at the token server got", str, is_secret=True
     )
     smtp_hello: str | None = setting(
-        "what this machine calls itself to the relay, in EHLO", values.hello
+        "what this machine calls itself to the relay, in EHLO", hosts.hello
     )
     sender: Mailbox = setting(  # noqa: RUF009 (it returns a dataclass field)
         "the sender, written Name <address>", values.mailbox, name="from", required_in=ALWAYS
@@ -213,6 +230,7 @@ class Settings:
         "development or production", values.one_of("development", "production"), required_in=ALWAYS
     )
     site: Site
+    server: Server
     database: Database
     secret: str = setting(
         "signs cookies and derives keys: 32 characters or more that nobody can guess",

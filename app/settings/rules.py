@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.settings.declarations import SMTP_PORTS
-from app.settings.values import is_loopback
+from app.settings.hosts import is_loopback
 
 DEVELOPMENT_SECRET = "development-only-secret-that-production-refuses"  # noqa: S105
 """The `secret` of development.ini. Everybody can read it, so production refuses it."""
@@ -116,6 +116,8 @@ def _oauth_rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ..
 def derived_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
     """The settings whose default follows from another setting, each with its value."""
     return {
+        "site.hosts": value["site.hosts"] or (),
+        "server.trusted_proxies": value["server.trusted_proxies"] or (),
         "email.debug_recipients": value["email.debug_recipients"] or (),
         "email.postal_address": value["email.postal_address"] or (),
         "email.smtp_port": value["email.smtp_port"] or SMTP_PORTS[value["email.smtp_security"]],

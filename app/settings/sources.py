@@ -4,6 +4,7 @@ The environment wins: `PILLARBOX_EMAIL_SMTP_PASSWORD` over `email.smtp_password`
 `PILLARBOX_EMAIL_SMTP_PASSWORD_FILE` names a file that holds the value.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -57,6 +58,20 @@ class Sources:
                 yield name, f"{name}: is not a setting (did you mean {closest}?), in {place}"
 
 
+def environment() -> dict[str, str]:
+    """The process's environment variables, read as UTF-8 like the .ini file, whatever the locale. A
+    value in another encoding is read as the locale says.
+    """
+    return {name: _utf8(value) for name, value in os.environ.items()}
+
+
+def _utf8(value: str) -> str:
+    try:
+        return os.fsencode(value).decode("utf-8")
+    except UnicodeDecodeError:
+        return value
+
+
 def variable_of(name: str) -> str:
     """The environment variable of a setting: `PILLARBOX_EMAIL_SMTP_PORT` for `email.smtp_port`."""
     return "PILLARBOX_" + name.replace(".", "_").upper()
@@ -65,7 +80,7 @@ def variable_of(name: str) -> str:
 def _content(path: Path, variable: str) -> str:
     """The text of a file. The error does not quote the path, which may be a misplaced secret."""
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except OSError as problem:
         reason = problem.strerror
     except UnicodeDecodeError:

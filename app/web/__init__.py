@@ -10,6 +10,7 @@ from pyramid.config import Configurator
 def includeme(config: Configurator) -> None:
     """Set up what pages share. Requests get ``request.visitor`` and ``request.link``."""
     config.include("app.settings")
+    config.include("app.web.request_id")
     config.include("app.web.language")
     config.include("app.web.rendering")
     config.include("app.web.static_files")
@@ -19,6 +20,7 @@ def includeme(config: Configurator) -> None:
     config.include("app.web.headers")
     config.include("app.web.glued_links")
     config.include("app.web.malformed_requests")
+    config.include("app.web.hosts")
     config.include("app.web.errors")
     config.include("app.web.robots")
     config.include("app.web.owner_pages")

@@ -14,6 +14,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from app.database import READ_METHODS
 from app.database.errors import DatabaseBusy, describe
+from app.web.csrf import is_from_this_site
+from app.web.hosts import UnknownHost
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
@@ -79,7 +81,24 @@ def http_error(error: HTTPError, request: Request) -> Page:
 def form_expired(error: BadCSRFToken, request: Request) -> Page:
     """The page of a form without its CSRF token, or of one that another site sent."""
     request.response.status_int = error.code
-    return {"error_text": FORM_EXPIRED}
+    if is_from_this_site(request):
+        return {"error_text": FORM_EXPIRED}
+    url = request.registry.pillarbox.site.base_url
+    advice = _(
+        "Open the shop at ${url} and send the form there. Nothing has been changed.",
+        mapping={"url": url},
+    )
+    return {"error_text": ErrorText(_("This form was sent from another address"), advice)}
+
+
+def unknown_host(error: UnknownHost, request: Request) -> Page:
+    """The page of a request that came under another name than the shop's."""
+    return http_error(error, request) | {
+        "error_text": ErrorText(
+            _("The shop has another address"),
+            _("Open it at ${url}.", mapping={"url": request.registry.pillarbox.site.base_url}),
+        )
+    }
 
 
 def redirect(response: HTTPException, request: Request) -> HTTPException:
@@ -147,6 +166,9 @@ def includeme(config: Configurator) -> None:
     """Register the error pages."""
     config.add_exception_view(redirect, context=HTTPException)
     config.add_exception_view(http_error, context=HTTPError, renderer="errors/refused.jinja2")
+    config.add_exception_view(
+        unknown_host, context=UnknownHost, renderer="errors/unknown_host.jinja2"
+    )
     config.add_exception_view(form_expired, context=BadCSRFToken, renderer="errors/refused.jinja2")
     for context in (OperationalError, DatabaseBusy):
         config.add_exception_view(

@@ -1,10 +1,8 @@
 """Absolute links, as emails need them, and the check of a path that comes from a query."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from pyramid.config import Configurator
-from pyramid.events import NewRequest
 from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
 
@@ -37,13 +35,6 @@ def local_path(value: str | None) -> str | None:
     return value if all("!" <= character <= "~" for character in value) else None
 
 
-def _take_scheme_from_base_url(event: NewRequest) -> None:
-    # A proxy that takes HTTPS requests passes them on over HTTP. Redirects must lead to HTTPS.
-    base_url = event.request.registry.pillarbox.site.base_url
-    event.request.environ["wsgi.url_scheme"] = urlsplit(base_url).scheme
-
-
 def includeme(config: Configurator) -> None:
-    """Add ``request.link(route_name, **parts)``. Redirects get the scheme of ``site.base_url``."""
-    config.add_subscriber(_take_scheme_from_base_url, NewRequest)
+    """Add ``request.link(route_name, **parts)``."""
     config.add_request_method(link, "link")

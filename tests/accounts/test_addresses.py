@@ -51,9 +51,18 @@ def test_addresses_that_only_some_mail_servers_treat_as_one_stay_different() -> 
         "anna@[127.0.0.1]",
         "anna@exa mple.org",
         "a" * 65 + "@example.org",
+        "a" * 64 + "@" + ("b" * 60 + ".") * 3 + "museums",  # 255 octets
+        "a" * 64 + "@" + ("\u00fc" * 40 + ".") * 3 + "org",  # longer in A-labels
+        "a" * 64 + "@" + "\u00fc." * 25 + "org",  # 143 octets, and 268 in A-labels
+        "\u00fc" * 32 + "@" + ("b" * 60 + ".") * 3 + "museums",
         "a" * 1_000_000,
     ],
 )
 def test_an_invalid_address_is_refused(text: str) -> None:
     with pytest.raises(UnusableAddress):
         parse_address(text)
+
+
+def test_an_address_of_254_octets_is_the_longest() -> None:
+    longest = "a" * 64 + "@" + ("b" * 60 + ".") * 3 + "museum"
+    assert len(parse_address(longest).stored) == 254

@@ -63,10 +63,69 @@ def test_what_many_people_use_is_refused(password: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "password", ["pillarboxpillarbox", "anna.smith@example.org", "AnnaSmithAnnaSmith"]
+    "password",
+    [
+        "pillarboxpillarbox",
+        "anna.smith@example.org",
+        "AnnaSmithAnnaSmith",
+        "pillarbox anna.smith@example.org",
+        "anna.smith@example.org" * 3,
+        "Pillarbox / ANNA_SMITH / example!org / pillarbox / anna.smith@example.org",
+        "organnasmithexample-pillarbox-organnasmith",
+        "a n n a . s m i t h @ e x a m p l e . o r g",
+        "\uff50\uff49\uff4c\uff4c\uff41\uff52\uff42\uff4f\uff58 anna.smith@example.org",
+        "anna.smith@example.org pillarbox 1234",
+        "passwordanna.smith@example.orgpillarbox",
+        "anna#smith%example&org?pillarbox+anna~smith|x7",
+        "pillarbox " * 400,
+    ],
 )
 def test_the_shops_name_and_the_customers_address_are_refused(password: str) -> None:
     assert "does not contain your email address" in problem(password)
+
+
+LONG = "the.department.of.very.long.names@subsidiary.of.a.long.company.example"
+
+
+@pytest.mark.parametrize("password", [LONG, LONG.upper(), f"Pillarbox {LONG}", f"{LONG}!{LONG}"])
+def test_a_long_address_is_refused_like_a_short_one(password: str) -> None:
+    assert "does not contain your email address" in problem(password, context=("Pillarbox", LONG))
+
+
+@pytest.mark.parametrize(
+    "domain", ["b\u00fccherstube-am-see.example", "xn--bcherstube-am-see-22b.example"]
+)
+def test_a_domain_counts_with_its_letters_although_it_is_stored_in_ascii(domain: str) -> None:
+    password = "anna@b\u00fccherstube-am-see.example"
+    assert "does not contain your email address" in problem(password, context=(f"anna@{domain}",))
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        f"anna.smith@example.org {GOOD}",
+        f"{GOOD} at pillarbox",
+        f"{LONG} {GOOD}",
+        "annabel is planning turnips",
+        "organic turnips for breakfast",
+    ],
+)
+def test_a_good_password_may_hold_the_address_beside_what_is_hard_to_guess(password: str) -> None:
+    assert problem(password, context=("Pillarbox", "anna.smith@example.org", LONG)) == ""
+
+
+@pytest.mark.parametrize(
+    "address", ["a.aa.aaa@aaaa.aa", "@", "", ".", "a@b", "((((@[[[[", "\\d+@\\w+.org"]
+)
+def test_any_text_can_be_a_context(address: str) -> None:
+    started = time.perf_counter()
+    assert problem(GOOD, context=("", "*", address)) == ""
+    assert problem("a" * 4_095 + "b", context=("", "*", address))
+    assert time.perf_counter() - started < 2
+
+
+def test_symbols_alone_are_no_separators() -> None:
+    assert problem("!\u00a7$%&/()=?*+#-_:;<") == ""
 
 
 def test_a_hash_verifies_its_password_in_every_unicode_form() -> None:

@@ -2,13 +2,16 @@
 because a line may hold a secret.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.pillarbox_command import Pillarbox
-from tests.support.shop_settings import write_ini
+from tests.support.shop_settings import shop_settings, write_ini
 
 SECRET = "50%off-and-nobody-knows-it"
 
@@ -87,3 +90,79 @@ def test_a_server_without_its_section_is_reported(
     ini = write_ini(tmp_path / "serverless.ini", sending_values)
     ini.write_text(ini.read_text().replace("[server:main]", "[server:other]"))
     assert "it has no section [server:main]" in pillarbox("serve", ini, code=1).output
+
+
+# Encodings and folders
+
+SHOW = """
+import sys
+from pathlib import Path
+from app.commands.application import load_application
+registry = load_application(Path(sys.argv[1]))[0].registry
+name, url = registry.pillarbox.site.name, registry.database.engine.url
+sys.stdout.buffer.write(f"{name}\\n{url.database}\\n".encode())
+"""
+LOCALES = {
+    "UTF-8": {"LC_ALL": "C.UTF-8"},
+    "ASCII": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+
+
+def shown(ini: Path, **environ: str) -> list[str]:
+    """The shop's name and its database's path, as a new process reads them."""
+    process = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SHOW, ini],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), **environ},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert process.returncode == 0, process.stderr.decode()
+    return process.stdout.decode().splitlines()
+
+
+@pytest.mark.parametrize("locale", LOCALES.values(), ids=LOCALES.keys())
+@pytest.mark.parametrize(
+    ("mark", "folder"),
+    [
+        ("", "shop"),
+        ("\ufeff", "50% off"),
+        ("", "a%41%%(here)s"),
+        ("\ufeff", "what? no #1"),
+        ("", "a b@c:d"),
+    ],
+)
+def test_an_ini_file_is_read_as_utf_8_in_any_folder(
+    tmp_path: Path, locale: dict[str, str], mark: str, folder: str
+) -> None:
+    here = tmp_path / folder
+    here.mkdir()
+    values = shop_settings("sqlite:///var/shop.sqlite") | {"site.name": "B\u00fcro \u5e97"}
+    ini = write_ini(here / "shop.ini", values, port=1, log_level="INFO")
+    # The mark stands directly before the first section.
+    ini.write_text(mark + ini.read_text("utf-8").lstrip(), "utf-8")
+    name, database = shown(ini, **locale)
+    assert name == "B\u00fcro \u5e97"
+    assert database == str(here / "var" / "shop.sqlite")
+
+
+@pytest.mark.parametrize("locale", LOCALES.values(), ids=LOCALES.keys())
+def test_environment_variables_are_read_as_utf_8(tmp_path: Path, locale: dict[str, str]) -> None:
+    ini = write_ini(tmp_path / "shop.ini", shop_settings("sqlite:///shop.sqlite"))
+    assert shown(ini, PILLARBOX_SITE_NAME="B\u00fcro", **locale)[0] == "B\u00fcro"
+
+
+def test_a_setting_may_refer_to_the_folder(tmp_path: Path) -> None:
+    here = tmp_path / "100%"
+    here.mkdir()
+    values = shop_settings("sqlite:///x") | {"site.name": "in HERE"}
+    ini = write_ini(here / "shop.ini", values)
+    ini.write_text(ini.read_text().replace("HERE", "%(here)s"))
+    assert shown(ini)[0] == f"in {here}"
+
+
+def test_logging_sections_may_refer_to_the_environment(tmp_path: Path) -> None:
+    ini = write_ini(
+        tmp_path / "shop.ini", shop_settings("sqlite:///x"), port=1, log_level="%(SHOP_LEVEL)s"
+    )
+    assert shown(ini, SHOP_LEVEL="INFO", OTHER="100% %(x)s")[0] == "Pillarbox"

@@ -13,7 +13,7 @@ from app.mail.composing.composer import Composer
 from app.mail.kinds import REQUIRED_SAMPLES, Kinds
 from app.settings.declarations import Brand, Site
 
-SITE = Site("Pillarbox", "http://localhost", "help@example.org", UTC, None)
+SITE = Site("Pillarbox", "http://localhost", "help@example.org", UTC, None, ())
 BRAND = Brand("Pillarbox", "#b3261e", "#f4f1ec", "sans-serif")
 
 

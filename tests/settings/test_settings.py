@@ -68,6 +68,23 @@ def test_the_development_settings_need_no_relay_and_fill_in_the_defaults() -> No
     assert settings.accounts.password_min_length == 15
 
 
+def test_hosts_and_proxies_are_lists_over_several_lines() -> None:
+    settings = read(
+        DEVELOPMENT
+        | {
+            "site.hosts": "\nWWW.example.org\n  shop, 192.0.2.1 ::1",
+            "server.trusted_proxies": "\n127.0.0.1\n  10.0.0.0/8, ::1",
+        }
+    )
+    assert settings.site.hosts == ("www.example.org", "shop", "192.0.2.1", "::1")
+    assert list(map(str, settings.server.trusted_proxies)) == [
+        "127.0.0.1/32",
+        "10.0.0.0/8",
+        "::1/128",
+    ]
+    assert read(DEVELOPMENT).site.hosts == read(DEVELOPMENT).server.trusted_proxies == ()
+
+
 def test_complete_production_settings_are_accepted() -> None:
     settings = read(PRODUCTION)
     assert settings.is_production
@@ -121,6 +138,11 @@ def test_a_problem_names_the_setting_its_place_and_the_cure() -> None:
         ("site.time_zone", "Europe"),
         ("site.time_zone", "MEZ+1"),
         ("site.pages", "no-such-folder"),
+        ("site.hosts", "https://www.example.org"),
+        ("site.hosts", "www.example.org:8080"),
+        ("server.trusted_proxies", "proxy.example.org"),
+        ("server.trusted_proxies", "10.0.0.1/8"),
+        ("server.trusted_proxies", "10.0.0.0/8;::1"),
         ("database.url", "mysql://localhost/shop"),
         ("database.url", "var/shop.sqlite"),
         ("email.debug", "maybe"),

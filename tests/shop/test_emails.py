@@ -15,7 +15,7 @@ from app.settings.declarations import Brand, Site
 from app.shop.emails import MAX_OFFERS, PURCHASE_RECEIPT, PurchaseReceipt
 from app.templates_folder import templates_folder
 
-SITE = Site("Pillarbox", "https://shop.example", "help@shop.example", UTC, None)
+SITE = Site("Pillarbox", "https://shop.example", "help@shop.example", UTC, None, ())
 BRAND = Brand("Pillarbox", "#b3261e", "#f4f1ec", "sans-serif")
 SAMPLES = sorted(PURCHASE_RECEIPT.samples)
 

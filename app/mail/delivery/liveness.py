@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from app.database.errors import describe
 from app.database.postgresql import LIBPQ_SETTINGS
+from app.database.private_files import make_private_folder
 from app.mail.outbox.wakeup import CHANNEL
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class FileLock:
 
     def __init__(self, database: Path) -> None:
         self._folder = database.with_name(database.name + "-workers")
-        self._folder.mkdir(exist_ok=True)
+        make_private_folder(self._folder)
         number = _random_number()
         self.worker = f"{LOCKED}{number}"
         # The file gets its name once it is locked, so that no other worker can find it free.

@@ -42,7 +42,8 @@ def end(session: Session, email: OutboxEmail, state: State, reason: str, *, eras
 
 def supersede(session: Session, newer: OutboxEmail, *, erase: bool) -> int:
     """End every older email of the same kind with the same ``about`` that is queued or would be
-    composed again. Returns how many.
+    composed again, if ``newer`` goes out or is captured. Returns how many. The statement is the
+    same if not, so that it takes as long.
 
     An older email that a worker is sending may return to the queue. The guard that calls
     ``superseded`` ends it then.
@@ -51,7 +52,7 @@ def supersede(session: Session, newer: OutboxEmail, *, erase: bool) -> int:
         session,
         OutboxEmail.kind == newer.kind,
         OutboxEmail.about == newer.about,
-        OutboxEmail.id < newer.id,
+        OutboxEmail.id < (newer.id if newer.state in (State.QUEUED, State.CAPTURED) else 0),
         or_(OutboxEmail.state == "queued", _IS_COMPOSED_AGAIN),
         state=State.SUPERSEDED,
         reason=superseded_by(newer.id),

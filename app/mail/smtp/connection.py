@@ -14,7 +14,7 @@ from typing import Any
 
 from app.mail.smtp import sockets
 from app.mail.smtp.reply_text import Reply
-from app.settings.values import address_literal, is_domain
+from app.settings.hosts import address_literal, is_domain
 
 _TLS_RECORD = 16 * 1024
 """The most octets that one TLS record holds (RFC 8446 5.1). A larger piece would be sent as several

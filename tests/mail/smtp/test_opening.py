@@ -14,7 +14,7 @@ import pytest
 from app.mail.smtp import sockets
 from app.mail.smtp.mailer import Mailer, RelayUnavailable, Timeouts
 from app.settings import load
-from app.settings.values import address_literal
+from app.settings.hosts import address_literal
 from tests.support.relay import PASSWORD, USERNAME, through
 from tests.support.scripted_smtp import ScriptedSMTP
 from tests.support.shop_settings import shop_settings

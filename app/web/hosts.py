@@ -1,0 +1,91 @@
+"""Refuses requests for hosts that this site does not answer to (STANDARDS B11), and makes every
+other request one for ``site.base_url``.
+
+An attacker's page can rebind the name of its host to this machine. The browser then lets the page
+read our answers, but it still sends the attacker's name as the Host.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.registry import Registry
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.tweens import EXCVIEW
+from waitress.proxy_headers import (
+    PROXY_HEADERS,
+    MalformedProxyHeader,
+    clear_untrusted_headers,
+    parse_proxy_headers,
+)
+
+from app.database.owner import THIS_MACHINE, site_of
+from app.web.proxies import is_from_trusted_proxy
+
+log = logging.getLogger(__name__)
+
+FOR_SUPERVISORS = {"/healthz", "/readyz"}
+"""Load balancers ask for these by an IP address. The answers tell nothing about a customer."""
+TRUSTED_HEADERS = {"x-forwarded-for", "x-forwarded-host"}
+_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+
+Handler = Callable[[Request], Response]
+
+
+class UnknownHost(HTTPBadRequest):
+    """The request's Host is neither of ``site.base_url`` nor of ``site.hosts``."""
+
+
+def hosts_tween(handler: Handler, registry: Registry) -> Handler:
+    """Take client address and host from a trusted proxy, refuse unknown hosts, and let redirects
+    and links start with ``site.base_url``.
+    """
+    settings = registry.pillarbox
+    base = urlsplit(settings.site.base_url)
+    hosts = {base.hostname, *settings.site.hosts}
+
+    def tween(request: Request) -> Response:
+        environ = request.environ
+        by_proxy = is_from_trusted_proxy(request)
+        if by_proxy:
+            try:
+                parse_proxy_headers(environ, 1, TRUSTED_HEADERS)
+            except MalformedProxyHeader as error:
+                raise HTTPBadRequest() from error
+        # WebOb takes the client's address from such a header, whoever sent it.
+        clear_untrusted_headers(environ, tuple(PROXY_HEADERS))
+        host = environ.get("HTTP_HOST", "").lower()
+        environ["HTTP_HOST"], environ["wsgi.url_scheme"] = base.netloc, base.scheme
+        name = _name_of(host)
+        # A browser that was tricked sends the attacker's name, so the name of this machine itself
+        # is safe: in development, and from a proxy that sends the address of its upstream.
+        loopback_is_known = by_proxy or not settings.is_production
+        if not (
+            name in hosts
+            or (loopback_is_known and name and site_of(f"//{host}") == THIS_MACHINE)
+            or environ.get("PATH_INFO") in FOR_SUPERVISORS
+        ):
+            log.info(
+                "request refused, Host neither in site.base_url nor in site.hosts: host=%.80r", host
+            )
+            raise UnknownHost()
+        return handler(request)
+
+    return tween
+
+
+def _name_of(host: str) -> str | None:
+    """The name in a Host header, None when there is none. The port says nothing, because many
+    proxies leave it out.
+    """
+    found = _HOST.fullmatch(host)
+    return found and found[1].strip("[]")
+
+
+def includeme(config: Configurator) -> None:
+    """Add the tween below the one that turns exceptions into error pages."""
+    config.add_tween("app.web.hosts.hosts_tween", under=EXCVIEW)
