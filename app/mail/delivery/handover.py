@@ -142,20 +142,14 @@ class Handover:
     def _compare_with_earlier(
         self, held: HeldConnection, email: OutboxEmail, verdict: Verdict
     ) -> Verdict:
-        """The table of replies cannot know all words. When the relay refuses three different
-        recipients in a row in the same words, the refusal is about us, and the earlier emails go
-        out after all.
-        """
+        """The verdict on a refusal in unfamiliar words: earlier ones may show it is about us."""
         try:
             with held.transaction() as connection:
-                alike = refusals.refused_alike(connection, email, verdict)
-                if alike is None:
-                    return verdict
-                refusals.requeue_refused(connection, alike, self.clock())
+                is_about_us = refusals.is_about_us(connection, email, verdict, self.clock())
         except (SQLAlchemyError, DatabaseBusy) as error:
             log.error("refusals not compared: email=%d error=%s", email.id, describe(error))
             return verdict
-        return replace(verdict, outcome=Outcome.ABOUT_US)
+        return replace(verdict, outcome=Outcome.ABOUT_US) if is_about_us else verdict
 
     def _must_stop(self) -> bool:
         return self.stopping.is_set() or not self.liveness.is_held(self.worker)

@@ -10,9 +10,22 @@ from app.mail.smtp.replies import Outcome, Verdict
 from app.mail.smtp.reply_text import fingerprint
 
 
-def refused_alike(connection: Connection, email: OutboxEmail, verdict: Verdict) -> list[int] | None:
-    """The ids of other recipients' emails that the relay has just refused in the same words as
-    ``email``, one after the other; None unless they have two different recipients.
+def is_about_us(
+    connection: Connection, email: OutboxEmail, verdict: Verdict, now: datetime
+) -> bool:
+    """Whether the relay has refused ``email`` and two other recipients in a row in the same words.
+    The table of replies cannot know all words. The earlier emails then go out after all.
+    """
+    alike = _refused_alike(connection, email, verdict)
+    if len(set(alike.values())) < 2:
+        return False
+    _requeue(connection, [*alike], now)
+    return True
+
+
+def _refused_alike(connection: Connection, email: OutboxEmail, verdict: Verdict) -> dict[int, str]:
+    """The other emails that the relay has just refused in the same words, one after the other, by
+    id, with their recipients.
     """
     attempts = connection.execute(
         select(
@@ -25,17 +38,18 @@ def refused_alike(connection: Connection, email: OutboxEmail, verdict: Verdict) 
         .order_by(EmailAttempt.id.desc())
         .limit(50)
     )
-    words, alike = fingerprint(verdict.reply), {}
+    words = fingerprint(verdict.reply)
+    alike: dict[int, str] = {}
     for attempt in attempts:
         is_refusal = attempt.outcome in (Outcome.REFUSED, Outcome.ABOUT_US)
         if not is_refusal or fingerprint(attempt.reply) != words:
             break
         if attempt.recipient_key != email.recipient_key:
             alike[attempt.email_id] = attempt.recipient_key
-    return [*alike] if len(set(alike.values())) >= 2 else None
+    return alike
 
 
-def requeue_refused(connection: Connection, email_ids: list[int], now: datetime) -> None:
+def _requeue(connection: Connection, email_ids: list[int], now: datetime) -> None:
     """Return failed emails to ``queued``, because their refusal was about us. An email that was
     refused a third time stays ``failed``: then it may be the cause.
     """

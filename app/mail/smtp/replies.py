@@ -96,6 +96,12 @@ _MEANINGS = (
     _Meaning(_US, r"send ?as ?denied|\bto send as\b|bad outbound sender"),
     # Gmail: "450 4.2.1 Peak SMTP relay limit exceeded for customer".
     _Meaning(_QUOTA, r"relay (sending )?limit"),
+    # Brevo and others: "Monthly email limit reached. Please upgrade your plan."
+    _Meaning(
+        _QUOTA,
+        rf"\b(daily|hourly|monthly) (e-?mail|message|sending|send)s? ({_LIMIT}|reached)\b"
+        rf"|\bplan {_LIMIT}\b",
+    ),
     # Microsoft 365: "5.7.232 ... your trial tenant has exceeded its daily limit".
     _Meaning(
         _QUOTA,
@@ -118,11 +124,14 @@ _MEANINGS = (
     # RFC 3463 3.2 and 3.3: x.1.1 to x.1.6 and x.1.10 are about the recipient's address, x.2.x
     # about its mailbox. Postfix: "450 4.1.2 <ada@rate.example>: ... Domain not found".
     _Meaning(_EMAIL, enhanced=r".\.(1\.[1-6]|1\.10|2\.\d+)"),
+    # Exchange: "5.7.124 Sender not in allowed-senders list", "5.7.133 RESOLVER.RST...".
+    _Meaning(_EMAIL, enhanced=r"5\.7\.1(24|3[3-6])"),
     # Gmail: "The user ... is receiving mail at a rate"; Microsoft 365: "432 4.3.2
     # STOREDRV.Deliver; recipient thread limit exceeded"; Postfix: "Recipient address rejected".
     _Meaning(
         _EMAIL,
         r"receiving mail|recipient('s)? .*(limit|rate|quota|full)|recipient (thread|mailbox)"
+        r"|\bfor (this )?recipient\b|\bmailbox quota\b|\bresolver\."
         r"|recipient (address )?(rejected|denied|refused|unknown|not found|invalid)",
     ),
     # Postmark: "... marked as inactive"; SES: "on the suppression list".
@@ -219,7 +228,7 @@ _MEANINGS = (
         _US,
         rf"\b(from|sender|identity|identities|domain|e?-?mail address|return[ -]path)\b.{{0,80}}"
         rf"\b{_NOT}(verified|validated|confirmed|authori[sz]ed|registered|owned|permitted"
-        r"|allowed to send|configured|match|active|activated)\b"
+        r"|allowed to send|configured|match|active|activated|on the \w*list)\b"
         r"|\bverify (your|the) (sender|domain|from|identity)\b|\bunverified\b"
         r"|\bunconfigured sending domain\b|\bdoes not match a verified\b",
     ),
@@ -232,16 +241,18 @@ _MEANINGS = (
         r"|locked|terminated|closed|expired|on hold|under review|pending"
         r"|not (yet )?(been )?(activated|active|approved|enabled))\b"
         r"|\b(billing|payment|unpaid|overdue)\b"
-        r"|\b(free|test|trial|sandbox) (accounts?|mode|domains?|subdomains?)\b",
+        r"|\b(free|test|trial|sandbox) (accounts?|mode|domains?|subdomains?)\b"
+        r"|\bonly send (testing|test)\b",
     ),
     # --- Where we come from
     # Postfix: "554 5.7.1 <...>: Relay access denied", "Client host [...] blocked using ...",
     # "Helo command rejected"; Exim: "relay not permitted"; Exchange: "Unable to relay".
     _Meaning(
         _US,
-        r"\brelay(ing)? (access )?(is )?(not|denied|prohibited|refused|restrict\w*)\b"
+        r"\bnot relay\b|\brelay(ing)? (access )?(is )?(not|denied|prohibited|refused|restrict\w*)\b"
         r"|\bunable to relay\b|\b(permitted|allowed) to relay\b|\bclient host\b|\bhelo\b"
-        r"|\breverse dns\b|\bptr\b|\b(block|black) ?list|\bspamhaus\b|\bblocked using\b"
+        r"|\b(dns|r)bl\b|\breverse dns\b|\bptr\b|\b(block|black) ?list"
+        r"|spamhaus|spamcop|\bblocked using\b"
         r"|\bip (address )?(is )?(not|blocked|banned)\b|\bfrom (this|your) ip\b"
         r"|\badministrative(ly)? prohibit\w*|\breputation\b",
     ),

@@ -45,7 +45,7 @@ def fingerprint(reply: str) -> str:
 
 
 def plain_words(text: str) -> str:
-    """The text in lower case, without addresses, links and enhanced codes."""
-    # An address may hold any word, such as "rate" or "quota", and so may a link.
-    text = re.sub(r"https?://\S*", " ", text)
+    """The text in lower case, without addresses, paths of links and enhanced codes."""
+    # An address may hold any word, such as "rate" or "quota", and so may the path of a link.
+    text = re.sub(r"https?://([^/\s]*)\S*", r" \1 ", text)
     return re.sub(_ENHANCED, " ", _NAMES.sub("<>", text)).lower()
