@@ -13,12 +13,12 @@ def includeme(config: Configurator) -> None:
     config.add_route("sign_up", "/sign-up")
     config.add_route("sign_up_sent", "/sign-up/sent")
     # A mail program may take a slash behind a link for a part of it.
-    config.add_route("confirm", "/confirm/{token:[^/]+/?}")
+    config.add_route("confirm", "/confirm/{token:.+}")
     config.add_route("sign_in", "/sign-in")
     config.add_route("sign_out", "/sign-out")
     config.add_route("forgot_password", "/forgot-password")
     config.add_route("forgot_password_sent", "/forgot-password/sent")
-    config.add_route("reset_password", "/reset-password/{token:[^/]+/?}")
+    config.add_route("reset_password", "/reset-password/{token:.+}")
     config.add_route("account", "/account")
     config.add_route("preferences", "/account/preferences")
     config.add_private_paths(

@@ -9,6 +9,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 import idna
 from argon2 import PasswordHasher
@@ -137,19 +138,19 @@ def _trimmed(text: str) -> str:
     return text.strip("".join({c for c in text if not c.isalnum()}))
 
 
-def _with_letters(address: str) -> str:
-    """The address with its domain as people write it: accounts store it in A-labels."""
+def _spellings(address: str) -> Iterable[str]:
+    """The address as it is, and with its domain in letters and in A-labels."""
+    yield address
     local_part, at, domain = address.rpartition("@")
-    try:
-        return local_part + at + idna.decode(domain) if "xn--" in domain.lower() else address
-    except idna.IDNAError:
-        return address
+    for spell in (idna.decode, lambda domain: idna.encode(domain, uts46=True).decode()):
+        with suppress(idna.IDNAError):
+            yield local_part + at + spell(domain)
 
 
 def _words(context: Iterable[str]) -> Iterable[str]:
     """The texts and their parts, in lower case."""
-    for text in context:
-        folded = _normalized(_with_letters(text.strip())).casefold()
+    for text in (spelling for each in context for spelling in _spellings(each.strip())):
+        folded = _normalized(text).casefold()
         yield folded
         # "anna.smith@example.org" also as "anna.smith", "annasmith", "anna" and "smith".
         for part in folded.split("@"):

@@ -5,6 +5,7 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import URL
 
@@ -18,8 +19,12 @@ _SUFFIXES = ("", "-wal", "-shm", "-journal")
 def path_of(url: URL) -> Path | None:
     """The path of an SQLite database, None when the database is no file."""
     path = url.database or ":memory:"
+    if path.startswith("file:"):
+        is_memory = "memory" in path or "memory" in url.query.values()
+        path = ":memory:" if is_memory else unquote(urlsplit(path).path)
     is_file = url.get_backend_name() == "sqlite" and path != ":memory:"
-    return Path(path) if is_file and not path.startswith("file:") else None
+    # SQLite makes its other files beside the file that a link leads to.
+    return Path(path).resolve() if is_file else None
 
 
 def make_files_private(database: Path) -> None:

@@ -30,7 +30,7 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[Fal
 @contextmanager
 def alone(engine: Engine) -> Iterator[None]:
     """Let one process migrate at a time, because servers that start together would create the same
-    tables. SQLite has one writer at a time anyway.
+    tables. On SQLite the one transaction around all migrations does that.
     """
     if engine.dialect.name != "postgresql":
         yield
@@ -51,7 +51,9 @@ with alone(engine), engine.connect() as connection:
         render_item=render_item,
         # SQLite alters a table by copying it.
         render_as_batch=connection.dialect.name == "sqlite",
-        transaction_per_migration=True,
+        # Alembic reads the revision in the first transaction. On SQLite a second process could
+        # migrate between two transactions, so there is only one.
+        transaction_per_migration=connection.dialect.name == "postgresql",
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -40,8 +40,11 @@ def address_literal(address: str) -> str:
 def hello(value: str) -> str:
     """What this machine calls itself in EHLO: a domain name or an address literal."""
     try:
-        if is_domain(value) or value == address_literal(value.strip("[]").removeprefix("IPv6:")):
+        if is_domain(value):
             return value
+        literal = address_literal(value.strip("[]").removeprefix("IPv6:"))
+        if value.lower() == literal.lower():
+            return literal
     except ValueError:
         pass
     raise ValueError(

@@ -62,7 +62,7 @@ class Table:
         # column and a table with row headers alone never count as amounts.
         is_amount = bool(row) and not self._has_row_headers
         is_right = is_amount and attributes.get("align") == "right"
-        row.append(_Cell(int(attributes.get("colspan") or 1), is_right))
+        row.append(_Cell(_span(attributes.get("colspan")), is_right))
         return row[-1].words
 
     def text(self) -> str:
@@ -166,3 +166,8 @@ def _columns_of(character: str) -> int:
     if category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if east_asian_width(character) in "WF" else 1
+
+
+def _span(colspan: str | None) -> int:
+    """How many columns a cell takes: 1 to 100, and 1 for what is no number."""
+    return min(max(int(colspan), 1), 100) if colspan and colspan.isdecimal() else 1

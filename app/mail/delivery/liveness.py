@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from app.database.errors import describe
 from app.database.postgresql import LIBPQ_SETTINGS
-from app.database.private_files import make_private_folder
+from app.database.private_files import make_private_folder, path_of
 from app.mail.outbox.wakeup import CHANNEL
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def liveness_for(engine: Engine) -> Liveness:
     """
     if engine.dialect.name == "sqlite":
         # Workers may open the file by different paths, and must find each other's locks.
-        return FileLock(Path(str(engine.url.database)).resolve())
+        return FileLock(path_of(engine.url) or Path("memory").resolve())
     return AdvisoryLock(engine)
 
 

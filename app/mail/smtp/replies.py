@@ -56,10 +56,11 @@ class Outcome(StrEnum):
 
 class _Meaning(NamedTuple):
     """One line of the table. Each part that is given must match; the parts are regular expressions,
-    the words in lower case. ``about`` None: the refusal is about this email.
+    the words in lower case. ``about`` is us, this email, or its recipient, whom a reply to MAIL
+    cannot mean.
     """
 
-    about: Outcome | None
+    about: str
     words: str = ""
     code: str = ""
     enhanced: str = ""
@@ -72,7 +73,7 @@ class _Meaning(NamedTuple):
         )
 
 
-_US, _QUOTA, _EMAIL = Outcome.ABOUT_US, Outcome.QUOTA, None
+_US, _QUOTA, _EMAIL, _RECIPIENT = Outcome.ABOUT_US, Outcome.QUOTA, "email", "recipient"
 
 _LIMIT = r"(limits?|quotas?|credits?|threshold|allowance)"
 _PERIOD = r"(daily|hourly|monthly|day|hour|month)"
@@ -87,6 +88,7 @@ _MEANINGS = (
     _Meaning(_EMAIL, r"smtputf8|non-ascii|\butf-?8\b|8bitmime|\bsize=", code="5.."),
     # SES "552 Message is too long", Exim "552 message size exceeds maximum".
     _Meaning(_EMAIL, r"message (size|length|exceeds)|\btoo (big|large|long)\b", code="55[024]"),
+    _Meaning(_EMAIL, r"\bsize\b", code="523|552"),
     # --- Us, although the code is the recipient's
     # Microsoft 365: "5.2.0 ... SubmissionQuotaExceeded", "5.2.2 Submission quota exceeded",
     # "5.1.90 ... you've reached your daily limit for message recipients".
@@ -95,7 +97,18 @@ _MEANINGS = (
     # Microsoft 365: "5.2.252 SendAsDenied", "5.7.60 ... permissions to send as this sender".
     _Meaning(_US, r"send ?as ?denied|\bto send as\b|bad outbound sender"),
     # Gmail: "450 4.2.1 Peak SMTP relay limit exceeded for customer".
-    _Meaning(_QUOTA, r"relay (sending )?limit"),
+    _Meaning(_QUOTA, r"\bsmtp relay (sending )?limit"),
+    # RFC 3463 3.2 and 3.3: x.1.1 to x.1.6 and x.1.10 are about the recipient's address, x.2.x
+    # about its mailbox. Postfix: "450 4.1.2 <ada@rate.example>: ... Domain not found".
+    _Meaning(_EMAIL, enhanced=r".\.(1\.[1-6]|1\.10|2\.\d+)"),
+    # Amazon SES: "on the suppression list for your account"; others: "recipient is blocked".
+    _Meaning(
+        _RECIPIENT,
+        r"\bsuppress\w*|\bunsubscribed\b|\brecipients? (is |are )?(on|blocked|suppressed)\b",
+    ),
+    # Postfix and others: "too many hops". It is a loop of this email's way.
+    _Meaning(_EMAIL, r"\bhops\b|\bloop\b"),
+    # --- Us, in words that name a limit or what is ours
     # Brevo and others: "Monthly email limit reached. Please upgrade your plan."
     _Meaning(
         _QUOTA,
@@ -121,22 +134,19 @@ _MEANINGS = (
         r"\b(urls?|uris?|links?|attachments?|virus\w*|malware|malicious|phishing|surbl|uribl)\b",
     ),
     # --- The recipient
-    # RFC 3463 3.2 and 3.3: x.1.1 to x.1.6 and x.1.10 are about the recipient's address, x.2.x
-    # about its mailbox. Postfix: "450 4.1.2 <ada@rate.example>: ... Domain not found".
-    _Meaning(_EMAIL, enhanced=r".\.(1\.[1-6]|1\.10|2\.\d+)"),
     # Exchange: "5.7.124 Sender not in allowed-senders list", "5.7.133 RESOLVER.RST...".
     _Meaning(_EMAIL, enhanced=r"5\.7\.1(24|3[3-6])"),
     # Gmail: "The user ... is receiving mail at a rate"; Microsoft 365: "432 4.3.2
     # STOREDRV.Deliver; recipient thread limit exceeded"; Postfix: "Recipient address rejected".
     _Meaning(
-        _EMAIL,
+        _RECIPIENT,
         r"receiving mail|recipient('s)? .*(limit|rate|quota|full)|recipient (thread|mailbox)"
         r"|\bfor (this )?recipient\b|\bmailbox quota\b|\bresolver\."
         r"|recipient (address )?(rejected|denied|refused|unknown|not found|invalid)",
     ),
     # Postmark: "... marked as inactive"; SES: "on the suppression list".
     _Meaning(
-        _EMAIL,
+        _RECIPIENT,
         r"\b(mailbox|user|recipient|addressee|account)\b.{0,40}"
         r"\b(unknown|unavailable|not found|does(n't| not) exist|full|over ?quota|inactive)\b"
         r"|\bno such (user|mailbox|recipient|address|account|person)\b"
@@ -191,7 +201,8 @@ _MEANINGS = (
     # --- Not logged in
     # RFC 5321: 421. RFC 4954 and 3207: 432, 454, 530, 534, 535, 538. Brevo: "525 5.7.1
     # Unauthorized IP address".
-    _Meaning(_US, code="421|432|454|525|530|534|535|538"),
+    # 503: the relay has forgotten the command before, which is no email's fault.
+    _Meaning(_US, code="421|432|454|503|525|530|534|535|538"),
     # RFC 3463, 4954, 7372: x.7.8 to x.7.14 the login, x.7.20 to x.7.27 SPF, DKIM and DNS of the
     # sender. Microsoft 365: "5.7.30 Basic authentication is not supported", "5.7.57 Client not
     # authenticated", 5.7.3, 5.7.54, 5.7.60, 5.7.64, 5.7.139, 5.7.50x, 5.7.6xx, 5.7.7xx.
@@ -241,6 +252,9 @@ _MEANINGS = (
         r"|locked|terminated|closed|expired|on hold|under review|pending"
         r"|not (yet )?(been )?(activated|active|approved|enabled))\b"
         r"|\b(billing|payment|unpaid|overdue)\b"
+        r"|\bcredits? (is |are )?depleted\b|\bbalance\b|\btoken (is )?(revoked|expired|invalid)\b"
+        r"|\btrial (has |is )?(expired|ended|over)\b|\bconfiguration set\b"
+        r"|\bsending from .*\bnot allowed\b|\baccount .{0,20}\bnot validated\b"
         r"|\b(free|test|trial|sandbox) (accounts?|mode|domains?|subdomains?)\b"
         r"|\bonly send (testing|test)\b",
     ),
@@ -249,7 +263,8 @@ _MEANINGS = (
     # "Helo command rejected"; Exim: "relay not permitted"; Exchange: "Unable to relay".
     _Meaning(
         _US,
-        r"\bnot relay\b|\brelay(ing)? (access )?(is )?(not|denied|prohibited|refused|restrict\w*)\b"
+        r"\bnot relay\b|\brelaying disallowed\b|\brcpthosts\b|\bno smtp service\b"
+        r"|\brelay(ing)? (access )?(is )?(not|denied|prohibited|refused|restrict\w*)\b"
         r"|\bunable to relay\b|\b(permitted|allowed) to relay\b|\bclient host\b|\bhelo\b"
         r"|\b(dns|r)bl\b|\breverse dns\b|\bptr\b|\b(block|black) ?list"
         r"|spamhaus|spamcop|\bblocked using\b"
@@ -294,18 +309,24 @@ def _outcome_of(reply: Reply, phase: Phase) -> tuple[Outcome, bool]:
         return Outcome.IN_DOUBT, False
     words, enhanced = plain_words(reply.text), reply.enhanced_code or ""
     meaning = next((m for m in _MEANINGS if m.matches(str(reply.code), enhanced, words)), None)
-    if meaning is not None and meaning.about is not None:
+    if meaning is not None and isinstance(meaning.about, Outcome):
         return meaning.about, False
     if reply.code < 500:
         return Outcome.DEFERRED, False
-    if meaning is None and phase is Phase.MAIL and reply.code != 552:
+    is_about_email = meaning is not None and meaning.about == _EMAIL
+    if phase is Phase.MAIL and reply.code != 552 and not is_about_email:
         # A refusal of MAIL names nobody but the sender.
         return Outcome.ABOUT_US, False
     # An attacker's bad addresses must not make the relay rest, so their refusals never count.
-    names_mailbox = enhanced.startswith(("5.1.", "5.2.")) or (
-        phase is Phase.RCPT and _MAILBOX.search(words) is not None
+    names_mailbox = (
+        enhanced.startswith(("5.1.", "5.2.", "5.4."))
+        or _ADDRESSEE.search(words) is not None
+        or (phase is Phase.RCPT and _MAILBOX.search(words) is not None)
     )
     return Outcome.REFUSED, meaning is None and not names_mailbox
 
 
-_MAILBOX = re.compile(r"<>|\b(mailbox|user|recipient|account|address|alias|unknown|exists?)\b")
+_ADDRESSEE = re.compile(r"\brecipients?\b|\bto'? address|\bdns\b|<>|@domain")
+_MAILBOX = re.compile(
+    r"\b(mailbox|user|account|address|alias|unknown|exists?|domain|host|route|mx|verification)\b"
+)

@@ -4,6 +4,11 @@ import re
 from typing import NamedTuple
 
 _ENHANCED = r"\b[245]\.[0-9]{1,3}\.[0-9]{1,3}(?![.0-9])"
+_REMOTE_WORDS = re.compile(
+    r"\b(said|responded|replied|answered)( with)?:.*|\bcall(out|back) verification failed:.*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What a recipient's own server said, which the relay quotes. An attacker may have written it."""
 _NAMES = re.compile(r"<[^<>]*>|\"[^\"]*\"|'[^'\s]*@[^']*'|\S*@\S*")
 
 
@@ -47,5 +52,6 @@ def fingerprint(reply: str) -> str:
 def plain_words(text: str) -> str:
     """The text in lower case, without addresses, paths of links and enhanced codes."""
     # An address may hold any word, such as "rate" or "quota", and so may the path of a link.
+    text = _REMOTE_WORDS.sub(" ", text)
     text = re.sub(r"https?://([^/\s]*)\S*", r" \1 ", text)
     return re.sub(_ENHANCED, " ", _NAMES.sub("<>", text)).lower()

@@ -257,3 +257,14 @@ def test_no_word_is_lost_and_no_line_is_too_long(said: list[str]) -> None:
     text = plain_text(f"<p>{escape(' '.join(said))}</p>")
     joined = re.sub(r"\s", "", text)
     assert joined == re.sub(r"\s", "", " ".join(said))
+
+
+@pytest.mark.parametrize("colspan", ["x", "", "0", "-1", "100000000"])
+def test_a_cell_that_claims_a_strange_number_of_columns_breaks_nothing(colspan: str) -> None:
+    html = (
+        "<table><tr><th>Item</th><th>Amount</th></tr>"
+        f'<tr><td colspan="{colspan}">Tea</td></tr></table>'
+    )
+    text = plain_text(html)
+    assert "Tea" in text
+    assert len(text) < 1000
