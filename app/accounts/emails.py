@@ -17,8 +17,8 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SHORT = "https://shop.example"
 LONG = "https://a-shop-with-a-long-name.example"
-FOR_ANYBODY = 30
-"""How many emails one address gets in a period when strangers ask for them from many browsers."""
+FOR_A_NETWORK = 30
+"""How many emails one address gets in a period when one network asks from many browsers."""
 SAMPLE_SECRET = "s4mpl3" * 7
 """As long as a real token's secret."""
 
@@ -71,7 +71,7 @@ CONFIRM_ADDRESS = Kind(
     },
     time_to_live=DAY,
     priority=Priority.ACCOUNT,
-    limit=RateLimit(5, HOUR, in_all=FOR_ANYBODY),
+    limit=RateLimit(5, HOUR, per_network=FOR_A_NETWORK),
     carries_secret=True,
     supersedes=True,
     confirms_address=True,
@@ -85,7 +85,7 @@ ACCOUNT_EXISTS = Kind(
     },
     time_to_live=DAY,
     priority=Priority.ACCOUNT,
-    limit=RateLimit(5, HOUR, in_all=FOR_ANYBODY),
+    limit=RateLimit(5, HOUR, per_network=FOR_A_NETWORK),
     supersedes=True,
 )
 WELCOME = Kind(
@@ -110,7 +110,7 @@ PASSWORD_RESET = Kind(
     priority=Priority.SECURITY,
     # The period equals a link's lifetime. So when strangers use up the limit of all, the owner has
     # at least one email with a link that still works.
-    limit=RateLimit(5, timedelta(minutes=30), in_all=FOR_ANYBODY),
+    limit=RateLimit(5, timedelta(minutes=30), per_network=FOR_A_NETWORK),
     carries_secret=True,
     supersedes=True,
 )

@@ -21,6 +21,7 @@ from app.accounts.sessions import end_all_sessions
 from app.accounts.unusable_links import unusable_link
 from app.database import short_transaction
 from app.mail import BodyFormat
+from app.web import limits
 from app.web.forms import Form
 from app.web.translation import _
 
@@ -159,7 +160,7 @@ def _send_link(request: Request, address: Address) -> None:
         request.email_service.send_message(
             message,
             key=f"password_reset:{token.row.id}",
-            asked_by=request.visitor.name_browser(),
+            asked_by=limits.asker(request),
         )
         if account is None:
             savepoint.rollback()

@@ -19,6 +19,7 @@ from app.accounts.form_fields import AddressField, NewPasswordField, NewPassword
 from app.accounts.models import Account, PendingSignUp, TokenKind
 from app.accounts.passwords import hash_password
 from app.accounts.send_again import wait_to_send_again
+from app.web import limits
 from app.web.translation import _
 
 CHECK_INBOX = "accounts/sign_up_sent.jinja2"
@@ -135,5 +136,5 @@ def _send_email(request: Request, address: Address, pending: PendingSignUp | Non
     request.email_service.send_message(
         message,
         key=f"{message.kind.name}:{token.row.id}",
-        asked_by=request.visitor.name_browser(),
+        asked_by=limits.asker(request),
     )

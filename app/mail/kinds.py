@@ -30,13 +30,13 @@ class RateLimit:
     ``throttled``.
 
     Where anybody can ask for an email to any address, ``count`` holds for each who asks, so that a
-    stranger does not use up the owner's emails. ``in_all``, if set, holds for all of them together,
-    so that a stranger with many browsers does not fill the owner's inbox.
+    stranger does not use up the owner's emails. ``per_network``, if set, holds for all who ask from
+    one network, so that a stranger with many browsers does not fill the owner's inbox.
     """
 
     count: int
     period: timedelta
-    in_all: int | None = None
+    per_network: int | None = None
 
 
 REQUIRED_SAMPLES = ("short", "long")

@@ -61,7 +61,7 @@ class EmailService:
         second call with the same key writes nothing and returns the first email. Raises
         ``KeyTaken`` when the key belongs to another kind or recipient.
 
-        ``asked_by`` names who asked for the email, such as a browser, where this may be somebody
+        ``asked_by`` names who asked for the email as "network/browser", where this may be somebody
         else than the recipient. The kind's limit counts each of them apart.
 
         A message that may not go out is written too, with its state and reason. The caller does not
@@ -169,9 +169,13 @@ class EmailService:
             digest = sha256(f"{kind.name} {recipient_key}".encode("utf-8", "replace")).digest()
             number = int.from_bytes(digest[:4], signed=True)
             self.session.execute(select(func.pg_advisory_xact_lock(_LIMITS, number)))
+        network = (asked_by or "").partition("/")[0]
         for_this_one = func.count().filter(OutboxEmail.asked_by == asked_by)
-        written, written_in_all = self.session.execute(
-            select(for_this_one, func.count())
+        for_network = func.count().filter(
+            OutboxEmail.asked_by.startswith(f"{network}/", autoescape=True)
+        )
+        written, written_for_network = self.session.execute(
+            select(for_this_one, for_network)
             .select_from(OutboxEmail)
             .where(
                 OutboxEmail.recipient_key == recipient_key,
@@ -185,8 +189,8 @@ class EmailService:
         limit, period = kind.limit, formats.duration(kind.limit.period, "en")
         if written >= limit.count:
             return f"over the limit of {limit.count} in {period}"
-        if limit.in_all is not None and written_in_all >= limit.in_all:
-            return f"over the limit of {limit.in_all} in {period} for all who ask"
+        if limit.per_network is not None and written_for_network >= limit.per_network:
+            return f"over the limit of {limit.per_network} in {period} for one network"
         return None
 
 

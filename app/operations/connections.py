@@ -1,6 +1,5 @@
 """Keeps slow and greedy clients from taking the server's connections from everybody else."""
 
-import ipaddress
 import logging
 import resource
 import time
@@ -14,7 +13,7 @@ from waitress.server import BaseWSGIServer
 from waitress.utilities import BadRequest
 
 from app.settings.hosts import Network
-from app.web.proxies import is_trusted
+from app.web.proxies import client_of, is_trusted
 
 log = logging.getLogger(__name__)
 
@@ -144,16 +143,3 @@ class BoundedChannel(HTTPChannel):
         address, self._address = self._address, None
         if address is not None:
             self._connections.close(address)
-
-
-def client_of(address: str) -> str:
-    """Who has the address. One client can use all 2**64 addresses of its IPv6 network."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if ip.version == 4:
-        return address
-    if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return str(ipaddress.ip_network((ip, 64), strict=False).network_address)

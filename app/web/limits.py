@@ -2,16 +2,19 @@
 B7).
 """
 
+import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from pyramid.registry import Registry
+from pyramid.request import Request
 from sqlalchemy import Index, String, delete, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import short_transaction
 from app.database.base import Base
+from app.web.proxies import client_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,16 @@ class Limit:
     name: str
     count: int
     period: timedelta
+
+
+def asker(request: Request) -> str:
+    """Who asks for an email: the client's network and its browser. A stranger can have as many
+    browsers as he likes, but not as many networks. The digest hides the address.
+    """
+    secret = request.registry.pillarbox.secret.encode()
+    network = client_of(request.remote_addr or "").encode()
+    digest = hmac.new(secret, network, sha256).hexdigest()[:16]
+    return f"{digest}/{request.visitor.name_browser()}"
 
 
 class LimitUse(Base):

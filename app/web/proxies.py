@@ -1,4 +1,4 @@
-"""The proxies in front of the server whose word is taken: ``server.trusted_proxies``."""
+"""Who sent a request: a client, or a proxy whose word is taken (``server.trusted_proxies``)."""
 
 import ipaddress
 
@@ -23,3 +23,16 @@ def is_trusted(address: str, proxies: tuple[Network, ...]) -> bool:
     # A server that listens on IPv6 sees 192.0.2.1 as ::ffff:192.0.2.1.
     ip = getattr(ip, "ipv4_mapped", None) or ip
     return any(ip in network for network in proxies)
+
+
+def client_of(address: str) -> str:
+    """Who has the address. One client can use all 2**64 addresses of its IPv6 network."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if ip.version == 4:
+        return address
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((ip, 64), strict=False).network_address)

@@ -7,7 +7,7 @@ from pyramid.router import Router
 from sqlalchemy import select
 from webtest import TestApp, TestResponse
 
-from app.accounts.emails import FOR_ANYBODY
+from app.accounts.emails import FOR_A_NETWORK
 from app.accounts.models import Account, PendingSignUp
 from app.database.engine import Database
 from app.mail.testing import Mailbox
@@ -15,6 +15,8 @@ from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,
     PASSWORD,
+    add_account,
+    forgot_password,
     heading,
     is_signed_in,
     sign_in,
@@ -207,6 +209,19 @@ def test_a_stranger_cannot_take_over_a_sign_up(
     assert sign_in(another_browser(app), ANNA, OWNER).status_int == 303
 
 
+def test_a_stranger_with_any_number_of_browsers_uses_up_no_email_of_the_owner(
+    app: Router, browser: TestApp, mailbox: Mailbox, database: Database
+) -> None:
+    add_account(database, ANNA)
+    for _ in range(FOR_A_NETWORK + 4):
+        forgot_password(another_browser(app, REMOTE_ADDR="198.51.100.7"))
+    sent = [mail for mail in mailbox.all() if mail.state == "captured"]
+    assert len(sent) == FOR_A_NETWORK
+    forgot_password(browser)
+    assert mailbox.latest().state == "captured"
+    assert mailbox.latest().id > sent[0].id
+
+
 def test_a_browser_that_signed_up_with_another_address_needs_the_password(
     app: Router, browser: TestApp, mailbox: Mailbox, database: Database
 ) -> None:
@@ -224,7 +239,7 @@ def test_a_browser_that_signed_up_with_another_address_needs_the_password(
 def test_when_emails_are_held_back_any_earlier_link_serves_the_owner(
     app: Router, browser: TestApp, mailbox: Mailbox
 ) -> None:
-    for _ in range(FOR_ANYBODY):
+    for _ in range(FOR_A_NETWORK):
         sign_up(another_browser(app), ANNA, STRANGER)
     sign_up(browser, ANNA, OWNER)
     *_others, last_sent, held_back = mailbox.all()

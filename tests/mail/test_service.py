@@ -84,18 +84,20 @@ def test_a_limit_counts_each_recipient_and_kind_alone(sending: Outbox) -> None:
     assert sending.write(3, of=other, address="ada@example.org").state == "queued"
 
 
-def test_a_limit_counts_each_who_asks_apart_and_all_of_them_together(sending: Outbox) -> None:
-    limited = kind("limited", limit=RateLimit(2, HOUR, in_all=4))
-    asking = ["stranger", "stranger", "stranger", "owner", "another", "a third", None]
+def test_a_limit_counts_each_who_asks_apart_and_those_of_a_network_together(
+    sending: Outbox,
+) -> None:
+    limited = kind("limited", limit=RateLimit(2, HOUR, per_network=4))
+    asking = ["net/one", "net/one", "net/one", "net/two", "net/three", "net/four", "home/owner"]
     emails = [
         sending.write(number, of=limited, address="ada@example.org", asked_by=asked_by)
         for number, asked_by in enumerate(asking)
     ]
-    held_back = [2, 5, 6]
+    held_back = [2, 5]
     for number, email in enumerate(emails):
         assert email.state == ("throttled" if number in held_back else "queued"), number
     assert emails[2].reason == "over the limit of 2 in 1 hour"
-    assert emails[5].reason == "over the limit of 4 in 1 hour for all who ask"
+    assert emails[5].reason == "over the limit of 4 in 1 hour for one network"
 
 
 def test_writing_an_address_in_another_case_does_not_pass_its_limit(sending: Outbox) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from app.operations import connections
-from app.operations.connections import Connections, client_of, connection_limit
+from app.operations.connections import Connections, connection_limit
 from app.settings.hosts import networks
+from app.web.proxies import client_of
 from tests.support.ports import free_port, is_listening
 from tests.support.server_process import pillarbox, running
 from tests.support.shop_settings import shop_settings, write_ini
