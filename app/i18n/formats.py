@@ -11,7 +11,7 @@ from typing import Literal
 
 from babel import Locale
 from babel.dates import format_date, format_time, format_timedelta, get_datetime_format
-from babel.numbers import format_currency, format_percent, get_currency_precision
+from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
@@ -59,6 +59,11 @@ def percent(basis_points: int, locale: str) -> str:
     return format_percent(
         Decimal(basis_points) / 10_000, locale=locale, decimal_quantization=False
     ).replace(" ", NO_BREAK_SPACE)
+
+
+def decimal(value: float, locale: str) -> str:
+    """A number with one digit after the point: ``5.6``."""
+    return format_decimal(value, format="#,##0.0", locale=locale)
 
 
 def date(value: datetime, locale: str, zone: tzinfo = UTC) -> str:

@@ -9,6 +9,7 @@ from socket import socket
 from typing import Any
 
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
 from waitress.utilities import BadRequest
 
@@ -82,10 +83,24 @@ class Connections:
             del self._open[client]
 
 
+class TargetParser(HTTPRequestParser):
+    """Answers 400 to a target that is no URL, such as ``http://[::1``. waitress closes the
+    connection and logs a traceback.
+    """
+
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:
+            raise ParsingError("Bad URI") from error
+
+
 class BoundedChannel(HTTPChannel):
     """A connection that ends when a request does not arrive in time, or when its client has too
     many. waitress's own timeout begins again with each octet.
     """
+
+    parser_class = TargetParser
 
     def __init__(
         self,

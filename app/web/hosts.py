@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 FOR_SUPERVISORS = {"/healthz", "/readyz"}
 """Load balancers ask for these by an IP address. The answers tell nothing about a customer."""
 TRUSTED_HEADERS = {"x-forwarded-for", "x-forwarded-host"}
+_URL = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 _HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 Handler = Callable[[Request], Response]
@@ -58,7 +59,9 @@ def hosts_tween(handler: Handler, registry: Registry) -> Handler:
                 raise HTTPBadRequest() from error
         # WebOb takes the client's address from such a header, whoever sent it.
         clear_untrusted_headers(environ, tuple(PROXY_HEADERS))
-        host = environ.get("HTTP_HOST", "").lower()
+        # A whole URL as the target replaces the Host (RFC 9112 3.2.2).
+        target = _URL.match(environ.get("REQUEST_URI", ""))
+        host = (target[1] if target else environ.get("HTTP_HOST", "")).lower()
         environ["HTTP_HOST"], environ["wsgi.url_scheme"] = base.netloc, base.scheme
         name = _name_of(host)
         # A browser that was tricked sends the attacker's name, so the name of this machine itself

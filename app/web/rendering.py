@@ -69,6 +69,7 @@ def includeme(config: Configurator) -> None:
     filters: dict[str, Any] = {
         "money": _localized(formats.money),
         "percent": _localized(formats.percent),
+        "decimal": _localized(formats.decimal),
         "date": date,
         "date_time": date_time,
         "duration": _localized(formats.duration),

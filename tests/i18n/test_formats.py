@@ -88,3 +88,8 @@ def test_days_and_hours_are_those_of_a_time_zone(zone: str, written: list[str]) 
     info = ZoneInfo(zone)
     found = [formats.date(MOMENT, "en", info), formats.date_time(MOMENT, "en", info)]
     assert [" ".join(text.split()) for text in found] == written
+
+
+@pytest.mark.parametrize(("locale", "text"), [("en", "1,205.6"), ("de", "1.205,6")])
+def test_a_size_is_written_with_the_languages_point(locale: str, text: str) -> None:
+    assert formats.decimal(1205.64, locale) == text

@@ -143,6 +143,24 @@ def test_the_time_begins_anew_with_each_request_of_a_connection(
             assert response.startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://[::1", "400 Bad Request"),
+        ("http://evil.example/sign-in", "400 Bad Request"),
+        ("http://localhost/sign-in", "200 OK"),
+        ("/sign-in", "200 OK"),
+    ],
+)
+def test_a_target_that_is_a_url_is_read_as_the_host_or_refused(
+    serve: Serve, target: str, status: str
+) -> None:
+    with serve() as shop:
+        request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        response = answer(shop.connect("127.0.0.1", request.encode()))
+    assert response.startswith(f"HTTP/1.1 {status}".encode())
+
+
 def test_one_client_gets_a_bounded_number_of_connections(serve: Serve) -> None:
     most = connections.MOST_PER_ADDRESS
     with serve() as shop:
