@@ -25,6 +25,7 @@ def includeme(config: Configurator) -> None:
     session in the request's transaction) and ``request.now`` (one time for the whole request).
     """
     config.include("app.settings")
+    config.include("app.database.housekeeping")
     config.add_settings({"tm.manager_hook": "pyramid_tm.explicit_manager", "retry.attempts": 3})
     config.include("pyramid_retry")
     config.include("pyramid_tm")

@@ -10,6 +10,8 @@ from pyramid.config import Configurator
 def includeme(config: Configurator) -> None:
     """Set up what pages share. Requests get ``request.visitor`` and ``request.link``."""
     config.include("app.settings")
+    config.include("app.database")
+    config.include("app.web.limits")
     config.include("app.web.request_id")
     config.include("app.web.language")
     config.include("app.web.rendering")

@@ -1,91 +1,253 @@
 """Limits: how often somebody may do something within a period, counted in the database (STANDARDS
-B7).
+B7). So all web processes share one count.
 """
 
 import hmac
+import logging
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import ceil
 
+from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPTooManyRequests
 from pyramid.registry import Registry
 from pyramid.request import Request
-from sqlalchemy import Index, String, delete, func, or_, select
+from sqlalchemy import String, case, delete, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from transaction.interfaces import TransientError
 
-from app.database import short_transaction
-from app.database.base import Base
+from app.database.base import Base, insert_for
+from app.database.engine import Database
 from app.web.proxies import client_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most ``count`` uses of ``name`` within ``period``, for each who uses it."""
+    """At most ``count`` uses of ``name`` within ``period``, for each who uses it. The period begins
+    with the first use.
+
+    With ``then``, one more use is allowed each time that ``then`` has passed since the last one.
+    """
 
     name: str
     count: int
     period: timedelta
+    then: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """``limit`` is reached. ``is_first`` is true once in a period, so that a flood of refused
+    requests leaves one line in the log, not thousands.
+    """
+
+    limit: Limit
+    wait: timedelta
+    is_first: bool
+
+
+class LimitReached(HTTPTooManyRequests):
+    """The page says how long to wait."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(headers={"Retry-After": seconds(wait)})
+        self.wait = wait
+
+
+class RateLimit(Base):
+    """How often a limit was used by somebody."""
+
+    __tablename__ = "rate_limit"
+
+    key: Mapped[str] = mapped_column(String(120), primary_key=True)
+    """The limit's name, and a digest of who used it."""
+    window: Mapped[datetime] = mapped_column(index=True)
+    """When the period ends."""
+    count: Mapped[int]
+
+
+def network_of(request: Request) -> str:
+    """The client's network: an IPv4 address, or the /64 of an IPv6 address."""
+    return client_of(request.remote_addr or "")
 
 
 def asker(request: Request) -> str:
     """Who asks for an email: the client's network and its browser. A stranger can have as many
     browsers as he likes, but not as many networks. The digest hides the address.
     """
-    secret = request.registry.pillarbox.secret.encode()
-    network = client_of(request.remote_addr or "").encode()
-    digest = hmac.new(secret, network, sha256).hexdigest()[:16]
+    digest = _digest(request.registry, network_of(request))[:16]
     return f"{digest}/{request.visitor.name_browser()}"
 
 
-class LimitUse(Base):
-    """One use of a limit. It is deleted when the limit's period is over."""
-
-    __tablename__ = "limit_use"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    limit_name: Mapped[str] = mapped_column(String(64))
-    used_by: Mapped[str] = mapped_column(String(64))
-    used_at: Mapped[datetime]
-
-    __table_args__ = (Index("ix_limit_use_limit_name", "limit_name", "used_by"),)
-
-
 def use(registry: Registry, limit: Limit, used_by: str, now: datetime) -> timedelta | None:
-    """Count one use. None when it is within the limit; else how long to wait, and nothing is
-    counted.
+    """Count one use. None when it is within the limit; else how long to wait.
 
     This has a short transaction of its own. Call it before the request's transaction begins.
     """
-    with short_transaction(registry, write=True) as session:
-        _wait_for_others(session, limit, used_by)
-        # A use later than now comes from a clock that was ahead. It must not hold anybody back.
+    refusal = use_all(registry, [(limit, used_by)], now)
+    return refusal and refusal.wait
+
+
+def require(request: Request, limit: Limit, used_by: str) -> None:
+    """Count one use. Raises ``LimitReached``, which becomes a page with status 429."""
+    wait = use(request.registry, limit, used_by, request.now)
+    if wait is not None:
+        raise LimitReached(wait)
+
+
+def use_all(
+    registry: Registry, uses: Sequence[tuple[Limit, str]], now: datetime
+) -> Refusal | None:
+    """Count one use of each limit, in their order, until one refuses.
+
+    Callers that share limits name them in the same order, so that their transactions do not wait
+    for each other in a circle. While the database is away, this process counts for itself.
+    """
+    try:
+        with _counting(registry) as session:
+            refusal = _use_all(_InDatabase(session), registry, uses, now)
+    except (SQLAlchemyError, TransientError):
+        refusal = _use_all(registry.limits_without_database, registry, uses, now)
+    if refusal is not None and refusal.is_first:
+        log.warning("limit reached: limit=%s", refusal.limit.name)
+    return refusal
+
+
+def forget(registry: Registry, uses: Sequence[tuple[Limit, str]]) -> None:
+    """Let the counting of these limits begin anew."""
+    keys = [key for limit, used_by in uses for key in _keys(registry, limit, used_by)]
+    with _counting(registry) as session:
+        session.execute(delete(RateLimit).where(RateLimit.key.in_(keys)))
+
+
+def give_back(registry: Registry, limit: Limit, used_by: str) -> None:
+    """Take one use back, because it was not one of those that the limit is about."""
+    key, _ = _keys(registry, limit, used_by)
+    with _counting(registry) as session:
         session.execute(
-            delete(LimitUse).where(
-                LimitUse.limit_name == limit.name,
-                or_(LimitUse.used_at <= now - limit.period, LimitUse.used_at > now + limit.period),
-            )
+            update(RateLimit)
+            .where(RateLimit.key == key, RateLimit.count > 0)
+            .values(count=RateLimit.count - 1)
         )
-        uses = session.scalars(
-            select(LimitUse.used_at)
-            .where(LimitUse.limit_name == limit.name, LimitUse.used_by == used_by)
-            .order_by(LimitUse.used_at)
-        ).all()
-        if len(uses) >= limit.count:
-            return min(uses[-limit.count] + limit.period - now, limit.period)
-        session.add(LimitUse(limit_name=limit.name, used_by=used_by, used_at=now))
+
+
+def seconds(wait: timedelta) -> str:
+    """``wait`` as the header Retry-After has it: whole seconds, rounded up."""
+    return str(max(1, ceil(wait.total_seconds())))
+
+
+class _InDatabase:
+    """Counts in the table, one statement for each use."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def count(self, key: str, period: timedelta, now: datetime) -> tuple[int, datetime]:
+        """Count one use. Returns how many there are in the period, and when it ends."""
+        ends = now + period
+        # A window that ends too late comes from a clock that was ahead. It must not hold anybody
+        # back.
+        is_over = or_(RateLimit.window <= now, RateLimit.window > ends)
+        count, window = self._session.execute(
+            insert_for(self._session, RateLimit)
+            .values(key=key, window=ends, count=1)
+            .on_conflict_do_update(
+                index_elements=["key"],
+                set_={
+                    "count": case((is_over, 1), else_=RateLimit.count + 1),
+                    "window": case((is_over, ends), else_=RateLimit.window),
+                },
+            )
+            .returning(RateLimit.count, RateLimit.window)
+        ).one()
+        return count, window
+
+
+class _InProcess:
+    """Counts in this process, while the database is away."""
+
+    MOST_KEYS = 10_000
+
+    def __init__(self) -> None:
+        self._counts: dict[str, tuple[int, datetime]] = {}
+        self._lock = threading.Lock()
+
+    def count(self, key: str, period: timedelta, now: datetime) -> tuple[int, datetime]:
+        """Count one use. Returns how many there are in the period, and when it ends.
+
+        When too many have to be told apart, they share one count.
+        """
+        with self._lock:
+            if key not in self._counts and len(self._counts) >= self.MOST_KEYS:
+                self._counts = {k: v for k, v in self._counts.items() if v[1] > now}
+                if len(self._counts) >= self.MOST_KEYS:
+                    key = "everybody"
+            count, ends = self._counts.get(key, (0, now))
+            if not now < ends <= now + period:
+                count, ends = 0, now + period
+            self._counts[key] = count + 1, ends
+            return self._counts[key]
+
+
+def _use_all(
+    counter: _InDatabase | _InProcess,
+    registry: Registry,
+    uses: Sequence[tuple[Limit, str]],
+    now: datetime,
+) -> Refusal | None:
+    for limit, used_by in uses:
+        refusal = _use_one(counter, limit, _keys(registry, limit, used_by), now)
+        if refusal is not None:
+            return refusal
     return None
 
 
-def _wait_for_others(session: Session, limit: Limit, used_by: str) -> None:
-    """On PostgreSQL, wait for transactions that count the same uses, because neither sees what the
-    other has not committed. SQLite has only one writer at a time.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        digest = sha256(f"{limit.name} {used_by}".encode()).digest()
-        number = int.from_bytes(digest[:4], signed=True)
-        session.execute(select(func.pg_advisory_xact_lock(_USES, number)))
+def _use_one(
+    counter: _InDatabase | _InProcess, limit: Limit, keys: tuple[str, str], now: datetime
+) -> Refusal | None:
+    key, key_then = keys
+    count, ends = counter.count(key, limit.period, now)
+    if limit.then is not None and count >= limit.count:
+        # The last use of the period counts here too, so that the next one has to wait.
+        count_then, ends_then = counter.count(key_then, limit.then, now)
+        if count == limit.count or count_then == 1:
+            return None
+        ends = min(ends, ends_then)
+    elif count <= limit.count:
+        return None
+    return Refusal(limit, ends - now, is_first=count == limit.count + 1)
 
 
-_USES = 3
-"""The first key of this module's advisory locks. The numbers 1 and 2 belong to the limits of emails
-and to migrations.
-"""
+def _keys(registry: Registry, limit: Limit, used_by: str) -> tuple[str, str]:
+    key = f"{limit.name}:{_digest(registry, used_by)[:32]}"
+    return key, f"{key}:then"
+
+
+def _digest(registry: Registry, text: str) -> str:
+    """Whoever reads the table cannot tell from this digest whose address or network it is."""
+    return hmac.new(registry.pillarbox.secret.encode(), text.encode(), sha256).hexdigest()
+
+
+def _counting(registry: Registry) -> AbstractContextManager[Session]:
+    # A power failure may undo the last counts. That is worth not waiting for the disk each time.
+    database: Database = registry.database
+    return database.transaction(write=True, asynchronous_commit=True)
+
+
+def _sweep(session: Session, now: datetime, limit: int) -> int:
+    over = select(RateLimit.key).where(RateLimit.window <= now).limit(limit)
+    result = session.execute(delete(RateLimit).where(RateLimit.key.in_(over)))
+    return result.rowcount
+
+
+def includeme(config: Configurator) -> None:
+    """Set up the counting without the database, and let housekeeping delete old counts."""
+    config.registry.limits_without_database = _InProcess()
+    config.add_housekeeping("old limits deleted", _sweep)

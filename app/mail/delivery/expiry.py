@@ -1,17 +1,19 @@
 """Expiry: an email that waited too long expires, and a body that was kept long enough is erased.
 
 These periodic tasks of a worker run even when there is nothing to deliver, and while the relay
-rests.
+rests. The housekeeping of the application's other rooms runs with them.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from app.database.engine import Database
+from app.database.housekeeping import Sweep
 from app.mail.kinds import Kinds
 from app.mail.outbox import claims, endings
 from app.settings.declarations import Email
@@ -28,7 +30,12 @@ class Expiry:
     """The tasks of one worker. Several workers may run them at once: each email changes once."""
 
     def __init__(
-        self, database: Database, settings: Email, kinds: Kinds, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        settings: Email,
+        kinds: Kinds,
+        clock: Callable[[], datetime],
+        housekeeping: Mapping[str, Sweep] | None = None,
     ) -> None:
         self._database = database
         self._settings = settings
@@ -40,6 +47,10 @@ class Expiry:
             ("email bodies erased", PURGE_SECONDS, self._purge),
             ("email contexts erased", EXPIRE_SECONDS, self._purge_uncomposed),
             ("times far ahead corrected", EXPIRE_SECONDS, self._correct_times),
+            *(
+                (change, PURGE_SECONDS, partial(_swept, sweep))
+                for change, sweep in (housekeeping or {}).items()
+            ),
         )
         self._due = {change: 0.0 for change, _, _ in self._tasks}
         """When each task is due, by ``time.monotonic``."""
@@ -54,7 +65,7 @@ class Expiry:
                 if changed < BATCH:
                     self._due[change] = time.monotonic() + seconds
                 if changed:
-                    log.info("%s: emails=%d", change, changed)
+                    log.info("%s: rows=%d", change, changed)
 
     def purge(self) -> int:
         """Erase all bodies older than ``email.retention_days``. Returns how many emails had one."""
@@ -90,3 +101,7 @@ class Expiry:
 
     def _without_secret(self) -> list[str]:
         return [kind.name for kind in self._kinds if not kind.carries_secret]
+
+
+def _swept(sweep: Sweep, session: Session, now: datetime) -> int:
+    return sweep(session, now, BATCH)

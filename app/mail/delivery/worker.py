@@ -66,7 +66,7 @@ class Delivery:
             self._wakeup,
             self._connections,
             self._stopping,
-            Expiry(database, settings, kinds, clock),
+            Expiry(database, settings, kinds, clock, registry.housekeeping),
             Recomposing(database, kinds, registry.email_composer, self._wakeup),
         )
         self._heartbeat = ExitStack()

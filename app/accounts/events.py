@@ -1,0 +1,84 @@
+"""What happened to accounts: one row for each sign-in, failure, refusal, change and act of staff.
+
+The owner sees the events of the account at ``/account/sessions``. They hold no address and nothing
+about the network, and are deleted after 180 days.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pyramid.request import Request
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.accounts.models import AccountEvent
+
+RETENTION = timedelta(days=180)
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    SIGN_UP = "sign_up"
+    SIGN_IN = "sign_in"
+    CODE = "code"
+    """A code of the second factor was entered."""
+    RECOVERY_CODE = "recovery_code"
+    PASSWORD_CHECK = "password_check"  # noqa: S105 (an event's name)
+    """A signed-in customer entered the password again."""
+    SIGN_OUT = "sign_out"
+    SESSION_END = "session_end"
+    """Somebody ended a session of another browser, or all of them."""
+    RESET_REQUEST = "reset_request"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 (an event's name)
+    PASSWORD_CHANGE = "password_change"  # noqa: S105 (an event's name)
+    EMAIL_CHANGE_REQUEST = "email_change_request"
+    EMAIL_CHANGE = "email_change"
+    PREFERENCES = "preferences"
+    SECOND_FACTOR_ON = "second_factor_on"
+    SECOND_FACTOR_OFF = "second_factor_off"
+    NEW_RECOVERY_CODES = "new_recovery_codes"
+    EXPORT = "export"
+    DELETION = "deletion"
+    STAFF_ON = "staff_on"
+    STAFF_OFF = "staff_off"
+
+
+class Outcome(StrEnum):
+    """How it ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    """A wrong password or code."""
+    REFUSED = "refused"
+    """A limit was reached. Only the first refusal of a period is recorded."""
+
+
+def record(
+    session: Session,
+    request: Request,
+    kind: EventKind,
+    account_id: int | None,
+    outcome: Outcome = Outcome.OK,
+    *,
+    staff_id: int | None = None,
+) -> None:
+    """Write an event in the session's transaction. ``account_id`` is None when an address has no
+    account. ``staff_id`` is the account of a member of staff who acted for the owner.
+    """
+    session.add(
+        AccountEvent(
+            kind=kind,
+            account_id=account_id,
+            staff_id=staff_id,
+            at=request.now,
+            request_id=request.id,
+            outcome=outcome,
+        )
+    )
+
+
+def sweep(session: Session, now: datetime, limit: int) -> int:
+    """Delete events that are older than ``RETENTION``, for housekeeping."""
+    old = select(AccountEvent.id).where(AccountEvent.at < now - RETENTION).limit(limit)
+    return session.execute(delete(AccountEvent).where(AccountEvent.id.in_(old))).rowcount
