@@ -32,6 +32,8 @@ NEEDED = [
     "click>=8.2",
     "markdown-it-py>=4",
     "markupsafe>=3",
+    "pyotp>=2.9",
+    "segno>=1.6",
     "WTForms>=3.2",
     "zxcvbn>=4.5",
 ]

@@ -1,15 +1,19 @@
 """Accounts: sign-up, sign-in, sessions, password reset and preferences.
 
-Adds ``request.account`` and the permission ``signed_in``. It knows nothing about products.
+Adds ``request.account`` and the permissions of ``app.accounts.permissions``. It knows no product.
 """
 
 from pyramid.config import Configurator
+
+from app.accounts.events import sweep
 
 
 def includeme(config: Configurator) -> None:
     """Register the routes, views, sessions and kinds of email."""
     config.include("app.accounts.emails")
     config.include("app.accounts.sessions")
+    config.include("app.accounts.permissions")
+    config.add_housekeeping("old account events deleted", sweep)
     config.add_route("sign_up", "/sign-up")
     config.add_route("sign_up_sent", "/sign-up/sent")
     # A mail program may take a slash behind a link for a part of it.
@@ -20,6 +24,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("forgot_password_sent", "/forgot-password/sent")
     config.add_route("reset_password", "/reset-password/{token:.+}")
     config.add_route("account", "/account")
+    config.add_route("reauthenticate", "/account/confirm")
     config.add_route("preferences", "/account/preferences")
     config.add_private_paths(
         "/account", "/confirm/", "/reset-password/", "/sign-up/sent", "/forgot-password/sent"

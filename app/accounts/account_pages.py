@@ -8,7 +8,7 @@ from pyramid.view import view_config
 from sqlalchemy import update
 
 from app.accounts.models import Account
-from app.accounts.sessions import SIGNED_IN
+from app.accounts.permissions import SIGNED_IN
 from app.i18n.languages import own_name
 from app.mail import BodyFormat
 from app.web.forms import Choice, ChoiceField, Form

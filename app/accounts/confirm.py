@@ -18,7 +18,8 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 from wtforms.validators import InputRequired
 
-from app.accounts import emails, tokens
+from app.accounts import emails, rate_limits, tokens
+from app.accounts.events import EventKind, record
 from app.accounts.form_fields import ChoosePasswordForm
 from app.accounts.models import Account, PendingSignUp, TokenKind
 from app.accounts.passwords import hash_password, verify_password
@@ -26,6 +27,7 @@ from app.accounts.tokens import TokenState
 from app.accounts.unusable_links import unusable_link
 from app.database import short_transaction
 from app.database.base import insert_for
+from app.web import limits
 from app.web.forms import Form, PasswordField
 from app.web.translation import _
 
@@ -51,6 +53,7 @@ def confirm_page(request: Request) -> Any:
     """Show the button, and the password's form where it is needed. GET changes nothing, since mail
     scanners follow links.
     """
+    limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
     sign_up, state = _sign_up_of_link(request, request.dbsession)
     if sign_up is None:
         return unusable_link(request, TokenKind.CONFIRM, state)
@@ -65,6 +68,7 @@ def confirm(request: Request) -> Any:
 
     It does not sign the browser in.
     """
+    limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
     # This short transaction ends before the slow hashing begins.
     with short_transaction(request.registry, write=False) as session:
         sign_up, state = _sign_up_of_link(request, session)
@@ -98,6 +102,7 @@ def confirm(request: Request) -> Any:
     account = _create_account(request, sign_up, password_hash, (own or sign_up).locale)
     if account is None:
         return unusable_link(request, TokenKind.CONFIRM, TokenState.USED)
+    record(request.dbsession, request, EventKind.SIGN_UP, account.id)
     request.email_service.send_message(
         emails.welcome(request, account), key=f"welcome:{account.id}"
     )

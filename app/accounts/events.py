@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pyramid.request import Request
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts.models import AccountEvent
+from app.database.housekeeping import delete_rows
 
 RETENTION = timedelta(days=180)
 
@@ -81,4 +82,4 @@ def record(
 def sweep(session: Session, now: datetime, limit: int) -> int:
     """Delete events that are older than ``RETENTION``, for housekeeping."""
     old = select(AccountEvent.id).where(AccountEvent.at < now - RETENTION).limit(limit)
-    return session.execute(delete(AccountEvent).where(AccountEvent.id.in_(old))).rowcount
+    return delete_rows(session, AccountEvent.id, old)

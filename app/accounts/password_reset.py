@@ -11,8 +11,9 @@ from pyramid.request import Request
 from pyramid.view import view_config
 from sqlalchemy.orm import Session
 
-from app.accounts import emails, tokens
+from app.accounts import emails, known_browsers, rate_limits, tokens
 from app.accounts.addresses import Address, parse_address
+from app.accounts.events import EventKind, record
 from app.accounts.form_fields import AddressField, ChoosePasswordForm
 from app.accounts.models import Account, TokenKind
 from app.accounts.passwords import hash_password
@@ -50,6 +51,7 @@ def forgot_password(request: Request) -> Any:
     form = ForgotPasswordForm(request)
     if not form.validate():
         return {"form": form}
+    limits.require(request, rate_limits.RESET_REQUESTS, limits.network_of(request))
     _send_link(request, form.email.address)
     request.visitor.pending = {"address": form.email.address.stored}
     return HTTPSeeOther(request.route_path("forgot_password_sent"))
@@ -88,6 +90,7 @@ def send_again(request: Request) -> Any:
 )
 def reset_password_form(request: Request) -> Any:
     """Show the form for the new password. GET changes nothing, since mail scanners follow links."""
+    limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
     account, state = _account_of_token(request, request.dbsession)
     if account is None:
         return unusable_link(request, TokenKind.RESET, state)
@@ -102,6 +105,7 @@ def reset_password(request: Request) -> Any:
 
     It does not sign the customer in (STANDARDS B4).
     """
+    limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
     # This short transaction ends before the slow hashing begins.
     with short_transaction(request.registry, write=False) as session:
         account, state = _account_of_token(request, session)
@@ -120,6 +124,9 @@ def reset_password(request: Request) -> Any:
         return unusable_link(request, TokenKind.RESET, state)
     account.password_hash = password_hash
     end_all_sessions(request, account.id)
+    record(session, request, EventKind.PASSWORD_RESET, account.id)
+    # Strangers' wrong passwords do not hold back the owner, who has just read the email.
+    known_browsers.remember(request, account.address_key)
     request.email_service.send_message(
         emails.password_changed(request, account), key=f"password_changed:{token.id}"
     )
@@ -148,6 +155,7 @@ def _send_link(request: Request, address: Address) -> None:
     """
     session = request.dbsession
     account = Account.find(session, address.key)
+    record(session, request, EventKind.RESET_REQUEST, account.id if account else None)
     token = tokens.issue(
         session, TokenKind.RESET, request.now, account_id=account.id if account else None
     )

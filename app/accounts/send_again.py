@@ -1,13 +1,11 @@
 """The button "Send the email again" on the pages "Check your inbox" (STANDARDS B7, C7)."""
 
 from datetime import timedelta
-from math import ceil
 
 from pyramid.request import Request
 
+from app.accounts.rate_limits import SEND_AGAIN
 from app.web import limits
-
-COUNT, PERIOD = 3, timedelta(minutes=10)
 
 
 def wait_to_send_again(request: Request) -> timedelta | None:
@@ -16,9 +14,9 @@ def wait_to_send_again(request: Request) -> timedelta | None:
 
     Call it before any look-up, so that it answers for every address alike.
     """
-    limit = limits.Limit(f"send again: {request.matched_route.name}", COUNT, PERIOD)
-    wait = limits.use(request.registry, limit, request.visitor.name_browser(), request.now)
+    who = f"{request.matched_route.name} {request.visitor.name_browser()}"
+    wait = limits.use(request.registry, SEND_AGAIN, who, request.now)
     if wait is not None:
         request.response.status_int = 429
-        request.response.headers["Retry-After"] = str(ceil(wait.total_seconds()))
+        request.response.headers["Retry-After"] = limits.seconds(wait)
     return wait

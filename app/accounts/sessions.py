@@ -1,12 +1,13 @@
 """Sign-in sessions: a random secret in a cookie, and a row in the database (STANDARDS B4).
 
 The look-up has a short transaction of its own, so that a view can hash a password before the
-request's transaction begins. A view with ``permission=SIGNED_IN`` requires an account and reads it
-from ``request.account``.
+request's transaction begins. ``request.account`` is the signed-in account, and
+``request.sign_in_session`` its session.
 """
 
 import logging
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -14,70 +15,64 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.csrf import new_csrf_token
 from pyramid.request import Request
-from pyramid.security import Allowed, Denied
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, contains_eager
 from transaction.interfaces import TransientError
 
+from app.accounts.devices import device_of
 from app.accounts.models import Account, SignInSession
 from app.database import short_transaction
+from app.database.housekeeping import delete_rows
 from app.web.cookies import read_cookie, set_cookie
 from app.web.headers import keep_private
 
 log = logging.getLogger(__name__)
 
-SIGNED_IN = "signed_in"
 COOKIE = "pillarbox-session"
 IDLE_TIMEOUT = timedelta(days=14)
 ABSOLUTE_TIMEOUT = timedelta(days=30)
 LAST_USE_PRECISION = timedelta(hours=1)
+STAFF_IDLE_TIMEOUT = timedelta(hours=1)
+STAFF_ABSOLUTE_TIMEOUT = timedelta(hours=12)
+STAFF_LAST_USE_PRECISION = timedelta(minutes=5)
+CODE_TIMEOUT = timedelta(minutes=10)
+"""How long a sign-in waits for the code of the second factor."""
 
 
-class SessionSecurityPolicy:
-    """Pyramid's security policy on top of our sessions.
-
-    It has no ``remember`` and ``forget``: ``begin_session`` and ``end_session`` set the cookie.
-    """
-
-    def identity(self, request: Request) -> Account | None:
-        """The signed-in account."""
-        account: Account | None = request.account
-        return account
-
-    def authenticated_userid(self, request: Request) -> str | None:
-        """The account's id."""
-        return str(request.account.id) if request.account else None
-
-    def permits(self, request: Request, context: Any, permission: str) -> Allowed | Denied:
-        """Allow ``signed_in``, the only permission, to a signed-in account."""
-        if permission == SIGNED_IN and request.account:
-            return Allowed("signed in")
-        return Denied("not signed in")
-
-
-def begin_session(request: Request, account: Account) -> None:
-    """Sign ``account`` in, with a new session and a new CSRF token.
+def begin_session(request: Request, account: Account, *, awaits_code: bool = False) -> None:
+    """Sign ``account`` in, with a new session and a new CSRF token. With ``awaits_code``, nobody is
+    signed in until ``complete_session``.
 
     Runs in the request's transaction.
     """
     _delete_row(request)
-    secret = secrets.token_urlsafe(32)
-    now = request.now
-    request.dbsession.execute(
-        delete(SignInSession).where(SignInSession.account_id == account.id, _has_expired(now))
+    device = device_of(request.headers.get("User-Agent", ""))
+    session = SignInSession(
+        account_id=account.id,
+        created_at=request.now,
+        authenticated_at=request.now,
+        last_used_at=request.now,
+        awaits_code=awaits_code,
+        browser=device.browser,
+        system=device.system,
+        digest=_new_secret(request),
     )
-    request.dbsession.add(
-        SignInSession(
-            digest=_digest(secret),
-            account_id=account.id,
-            created_at=now,
-            authenticated_at=now,
-            last_used_at=now,
-        )
-    )
-    _send_cookie(request, secret)
-    new_csrf_token(request)
+    request.dbsession.add(session)
+
+
+def renew_session(request: Request) -> None:
+    """Give this browser's session a new id and a new CSRF token, because its customer has entered
+    the password again. Runs in the request's transaction.
+    """
+    _replace_id(request, request.sign_in_session, authenticated_at=request.now)
+
+
+def complete_session(request: Request, session: SignInSession) -> None:
+    """Sign in the browser whose ``session`` awaited a code, with a new id and a new CSRF token.
+    Runs in the request's transaction.
+    """
+    _replace_id(request, session, awaits_code=False, second_factor_at=request.now)
 
 
 def end_session(request: Request) -> None:
@@ -87,20 +82,59 @@ def end_session(request: Request) -> None:
     new_csrf_token(request)
 
 
-def end_all_sessions(request: Request, account_id: int) -> None:
-    """Sign every browser of an account out. Runs in the request's transaction."""
-    request.dbsession.execute(delete(SignInSession).where(SignInSession.account_id == account_id))
+def end_all_sessions(request: Request, account_id: int, *, but: int | None = None) -> None:
+    """Sign every browser of an account out, but for the session with the id ``but``. Runs in the
+    request's transaction.
+    """
+    others = SignInSession.account_id == account_id
+    if but is not None:
+        others &= SignInSession.id != but
+    request.dbsession.execute(delete(SignInSession).where(others))
 
 
-def _session(request: Request) -> SignInSession | None:
+def live_sessions(session: Session, account_id: int, now: datetime) -> Sequence[SignInSession]:
+    """The sessions in which somebody is signed in to the account, the last used one first."""
+    return session.scalars(
+        select(SignInSession)
+        .join(SignInSession.account)
+        .where(
+            SignInSession.account_id == account_id,
+            ~SignInSession.awaits_code,
+            ~_has_expired(now),
+        )
+        .order_by(SignInSession.last_used_at.desc(), SignInSession.id.desc())
+    ).all()
+
+
+def _replace_id(request: Request, session: SignInSession, **values: Any) -> None:
+    # The session may have been ended since the request looked it up. Then it stays ended, and the
+    # new cookie opens nothing.
+    request.dbsession.execute(
+        update(SignInSession)
+        .where(SignInSession.id == session.id, SignInSession.digest == session.digest)
+        .values(digest=_new_secret(request), **values)
+    )
+
+
+def _new_secret(request: Request) -> bytes:
+    """Send the browser a new id of its session and a new CSRF token. Returns the id's digest."""
+    secret = secrets.token_urlsafe(32)
+    _send_cookie(request, secret)
+    new_csrf_token(request)
+    return _digest(secret)
+
+
+def _stored_session(request: Request) -> SignInSession | None:
+    """The session of the request's cookie, whether it awaits a code or not."""
     if not (secret := read_cookie(request, COOKIE)):
         return None
     try:
         with short_transaction(request.registry, write=False) as session:
             found = session.scalar(
                 select(SignInSession)
+                .join(SignInSession.account)
                 .where(SignInSession.digest == _digest(secret), ~_has_expired(request.now))
-                .options(joinedload(SignInSession.account))
+                .options(contains_eager(SignInSession.account))
             )
     except (SQLAlchemyError, TransientError):
         # An error page is shown without the account, rather than not at all.
@@ -110,9 +144,15 @@ def _session(request: Request) -> SignInSession | None:
     if found is None:
         return None
     keep_private(request)
-    if request.now - found.last_used_at >= LAST_USE_PRECISION:
+    precision = STAFF_LAST_USE_PRECISION if found.account.is_staff else LAST_USE_PRECISION
+    if request.now - found.last_used_at >= precision:
         request.add_finished_callback(_write_last_use)
     return found
+
+
+def _signed_in_session(request: Request) -> SignInSession | None:
+    session: SignInSession | None = request.stored_session
+    return None if session is None or session.awaits_code else session
 
 
 def _account(request: Request) -> Account | None:
@@ -127,7 +167,7 @@ def _write_last_use(request: Request) -> None:
         with short_transaction(request.registry, write=True) as session:
             session.execute(
                 update(SignInSession)
-                .where(SignInSession.id == request.sign_in_session.id)
+                .where(SignInSession.id == request.stored_session.id)
                 .values(last_used_at=request.now)
             )
     except (SQLAlchemyError, TransientError):
@@ -135,10 +175,22 @@ def _write_last_use(request: Request) -> None:
 
 
 def _has_expired(now: datetime) -> ColumnElement[bool]:
+    """Whether a session is over. The query joins its account."""
     return or_(
         SignInSession.last_used_at <= now - IDLE_TIMEOUT,
         SignInSession.created_at <= now - ABSOLUTE_TIMEOUT,
+        SignInSession.awaits_code & (SignInSession.created_at <= now - CODE_TIMEOUT),
+        Account.is_staff
+        & or_(
+            SignInSession.last_used_at <= now - STAFF_IDLE_TIMEOUT,
+            SignInSession.created_at <= now - STAFF_ABSOLUTE_TIMEOUT,
+        ),
     )
+
+
+def _sweep(session: Session, now: datetime, limit: int) -> int:
+    over = select(SignInSession.id).join(SignInSession.account).where(_has_expired(now))
+    return delete_rows(session, SignInSession.id, over.limit(limit))
 
 
 def _delete_row(request: Request) -> None:
@@ -160,10 +212,13 @@ def _digest(secret: str) -> bytes:
 
 
 def includeme(config: Configurator) -> None:
-    """Give requests ``request.account``, and views the permission ``signed_in``."""
+    """Give requests ``request.account``, ``request.sign_in_session``, and
+    ``request.stored_session``, which may still await the code of the second factor.
+    """
     # Otherwise pyramid_tm looks up the account in every request, even for a static file, to name it
     # in the transaction.
     config.add_settings({"tm.annotate_user": False})
-    config.set_security_policy(SessionSecurityPolicy())
-    config.add_request_method(_session, "sign_in_session", reify=True)
+    config.add_request_method(_stored_session, "stored_session", reify=True)
+    config.add_request_method(_signed_in_session, "sign_in_session", reify=True)
     config.add_request_method(_account, "account", reify=True)
+    config.add_housekeeping("old sessions deleted", _sweep)

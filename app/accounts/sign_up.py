@@ -13,8 +13,9 @@ from pyramid.request import Request
 from pyramid.view import view_config
 from sqlalchemy import delete
 
-from app.accounts import emails, tokens
+from app.accounts import emails, rate_limits, tokens
 from app.accounts.addresses import Address, parse_address
+from app.accounts.events import EventKind, record
 from app.accounts.form_fields import AddressField, NewPasswordField, NewPasswordForm
 from app.accounts.models import Account, PendingSignUp, TokenKind
 from app.accounts.passwords import hash_password
@@ -52,6 +53,7 @@ def sign_up(request: Request) -> Any:
     form = SignUpForm(request)
     if not form.validate():
         return {"form": form}
+    limits.require(request, rate_limits.SIGN_UPS, limits.network_of(request))
     # Hash before the transaction's first statement. Hash for an address that has an account too, so
     # that the response time does not reveal it.
     password_hash = hash_password(form.password.data or "")
@@ -69,6 +71,7 @@ def sign_up(request: Request) -> Any:
     )
     request.dbsession.add(pending)
     request.dbsession.flush()
+    record(request.dbsession, request, EventKind.SIGN_UP, None)
     _send_email(request, address, pending)
     request.visitor.pending = {"sign_up": str(pending.id), "address": address.stored}
     return HTTPSeeOther(request.route_path("sign_up_sent"))

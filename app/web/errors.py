@@ -14,8 +14,10 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from app.database import READ_METHODS
 from app.database.errors import DatabaseBusy, describe
+from app.i18n import formats
 from app.web.csrf import is_from_this_site
 from app.web.hosts import UnknownHost
+from app.web.limits import LimitReached
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
@@ -101,6 +103,14 @@ def unknown_host(error: UnknownHost, request: Request) -> Page:
     }
 
 
+def limit_reached(error: LimitReached, request: Request) -> Page:
+    """The page of somebody who tried too often. It says when the next try is possible."""
+    wait = formats.duration(error.wait, request.locale_name)
+    advice = _("You can try again in ${wait}.", mapping={"wait": wait})
+    page = http_error(error, request)
+    return page | {"error_text": ErrorText(page["error_text"].title, advice)}
+
+
 def redirect(response: HTTPException, request: Request) -> HTTPException:
     """A redirect that a view has raised is itself the response."""
     return response
@@ -169,6 +179,7 @@ def includeme(config: Configurator) -> None:
     config.add_exception_view(
         unknown_host, context=UnknownHost, renderer="errors/unknown_host.jinja2"
     )
+    config.add_exception_view(limit_reached, context=LimitReached, renderer="errors/refused.jinja2")
     config.add_exception_view(form_expired, context=BadCSRFToken, renderer="errors/refused.jinja2")
     for context in (OperationalError, DatabaseBusy):
         config.add_exception_view(

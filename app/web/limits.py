@@ -23,6 +23,7 @@ from transaction.interfaces import TransientError
 
 from app.database.base import Base, insert_for
 from app.database.engine import Database
+from app.database.housekeeping import delete_rows
 from app.web.proxies import client_of
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def use(registry: Registry, limit: Limit, used_by: str, now: datetime) -> timede
     This has a short transaction of its own. Call it before the request's transaction begins.
     """
     refusal = use_all(registry, [(limit, used_by)], now)
-    return refusal and refusal.wait
+    return None if refusal is None else refusal.wait
 
 
 def require(request: Request, limit: Limit, used_by: str) -> None:
@@ -102,9 +103,7 @@ def require(request: Request, limit: Limit, used_by: str) -> None:
         raise LimitReached(wait)
 
 
-def use_all(
-    registry: Registry, uses: Sequence[tuple[Limit, str]], now: datetime
-) -> Refusal | None:
+def use_all(registry: Registry, uses: Sequence[tuple[Limit, str]], now: datetime) -> Refusal | None:
     """Count one use of each limit, in their order, until one refuses.
 
     Callers that share limits name them in the same order, so that their transactions do not wait
@@ -120,22 +119,24 @@ def use_all(
     return refusal
 
 
-def forget(registry: Registry, uses: Sequence[tuple[Limit, str]]) -> None:
-    """Let the counting of these limits begin anew."""
-    keys = [key for limit, used_by in uses for key in _keys(registry, limit, used_by)]
+def clear(
+    registry: Registry,
+    *,
+    forget: Sequence[tuple[Limit, str]] = (),
+    give_back: Sequence[tuple[Limit, str]] = (),
+) -> None:
+    """Let the counts of ``forget`` begin anew, and take one use of each of ``give_back`` back."""
+    forgotten = [key for limit, used_by in forget for key in _keys(registry, limit, used_by)]
+    given_back = [_keys(registry, limit, used_by)[0] for limit, used_by in give_back]
     with _counting(registry) as session:
-        session.execute(delete(RateLimit).where(RateLimit.key.in_(keys)))
-
-
-def give_back(registry: Registry, limit: Limit, used_by: str) -> None:
-    """Take one use back, because it was not one of those that the limit is about."""
-    key, _ = _keys(registry, limit, used_by)
-    with _counting(registry) as session:
-        session.execute(
-            update(RateLimit)
-            .where(RateLimit.key == key, RateLimit.count > 0)
-            .values(count=RateLimit.count - 1)
-        )
+        if forgotten:
+            session.execute(delete(RateLimit).where(RateLimit.key.in_(forgotten)))
+        if given_back:
+            session.execute(
+                update(RateLimit)
+                .where(RateLimit.key.in_(given_back), RateLimit.count > 0)
+                .values(count=RateLimit.count - 1)
+            )
 
 
 def seconds(wait: timedelta) -> str:
@@ -243,8 +244,7 @@ def _counting(registry: Registry) -> AbstractContextManager[Session]:
 
 def _sweep(session: Session, now: datetime, limit: int) -> int:
     over = select(RateLimit.key).where(RateLimit.window <= now).limit(limit)
-    result = session.execute(delete(RateLimit).where(RateLimit.key.in_(over)))
-    return result.rowcount
+    return delete_rows(session, RateLimit.key, over)
 
 
 def includeme(config: Configurator) -> None:

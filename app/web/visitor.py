@@ -36,6 +36,8 @@ class Visitor:
     csrf_token: str = ""
     browser: str = ""
     """A random name of this browser, once ``name_browser`` has made it."""
+    signed_in_to: list[str] = field(default_factory=list)
+    """Digests that name the accounts to which somebody has signed in here."""
     pending: dict[str, str] = field(default_factory=dict)
     """What a "check your inbox" page shows, such as the address. The keys are up to the views."""
     basket_id: str = ""
@@ -99,6 +101,7 @@ class Visitor:
         fields: dict[str, Any] = json.loads(content)
         visitor = cls(**fields)
         texts = [visitor.csrf_token, visitor.browser, visitor.basket_id, *visitor.messages]
+        texts += visitor.signed_in_to
         texts += [*visitor.pending, *visitor.pending.values(), *visitor.basket]
         are_texts = all(type(text) is str for text in texts)
         if not are_texts or not all(type(number) is int for number in visitor.basket.values()):

@@ -54,10 +54,10 @@ def test_a_use_can_be_given_back_and_a_count_forgotten(app: Router, clock: Clock
     registry = app.registry
     for _ in range(3):
         use(registry, TWICE, "ada", clock())
-    limits.forget(registry, [(TWICE, "ada")])
+    limits.clear(registry, forget=[(TWICE, "ada")])
     assert use(registry, TWICE, "ada", clock()) is None
     assert use(registry, TWICE, "ada", clock()) is None
-    limits.give_back(registry, TWICE, "ada")
+    limits.clear(registry, give_back=[(TWICE, "ada")])
     assert use(registry, TWICE, "ada", clock()) is None
     assert use(registry, TWICE, "ada", clock()) == 10 * MINUTE
 

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -48,7 +47,7 @@ class Expiry:
             ("email contexts erased", EXPIRE_SECONDS, self._purge_uncomposed),
             ("times far ahead corrected", EXPIRE_SECONDS, self._correct_times),
             *(
-                (change, PURGE_SECONDS, partial(_swept, sweep))
+                (change, PURGE_SECONDS, self._swept(sweep))
                 for change, sweep in (housekeeping or {}).items()
             ),
         )
@@ -96,12 +95,11 @@ class Expiry:
             session, now - self._kept_for(), now, keep=self._without_secret(), limit=BATCH
         )
 
+    def _swept(self, sweep: Sweep) -> Callable[[Session, datetime], int]:
+        return lambda session, now: sweep(session, now, BATCH)
+
     def _kept_for(self) -> timedelta:
         return timedelta(days=self._settings.retention_days)
 
     def _without_secret(self) -> list[str]:
         return [kind.name for kind in self._kinds if not kind.carries_secret]
-
-
-def _swept(sweep: Sweep, session: Session, now: datetime) -> int:
-    return sweep(session, now, BATCH)

@@ -10,7 +10,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from app.accounts.sessions import SIGNED_IN
+from app.accounts.permissions import SIGNED_IN
 from app.database import short_transaction
 from app.i18n import formats
 from app.shop.basket import PricedBasket, price_basket

@@ -12,7 +12,7 @@ from pyramid.view import view_config
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from app.accounts.sessions import SIGNED_IN
+from app.accounts.permissions import SIGNED_IN
 from app.database import short_transaction
 from app.i18n import formats
 from app.shop.models import Order, PaymentState

@@ -8,7 +8,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 from sqlalchemy import select
 
-from app.accounts.sessions import SIGNED_IN
+from app.accounts.permissions import SIGNED_IN
 from app.database import short_transaction
 from app.shop.models import Order, Payment
 from app.shop.payments.provider import PaymentOutcome, PaymentResult

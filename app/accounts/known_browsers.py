@@ -1,0 +1,30 @@
+"""Browsers that were signed in to an account before. Each has a count of wrong passwords of its
+own, so that nobody else can lock its owner out (STANDARDS B7).
+
+The visitor's signed cookie holds digests of the addresses, so it can be neither forged nor read.
+"""
+
+import hmac
+from hashlib import sha256
+
+from pyramid.request import Request
+
+MOST = 4
+"""Accounts that one browser is known for. The one that was used longest ago is forgotten first."""
+
+
+def remember(request: Request, address_key: str) -> None:
+    """Let this browser be known for the address (``Address.key``)."""
+    digest = _digest(request, address_key)
+    others = [each for each in request.visitor.signed_in_to if each != digest]
+    request.visitor.signed_in_to = [digest, *others][:MOST]
+
+
+def is_known(request: Request, address_key: str) -> bool:
+    """Whether somebody has signed in to the account of this address in this browser."""
+    return _digest(request, address_key) in request.visitor.signed_in_to
+
+
+def _digest(request: Request, address_key: str) -> str:
+    secret = request.registry.pillarbox.secret.encode()
+    return hmac.new(secret, f"known browser {address_key}".encode(), sha256).hexdigest()[:24]
