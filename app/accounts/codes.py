@@ -35,6 +35,7 @@ NO_SUCH_RECOVERY_CODE = _(
     " enter another one."
 )
 
+
 class WrongCode(ValueError):
     """``message`` is a translation string that says what to do."""
 
@@ -107,10 +108,12 @@ def _use_app_code(request: Request, account_id: int, code: str) -> None:
     with short_transaction(request.registry, write=False) as session:
         factor = second_factor.find(session, account_id)
     try:
-        step = second_factor.step_of(factor, _secret(request), code, request.now) if factor else None
+        step = (
+            second_factor.step_of(factor, _secret(request), code, request.now) if factor else None
+        )
     except second_factor.KeyChanged:
         raise _wrong(request, account_id, EventKind.CODE, key_changed(request)) from None
-    if factor is None or step is None:
+    if step is None:
         raise _wrong(request, account_id, EventKind.CODE, NOT_CORRECT)
     if step > factor.last_step:
         # The count is cleared before the request's transaction begins to write.
@@ -123,9 +126,8 @@ def _use_app_code(request: Request, account_id: int, code: str) -> None:
 def _use_recovery_code(request: Request, account_id: int, code: str) -> None:
     _count_try(request, account_id, EventKind.RECOVERY_CODE)
     with short_transaction(request.registry, write=False) as session:
-        is_right = (
-            second_factor.find(session, account_id) is not None
-            and recovery_codes.exists(session, account_id, code)
+        is_right = second_factor.find(session, account_id) is not None and recovery_codes.exists(
+            session, account_id, code
         )
     if is_right:
         _clear(request, account_id)
@@ -156,8 +158,7 @@ def _wrong(request: Request, account_id: int, kind: EventKind, message: str) -> 
 
 
 def _normalized(typed: str) -> str:
-    """``typed`` without spaces, and with ordinary digits and letters in place of full-width ones.
-    """
+    """``typed`` without spaces, and with ordinary digits and letters in place of full-width ones."""
     return "".join(unicodedata.normalize("NFKC", typed[:LONGEST]).split())
 
 

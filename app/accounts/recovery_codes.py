@@ -5,7 +5,7 @@ setting ``secret``.
 import secrets
 from hashlib import sha256
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.accounts.models import RecoveryCode, SecondFactor
@@ -43,7 +43,7 @@ def delete_all(session: Session, account_id: int) -> None:
 
 def exists(session: Session, account_id: int, typed: str) -> bool:
     """Whether the account has this code, which was not used yet."""
-    return session.scalar(select(RecoveryCode.id).where(*_is(account_id, typed))) is not None
+    return session.scalar(select(RecoveryCode.id).where(_is(account_id, typed))) is not None
 
 
 def use(session: Session, account_id: int, typed: str) -> bool:
@@ -52,7 +52,7 @@ def use(session: Session, account_id: int, typed: str) -> bool:
     Case, spaces and hyphens do not matter.
     """
     used = session.scalars(
-        delete(RecoveryCode).where(*_is(account_id, typed)).returning(RecoveryCode.id)
+        delete(RecoveryCode).where(_is(account_id, typed)).returning(RecoveryCode.id)
     )
     return used.one_or_none() is not None
 
@@ -70,8 +70,8 @@ def in_groups(text: str, separator: str) -> str:
     return separator.join(text[start : start + GROUP] for start in range(0, len(text), GROUP))
 
 
-def _is(account_id: int, typed: str) -> tuple[bool, ...]:
-    return RecoveryCode.account_id == account_id, RecoveryCode.digest == _digest(typed)
+def _is(account_id: int, typed: str) -> ColumnElement[bool]:
+    return and_(RecoveryCode.account_id == account_id, RecoveryCode.digest == _digest(typed))
 
 
 def _digest(code: str) -> bytes:

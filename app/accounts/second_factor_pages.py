@@ -1,4 +1,4 @@
-"""The pages under ``/account/second-factor``: turning the second factor on and off, and new recovery
+"""The pages under ``/account/second-factor``: turn the second factor on and off, and get new recovery
 codes.
 """
 
@@ -60,9 +60,7 @@ def second_factor_page(request: Request) -> Any:
 @view_config(route_name="second_factor", request_method="POST", permission=RECENT, renderer=PAGE)
 def start(request: Request) -> Any:
     """Start a set-up."""
-    second_factor.start_set_up(
-        request.dbsession, _secret(request), request.account.id, request.now
-    )
+    second_factor.start_set_up(request.dbsession, _secret(request), request.account.id, request.now)
     return _to_page(request)
 
 

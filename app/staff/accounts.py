@@ -1,5 +1,5 @@
-"""Customers' accounts: find one, see what happened to it, end its sessions, and start a reset of its
-password. Only the customer can finish a reset.
+"""Customers' accounts: find one, see what happened to it, end its sessions, and start a reset of
+its password. Only the customer can finish a reset.
 """
 
 from typing import Any
@@ -104,9 +104,7 @@ def send_reset(request: Request) -> Any:
     """Send the customer the ordinary reset email. Staff do not see its link."""
     account = _account_of(request)
     with request.dbsession.begin_nested() as savepoint:
-        token = tokens.issue(
-            request.dbsession, TokenKind.RESET, request.now, account_id=account.id
-        )
+        token = tokens.issue(request.dbsession, TokenKind.RESET, request.now, account_id=account.id)
         lifetime = tokens.LIFETIMES[TokenKind.RESET]
         email: OutboxEmail = request.email_service.send_message(
             emails.password_reset(request, account, token.secret, lifetime),
