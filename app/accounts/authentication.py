@@ -13,14 +13,19 @@ from app.web.limits import Limit, LimitReached
 
 
 def authenticate(
-    request: Request, address_key: str, password: str, kind: EventKind = EventKind.SIGN_IN
+    request: Request,
+    address_key: str,
+    password: str,
+    kind: EventKind = EventKind.SIGN_IN,
+    *,
+    new_password: str | None = None,
 ) -> Account | None:
     """The account of ``address_key`` (``Address.key``) if the password is right, else None. The
     account belongs to the request's transaction.
 
     An unknown address takes the same statements and the same time as a wrong password. Raises
     ``LimitReached``. Call it before the request's transaction begins. It hashes the password again
-    if its hash was made with older parameters.
+    if its hash was made with older parameters. ``new_password`` takes the place of the right one.
     """
     failures = _failures(request, address_key)
     _count_try(request, address_key, failures, kind)
@@ -33,7 +38,9 @@ def authenticate(
         record(request.dbsession, request, kind, found_id, Outcome.FAILED)
         return None
     verified_hash = found.password_hash
-    new_hash = hash_password(password) if needs_new_hash(verified_hash) else verified_hash
+    new_hash = verified_hash
+    if new_password is not None or needs_new_hash(verified_hash):
+        new_hash = hash_password(password if new_password is None else new_password)
     # A right password clears the address's count, and takes back only its own use of all others.
     limits.clear(
         request.registry,

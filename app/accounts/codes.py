@@ -107,10 +107,10 @@ def _use_app_code(request: Request, account_id: int, code: str) -> None:
     _count_try(request, account_id, EventKind.CODE)
     with short_transaction(request.registry, write=False) as session:
         factor = second_factor.find(session, account_id)
+    if factor is None:
+        raise _wrong(request, account_id, EventKind.CODE, NOT_CORRECT)
     try:
-        step = (
-            second_factor.step_of(factor, _secret(request), code, request.now) if factor else None
-        )
+        step = second_factor.step_of(factor, _secret(request), code, request.now)
     except second_factor.KeyChanged:
         raise _wrong(request, account_id, EventKind.CODE, key_changed(request)) from None
     if step is None:
@@ -158,7 +158,7 @@ def _wrong(request: Request, account_id: int, kind: EventKind, message: str) -> 
 
 
 def _normalized(typed: str) -> str:
-    """``typed`` without spaces, and with ordinary digits and letters in place of full-width ones."""
+    """``typed`` without spaces, and with ordinary digits in place of full-width ones."""
     return "".join(unicodedata.normalize("NFKC", typed[:LONGEST]).split())
 
 

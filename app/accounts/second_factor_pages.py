@@ -1,5 +1,5 @@
-"""The pages under ``/account/second-factor``: turn the second factor on and off, and get new recovery
-codes.
+"""The pages under ``/account/second-factor``: turn the second factor on and off, and get new
+recovery codes. Customers read "second step".
 """
 
 from io import BytesIO
@@ -30,7 +30,7 @@ CODE_HINT = _(
     " recovery codes."
 )
 TURN_OFF = {
-    "title": _("Turn the second factor off"),
+    "title": _("Turn the second step off"),
     "lead": _(
         "Afterwards your password alone signs you in. You will be signed out on all other devices."
     ),
@@ -149,7 +149,7 @@ def turn_off(request: Request) -> Any:
     recovery_codes.delete_all(request.dbsession, account_id)
     end_all_sessions(request, account_id, but=request.sign_in_session.id)
     _tell(request, EventKind.SECOND_FACTOR_OFF, SecondFactorChange.OFF)
-    request.visitor.tell(request.localizer.translate(_("The second factor is off.")))
+    request.visitor.tell(request.localizer.translate(_("The second step is off.")))
     return _to_page(request)
 
 
