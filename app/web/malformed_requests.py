@@ -26,6 +26,8 @@ def malformed_requests_tween(handler: Handler, registry: Registry) -> Handler:
     def tween(request: Request) -> Response:
         if (request.content_length or 0) > LARGEST_BODY:
             raise HTTPRequestEntityTooLarge()
+        # WebOb writes a body over 10 KB to a temporary file, and leaves it to the garbage collector.
+        request.request_body_tempfile_limit = LARGEST_BODY + 1
         # Reading the fields in another character set, WebOb raises a DeprecationWarning.
         if request.charset != "UTF-8":
             raise HTTPBadRequest()
