@@ -83,8 +83,9 @@ def _remove_staff(session: Session, request: Request, account: Account) -> str:
 
 
 def _remove_second_factor(session: Session, request: Request, account: Account) -> str:
-    if not second_factor.turn_off(session, account.id):
+    if second_factor.find(session, account.id) is None:
         return f"{account.address} has no second factor. Nothing was changed."
+    second_factor.turn_off(session, account.id)
     recovery_codes.delete_all(session, account.id)
     _end_sessions(session, account)
     event = record(session, request, EventKind.SECOND_FACTOR_OFF, account.id)

@@ -308,6 +308,35 @@ def test_five_wrong_codes_hold_the_sixth_back_here_too(browser: TestApp, clock: 
     assert page.headers["Retry-After"] == str(15 * 60)
 
 
+def test_of_four_uses_of_one_step_at_once_one_wins(
+    browser: TestApp, database: Database, clock: Clock
+) -> None:
+    """All have found that the step was not used yet, before any of them uses it."""
+    turn_on(browser, clock)
+    (factor,) = rows(database, SecondFactor)
+
+    def use(step: int) -> bool:
+        with database.transaction(write=True) as session:
+            return second_factor.use_step(session, factor, step)
+
+    step = factor.last_step + 1
+    assert sorted(at_once(use, [step] * 4)) == [False, False, False, True]
+    assert not use(step - 1)
+
+
+def test_of_four_renewals_at_once_ten_codes_are_left(
+    browser: TestApp, database: Database, clock: Clock, anna: int
+) -> None:
+    turn_on(browser, clock)
+
+    def renew(_: int) -> list[str]:
+        with database.transaction(write=True) as session:
+            return recovery_codes.renew(session, anna)
+
+    at_once(renew, range(4))
+    assert count(database, RecoveryCode) == 10
+
+
 @on_sqlite
 def test_the_key_of_one_account_is_not_the_key_of_another(
     app: Router, browser: TestApp, database: Database, clock: Clock
