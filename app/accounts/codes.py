@@ -45,7 +45,10 @@ class WrongCode(ValueError):
 
 
 class CodeForm(Form):
-    """One code: of the authenticator app, and where the page says so also a recovery code."""
+    """One code of the authenticator app. With ``?with=recovery_code`` in the page's address, the
+    form asks for a recovery code, because the keyboard for digits has no letters. Either form takes
+    either code.
+    """
 
     code = StringField(
         _("Code"),
@@ -57,9 +60,16 @@ class CodeForm(Form):
         },
     )
 
-    def __init__(self, request: Request, *, hint: str) -> None:
+    def __init__(self, request: Request) -> None:
         super().__init__(request)
-        self.code.description = hint
+        self.asks_for_recovery_code = request.GET.get("with") == "recovery_code"
+        if self.asks_for_recovery_code:
+            self.code.label.text = _("Recovery code")
+            self.code.description = _(
+                "One of the codes that you have kept since you turned the second step on."
+            )
+        else:
+            self.code.description = _("The six digits that your authenticator app shows now.")
 
     def refuse_code(self, wrong: WrongCode) -> dict[str, Any]:
         """Say what is wrong. The field keeps what was typed (STANDARDS C2). Returns the page."""

@@ -24,11 +24,6 @@ from app.web.translation import _
 PAGE = "accounts/second_factor.jinja2"
 CODE_PAGE = "accounts/second_factor_code.jinja2"
 RECOVERY_CODES_PAGE = "accounts/recovery_codes.jinja2"
-FIRST_CODE_HINT = _("The six digits that the app shows now.")
-CODE_HINT = _(
-    "Six digits from your authenticator app. If you do not have your phone, enter one of your"
-    " recovery codes."
-)
 TURN_OFF = {
     "title": _("Turn the second step off"),
     "lead": _(
@@ -53,7 +48,7 @@ def second_factor_page(request: Request) -> Any:
         return page | {"problem": _problem_of(request, factor), "since": factor.confirmed_at}
     set_up = second_factor.find_set_up(request.dbsession, _secret(request), account_id, request.now)
     if set_up is not None:
-        return _set_up_page(request, set_up, CodeForm(request, hint=FIRST_CODE_HINT))
+        return _set_up_page(request, set_up, CodeForm(request))
     return {"state": "off"}
 
 
@@ -82,7 +77,7 @@ def turn_on(request: Request) -> Any:
         set_up = second_factor.find_set_up(session, _secret(request), account.id, request.now)
     if set_up is None:
         return _to_page(request)
-    form = CodeForm(request, hint=FIRST_CODE_HINT)
+    form = CodeForm(request)
     if not form.validate():
         return _set_up_page(request, set_up, form)
     try:
@@ -135,7 +130,7 @@ def turn_off_form(request: Request) -> Any:
 )
 def turn_off(request: Request) -> Any:
     """Delete the factor and the recovery codes, and end every other session."""
-    form = CodeForm(request, hint=CODE_HINT)
+    form = CodeForm(request)
     account_id = request.account.id
     page = {"form": form, "act": TURN_OFF}
     if not form.validate():
@@ -166,7 +161,7 @@ def new_recovery_codes_form(request: Request) -> Any:
 )
 def new_recovery_codes(request: Request) -> Any:
     """Replace the recovery codes, and show the new ones as ``turn_on`` does."""
-    form = CodeForm(request, hint=CODE_HINT)
+    form = CodeForm(request)
     page = {"form": form, "act": RENEW}
     if not form.validate():
         return page
@@ -186,7 +181,7 @@ def _set_up_page(request: Request, set_up: SecondFactor, form: CodeForm) -> dict
 def _code_page(request: Request, act: dict[str, str]) -> Any:
     if second_factor.find(request.dbsession, request.account.id) is None:
         return _to_page(request)
-    return {"form": CodeForm(request, hint=CODE_HINT), "act": act}
+    return {"form": CodeForm(request), "act": act}
 
 
 def _recovery_codes_page(request: Request) -> dict[str, Any]:

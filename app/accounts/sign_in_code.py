@@ -12,13 +12,8 @@ from app.accounts.events import EventKind, record
 from app.accounts.models import SignInSession
 from app.accounts.sessions import complete_session
 from app.accounts.sign_in import redirect_to_next
-from app.web.translation import _
 
 PAGE = "accounts/sign_in_code.jinja2"
-HINT = _(
-    "Six digits from your authenticator app. If you do not have your phone, enter one of your"
-    " recovery codes."
-)
 
 
 @view_config(route_name="sign_in_code", request_method="GET", renderer=PAGE)
@@ -28,7 +23,7 @@ def code_form(request: Request) -> Any:
         return redirect_to_next(request)
     if request.stored_session is None:
         return _to_sign_in(request)
-    return {"form": CodeForm(request, hint=HINT)}
+    return {"form": CodeForm(request)}
 
 
 @view_config(route_name="sign_in_code", request_method="POST", renderer=PAGE)
@@ -37,7 +32,7 @@ def check_code(request: Request) -> Any:
     waiting: SignInSession | None = request.stored_session
     if waiting is None or not waiting.awaits_code:
         return _to_sign_in(request)
-    form = CodeForm(request, hint=HINT)
+    form = CodeForm(request)
     if not form.validate():
         return {"form": form}
     account = waiting.account

@@ -173,7 +173,9 @@ def second_factor_pages(browser: TestApp, clock: Clock) -> Iterator[TestResponse
     yield browser.get(f"{SECOND_FACTOR}/recovery-codes")
     yield post(browser, f"{SECOND_FACTOR}/turn-off", code=phone.code())
     laptop = another_browser(browser.app, HTTP_ACCEPT_LANGUAGE=MARKED_LANGUAGE)
-    yield sign_in(laptop).follow()
+    page = sign_in(laptop).follow()
+    yield page
+    yield page.click(href="with=recovery_code")
     yield post(laptop, "/sign-in/code", code="no such recovery code")
     yield browser.get("/staff")
     yield post(browser, "/staff", email="nobody@example.org")

@@ -53,6 +53,8 @@ def test_it_is_set_up_and_asked_for_without_javascript(
 
     fill(page, email=address, password=PASSWORD)
     look(page, "code")
+    page.get_by_text("Use a recovery code instead").click()
+    look(page, "recovery-code")
     fill(page, code=recovery_code.lower())
     look(page, "account")
     page.goto("/staff")
