@@ -24,8 +24,8 @@ FIND = "staff/find_account.jinja2"
 MOST_EVENTS = 100
 
 HELD_BACK = _(
-    "No email was sent, because this customer has got several reset emails in the last minutes. Ask"
-    " the customer to use the link in one of those, or try again in half an hour."
+    "No email was sent, because several reset emails went to this customer lately. Ask the customer"
+    " to use the link in the newest one, or try again in half an hour."
 )
 SENT = _("The reset email is on its way to the customer. Its link works for 30 minutes.")
 
