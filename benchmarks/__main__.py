@@ -17,6 +17,7 @@ from benchmarks import (
     delivery,
     distant_relay,
     memory,
+    sign_ins,
     sign_up,
 )
 from benchmarks.databases import Databases
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "delivery": delivery.run,
     "distance": distant_relay.run,
     "sign-up": sign_up.run,
+    "sign-ins": sign_ins.run,
     "latency": commit_to_relay.run,
     "claims": claims.run,
     "memory": memory.run,

@@ -26,4 +26,5 @@ def includeme(config: Configurator) -> None:
     config.include("app.web.methods")
     config.include("app.web.errors")
     config.include("app.web.robots")
+    config.include("app.web.hashing_paths")
     config.include("app.web.owner_pages")
