@@ -11,6 +11,7 @@ from app.accounts.events import sweep
 def includeme(config: Configurator) -> None:
     """Register the routes, views, sessions and kinds of email."""
     config.include("app.accounts.emails")
+    config.include("app.accounts.export")
     config.include("app.accounts.sessions")
     config.include("app.accounts.permissions")
     config.add_housekeeping("old account events deleted", sweep)
@@ -25,6 +26,13 @@ def includeme(config: Configurator) -> None:
     config.add_route("reset_password", "/reset-password/{token:.+}")
     config.add_route("account", "/account")
     config.add_route("reauthenticate", "/account/confirm")
+    config.add_route("email_change", "/account/email")
+    config.add_route("email_change_sent", "/account/email/sent")
+    config.add_route("confirm_email_change", "/account/email/{token:.+}")
+    config.add_route("password_change", "/account/password")
+    config.add_route("sessions", "/account/sessions")
+    config.add_route("export", "/account/export")
+    config.add_route("delete_account", "/account/delete")
     config.add_route("preferences", "/account/preferences")
     config.add_private_paths(
         "/account", "/confirm/", "/reset-password/", "/sign-up/sent", "/forgot-password/sent"

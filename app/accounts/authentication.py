@@ -1,6 +1,9 @@
 """Checking a password, within the limits that make guessing one hopeless (STANDARDS B3, B7)."""
 
+from typing import Any
+
 from pyramid.request import Request
+from pyramid.view import exception_view_config
 from sqlalchemy import select
 
 from app.accounts import known_browsers, rate_limits
@@ -9,18 +12,28 @@ from app.accounts.models import Account
 from app.accounts.passwords import hash_password, needs_new_hash, verify_password
 from app.database import short_transaction
 from app.web import limits
+from app.web.errors import limit_reached
 from app.web.limits import Limit, LimitReached
 
 
+class TooManyTries(LimitReached):
+    """Too many passwords were tried."""
+
+
 def authenticate(
-    request: Request, address_key: str, password: str, kind: EventKind = EventKind.SIGN_IN
+    request: Request,
+    address_key: str,
+    password: str,
+    kind: EventKind = EventKind.SIGN_IN,
+    *,
+    new_password: str | None = None,
 ) -> Account | None:
     """The account of ``address_key`` (``Address.key``) if the password is right, else None. The
     account belongs to the request's transaction.
 
     An unknown address takes the same statements and the same time as a wrong password. Raises
-    ``LimitReached``. Call it before the request's transaction begins. It hashes the password again
-    if its hash was made with older parameters.
+    ``TooManyTries``. Call it before the request's transaction begins. It hashes the password again
+    if its hash was made with older parameters. ``new_password`` takes the place of the right one.
     """
     failures = _failures(request, address_key)
     _count_try(request, address_key, failures, kind)
@@ -33,7 +46,9 @@ def authenticate(
         record(request.dbsession, request, kind, found_id, Outcome.FAILED)
         return None
     verified_hash = found.password_hash
-    new_hash = hash_password(password) if needs_new_hash(verified_hash) else verified_hash
+    new_hash = verified_hash
+    if new_password is not None or needs_new_hash(verified_hash):
+        new_hash = hash_password(password if new_password is None else new_password)
     # A right password clears the address's count, and takes back only its own use of all others.
     limits.clear(
         request.registry,
@@ -78,4 +93,10 @@ def _count_try(
                 select(Account.id).where(Account.address_key == address_key)
             )
             record(session, request, kind, account_id, Outcome.REFUSED)
-    raise LimitReached(refusal.wait)
+    raise TooManyTries(refusal.wait)
+
+
+@exception_view_config(TooManyTries, renderer="accounts/too_many_tries.jinja2")
+def too_many_tries(error: TooManyTries, request: Request) -> Any:
+    """The page of somebody who tried too many passwords. A reset stays possible."""
+    return limit_reached(error, request)

@@ -16,11 +16,10 @@ from pyramid.request import Request
 from pyramid.view import view_config
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
-from wtforms.validators import InputRequired
 
 from app.accounts import emails, rate_limits, tokens
 from app.accounts.events import EventKind, record
-from app.accounts.form_fields import ChoosePasswordForm
+from app.accounts.form_fields import ChoosePasswordForm, CurrentPasswordField
 from app.accounts.models import Account, PendingSignUp, TokenKind
 from app.accounts.passwords import hash_password, verify_password
 from app.accounts.tokens import TokenState
@@ -28,7 +27,7 @@ from app.accounts.unusable_links import unusable_link
 from app.database import short_transaction
 from app.database.base import insert_for
 from app.web import limits
-from app.web.forms import Form, PasswordField
+from app.web.forms import Form
 from app.web.translation import _
 
 PAGE = "accounts/confirm.jinja2"
@@ -37,11 +36,7 @@ PAGE = "accounts/confirm.jinja2"
 class SignUpPasswordForm(Form):
     """The password that was chosen at sign-up with ``address``."""
 
-    password = PasswordField(
-        _("Password"),
-        autocomplete="current-password",
-        validators=[InputRequired(_("Enter your password."))],
-    )
+    password = CurrentPasswordField()
 
     def __init__(self, request: Request, address: str) -> None:
         self.address = address

@@ -33,7 +33,7 @@ class ConfirmAddress:
 
 @dataclass(frozen=True, slots=True)
 class AccountExists:
-    """For the owner of an account whose address was used to sign up again."""
+    """For the owner of an account whose address was entered for another one."""
 
     sign_in_link: str
     reset_link: str
@@ -41,9 +41,10 @@ class AccountExists:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """For a new customer."""
+    """For a new customer. ``reset_link`` is for an owner who did not sign up."""
 
     sign_in_link: str
+    reset_link: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,32 @@ class PasswordChanged:
 
     changed_at: datetime
     reset_link: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmailChange:
+    """``link`` confirms the new address of an account and is valid for ``lifetime``."""
+
+    link: str
+    lifetime: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class EmailChanged:
+    """For the old address. ``is_done`` is false when the change was only asked for. ``reset_link``
+    leads back into the account as long as it is.
+    """
+
+    at: datetime
+    is_done: bool
+    reset_link: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDeleted:
+    """When the account was deleted."""
+
+    deleted_at: datetime
 
 
 CONFIRM_ADDRESS = Kind(
@@ -92,8 +119,8 @@ WELCOME = Kind(
     name="welcome",
     context=Welcome,
     samples={
-        "short": Welcome(f"{SHORT}/sign-in"),
-        "long": Welcome(f"{LONG}/sign-in"),
+        "short": Welcome(f"{SHORT}/sign-in", f"{SHORT}/forgot"),
+        "long": Welcome(f"{LONG}/sign-in", f"{LONG}/forgot-password"),
     },
     time_to_live=3 * DAY,
     priority=Priority.ACCOUNT,
@@ -129,6 +156,46 @@ PASSWORD_CHANGED = Kind(
 )
 
 
+EMAIL_CHANGE = Kind(
+    name="email_change",
+    context=EmailChange,
+    samples={
+        "short": EmailChange(f"{SHORT}/account/email/x", HOUR),
+        "long": EmailChange(f"{LONG}/account/email/{SAMPLE_SECRET}", HOUR),
+    },
+    time_to_live=HOUR,
+    priority=Priority.ACCOUNT,
+    limit=RateLimit(5, HOUR, per_network=FOR_A_NETWORK),
+    carries_secret=True,
+    supersedes=True,
+    confirms_address=True,
+)
+EMAIL_CHANGED = Kind(
+    name="email_changed",
+    context=EmailChanged,
+    samples={
+        "short": EmailChanged(datetime(2026, 1, 2, 3, 4, tzinfo=UTC), True, f"{SHORT}/forgot"),
+        "long": EmailChanged(
+            datetime(2026, 11, 22, 23, 59, tzinfo=UTC), False, f"{LONG}/forgot-password"
+        ),
+    },
+    time_to_live=3 * DAY,
+    priority=Priority.SECURITY,
+    limit=RateLimit(20, HOUR),
+)
+ACCOUNT_DELETED = Kind(
+    name="account_deleted",
+    context=AccountDeleted,
+    samples={
+        "short": AccountDeleted(datetime(2026, 1, 2, 3, 4, tzinfo=UTC)),
+        "long": AccountDeleted(datetime(2026, 11, 22, 23, 59, tzinfo=UTC)),
+    },
+    time_to_live=3 * DAY,
+    priority=Priority.SECURITY,
+    limit=RateLimit(10, HOUR),
+)
+
+
 def confirm_address(
     request: Request, pending: PendingSignUp, secret: str, lifetime: timedelta
 ) -> Message:
@@ -143,14 +210,16 @@ def confirm_address(
 
 
 def account_exists(request: Request, account: Account) -> Message:
-    """To the owner of an account whose address was used to sign up again."""
+    """To the owner of an account whose address was used to sign up again, or as the new address of
+    another account.
+    """
     context = AccountExists(request.link("sign_in"), request.link("forgot_password"))
     return _to_owner(request, account, ACCOUNT_EXISTS, context)
 
 
 def welcome(request: Request, account: Account) -> Message:
     """To a customer who has just confirmed the address."""
-    context = Welcome(request.link("sign_in"))
+    context = Welcome(request.link("sign_in"), request.link("forgot_password"))
     return _to_owner(request, account, WELCOME, context)
 
 
@@ -166,6 +235,34 @@ def password_changed(request: Request, account: Account) -> Message:
     return _to_owner(request, account, PASSWORD_CHANGED, context)
 
 
+def email_change(
+    request: Request, account: Account, new_address: str, secret: str, lifetime: timedelta
+) -> Message:
+    """To the new address of an account, which has to be confirmed."""
+    message: Message = request.compose(
+        EMAIL_CHANGE,
+        EmailChange(request.link("confirm_email_change", token=secret), lifetime),
+        to=Recipient(
+            address=new_address,
+            locale=account.locale,
+            body_format=BodyFormat(account.body_format),
+        ),
+        about=f"email_change:{account.id}",
+    )
+    return message
+
+
+def email_changed(request: Request, account: Account, *, is_done: bool) -> Message:
+    """To the present address of an account, before another one takes its place."""
+    context = EmailChanged(request.now, is_done, request.link("forgot_password"))
+    return _to_owner(request, account, EMAIL_CHANGED, context)
+
+
+def account_deleted(request: Request, account: Account) -> Message:
+    """To the owner of an account that is being deleted."""
+    return _to_owner(request, account, ACCOUNT_DELETED, AccountDeleted(request.now))
+
+
 def _to_owner(request: Request, account: Account, kind: Kind, context: Any) -> Message:
     recipient = Recipient(
         address=account.address, locale=account.locale, body_format=BodyFormat(account.body_format)
@@ -176,5 +273,14 @@ def _to_owner(request: Request, account: Account, kind: Kind, context: Any) -> M
 
 def includeme(config: Configurator) -> None:
     """Register the kinds."""
-    for kind in (CONFIRM_ADDRESS, ACCOUNT_EXISTS, WELCOME, PASSWORD_RESET, PASSWORD_CHANGED):
+    for kind in (
+        CONFIRM_ADDRESS,
+        ACCOUNT_EXISTS,
+        WELCOME,
+        PASSWORD_RESET,
+        PASSWORD_CHANGED,
+        EMAIL_CHANGE,
+        EMAIL_CHANGED,
+        ACCOUNT_DELETED,
+    ):
         config.add_email_kind(kind)

@@ -18,12 +18,12 @@ class AddressField(EmailField):
 
     address: Address
 
-    def __init__(self, *, autocomplete: str = "email", **options: Any) -> None:
+    def __init__(
+        self, label: str = _("Email address"), *, autocomplete: str = "email", **options: Any
+    ) -> None:
         required = InputRequired(_("Enter your email address."))
         attributes = {"autocomplete": autocomplete, "spellcheck": "false", "autocapitalize": "none"}
-        super().__init__(
-            _("Email address"), [required, self._parse], render_kw=attributes, **options
-        )
+        super().__init__(label, [required, self._parse], render_kw=attributes, **options)
 
     def _parse(self, form: Form, field: "AddressField") -> None:
         try:
@@ -70,6 +70,14 @@ class NewPasswordForm(Form):
     def context_words(self) -> Iterable[str]:
         """Texts about this person that an attacker would guess first."""
         raise NotImplementedError
+
+
+class CurrentPasswordField(PasswordField):
+    """The password that the account has."""
+
+    def __init__(self, label: str = _("Password"), **options: Any) -> None:
+        required = InputRequired(_("Enter your password."))
+        super().__init__(label, autocomplete="current-password", validators=[required], **options)
 
 
 class ChoosePasswordForm(NewPasswordForm):

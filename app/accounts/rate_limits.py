@@ -14,6 +14,7 @@ HOUR = timedelta(hours=1)
 SIGN_INS = Limit("sign-in", 30, MINUTE)
 SIGN_UPS = Limit("sign-up", 20, HOUR)
 RESET_REQUESTS = Limit("reset request", 20, HOUR)
+EMAIL_CHANGES = Limit("email change", 20, HOUR)
 TOKEN_PAGES = Limit("token page", 60, MINUTE)
 
 FAILURES_OF_ADDRESS = Limit("failures of address", 10, 15 * MINUTE, then=MINUTE)

@@ -5,28 +5,25 @@ from typing import Any
 from pyramid.httpexceptions import HTTPForbidden, HTTPSeeOther
 from pyramid.request import Request
 from pyramid.view import forbidden_view_config, view_config
-from wtforms.validators import InputRequired
 
 from app.accounts.authentication import authenticate
 from app.accounts.events import EventKind
+from app.accounts.form_fields import CurrentPasswordField
 from app.accounts.permissions import SIGNED_IN, PasswordNeeded
 from app.accounts.sessions import renew_session
 from app.web.errors import http_error
-from app.web.forms import Form, PasswordField
+from app.web.forms import Form
 from app.web.links import local_path
 from app.web.translation import _
 
+WRONG_PASSWORD = _("This password is not correct. Check it and try again.")
 PAGE = "accounts/reauthentication.jinja2"
 
 
 class ConfirmPasswordForm(Form):
     """The account's present password."""
 
-    password = PasswordField(
-        _("Password"),
-        autocomplete="current-password",
-        validators=[InputRequired(_("Enter your password."))],
-    )
+    password = CurrentPasswordField()
 
 
 @forbidden_view_config(is_authenticated=True, renderer="errors/refused.jinja2")
@@ -56,5 +53,5 @@ def reauthenticate(request: Request) -> Any:
             renew_session(request)
             next_path = local_path(request.GET.get("next"))
             return HTTPSeeOther(next_path or request.route_path("account"))
-        form.refuse(form.password, _("This password is not correct. Check it and try again."))
+        form.refuse(form.password, WRONG_PASSWORD)
     return {"form": form, "address": request.account.address}

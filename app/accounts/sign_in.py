@@ -5,14 +5,13 @@ from typing import Any
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.request import Request
 from pyramid.view import forbidden_view_config, view_config
-from wtforms.validators import InputRequired
 
 from app.accounts import known_browsers
 from app.accounts.authentication import authenticate
 from app.accounts.events import EventKind, record
-from app.accounts.form_fields import AddressField
+from app.accounts.form_fields import AddressField, CurrentPasswordField
 from app.accounts.sessions import begin_session, end_session
-from app.web.forms import Form, PasswordField
+from app.web.forms import Form
 from app.web.links import local_path
 from app.web.translation import _
 
@@ -21,11 +20,7 @@ class SignInForm(Form):
     """An email address and a password."""
 
     email = AddressField(autocomplete="username")
-    password = PasswordField(
-        _("Password"),
-        autocomplete="current-password",
-        validators=[InputRequired(_("Enter your password."))],
-    )
+    password = CurrentPasswordField()
 
 
 @view_config(route_name="sign_in", request_method="GET", renderer="accounts/sign_in.jinja2")

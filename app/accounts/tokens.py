@@ -9,9 +9,14 @@ from hashlib import sha256
 from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.orm import Session
 
+from app.accounts.addresses import Address
 from app.accounts.models import PendingSignUp, Token, TokenKind
 
-LIFETIMES = {TokenKind.CONFIRM: timedelta(hours=24), TokenKind.RESET: timedelta(minutes=30)}
+LIFETIMES = {
+    TokenKind.CONFIRM: timedelta(hours=24),
+    TokenKind.RESET: timedelta(minutes=30),
+    TokenKind.EMAIL_CHANGE: timedelta(hours=1),
+}
 SECRET_OCTETS = 32
 SECRET_LENGTH = 43
 """Characters of a secret: 32 octets in base64, without padding."""
@@ -44,8 +49,10 @@ def issue(
     *,
     account_id: int | None = None,
     pending_sign_up_id: int | None = None,
+    new_address: Address | None = None,
 ) -> NewToken:
-    """Store a new token with a secret of 256 random bits.
+    """Store a new token with a secret of 256 random bits. ``new_address`` is what an
+    ``EMAIL_CHANGE`` token confirms.
 
     A token without an account or a sign-up is expired from the start. Tokens that expired more than
     ``RETENTION`` ago are deleted.
@@ -58,6 +65,8 @@ def issue(
         digest=_digest(secret),
         account_id=account_id,
         pending_sign_up_id=pending_sign_up_id,
+        address=new_address.stored if new_address else None,
+        address_key=new_address.key if new_address else None,
         created_at=now,
         expires_at=now if is_for_nobody else now + LIFETIMES[kind],
     )
@@ -107,6 +116,29 @@ def consume(session: Session, kind: TokenKind, secret: str, now: datetime) -> To
     if used is not None:
         session.execute(update(Token).where(is_live_and_the_owners).values(voided_at=now))
     return used
+
+
+def void_all(session: Session, account_id: int, now: datetime) -> None:
+    """Void every live token of an account, because its password or address has changed."""
+    session.execute(
+        update(Token).where(Token.account_id == account_id, _is_live(now)).values(voided_at=now)
+    )
+
+
+def void_other_email_changes(
+    session: Session, account_id: int, address_key: str, now: datetime
+) -> None:
+    """Void the account's live tokens for changes to other addresses than ``address_key``."""
+    session.execute(
+        update(Token)
+        .where(
+            Token.account_id == account_id,
+            Token.kind == TokenKind.EMAIL_CHANGE,
+            Token.address_key != address_key,
+            _is_live(now),
+        )
+        .values(voided_at=now)
+    )
 
 
 def _find(session: Session, kind: TokenKind, secret: str) -> Token | None:

@@ -44,9 +44,21 @@ EXPLANATIONS = {
         ),
     ),
 }
+CHANGE_REPLACED = (
+    _("This link no longer works"),
+    _(
+        "You have asked for another change since, or your password was changed. Sign in to see the"
+        " address of your account, or to change it."
+    ),
+)
+ADDRESS_TAKEN = (
+    _("This address has an account already"),
+    _("Two accounts cannot have one address. Your account keeps the address that it has."),
+)
 NEXT_STEPS = {
     TokenKind.CONFIRM: ("sign_up", _("Sign up again")),
     TokenKind.RESET: ("forgot_password", _("Get a new link")),
+    TokenKind.EMAIL_CHANGE: ("email_change", _("Change your address")),
 }
 
 
@@ -54,10 +66,24 @@ def unusable_link(request: Request, kind: TokenKind, state: TokenState) -> Respo
     """The page for a token in ``state``: status 404 for an unknown token, else 410."""
     title, explanation = EXPLANATIONS[state]
     route, button = NEXT_STEPS[kind]
+    is_unknown = state is TokenState.UNKNOWN
     # A confirmation link is void once another one for the same address was used.
     if kind is TokenKind.CONFIRM and state in (TokenState.USED, TokenState.VOIDED):
         title, explanation, route, button = CONFIRMED
+    if kind is TokenKind.EMAIL_CHANGE and state is TokenState.VOIDED:
+        title, explanation = CHANGE_REPLACED
+    return _page(request, title, explanation, route, button, 404 if is_unknown else 410)
+
+
+def taken_address(request: Request) -> Response:
+    """The page for an address that got an account of its own before the change was confirmed."""
+    return _page(request, *ADDRESS_TAKEN, "account", _("Your account"), 410)
+
+
+def _page(
+    request: Request, title: str, explanation: str, route: str, button: str, status: int
+) -> Response:
     page = {"title": title, "explanation": explanation, "route": route, "button": button}
     response = render_to_response("accounts/unusable_link.jinja2", page, request=request)
-    response.status_int = 404 if state is TokenState.UNKNOWN else 410
+    response.status_int = status
     return response

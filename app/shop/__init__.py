@@ -5,6 +5,7 @@ import logging
 from pyramid.config import Configurator
 
 from app.shop.emails import PURCHASE_RECEIPT
+from app.shop.export import orders_for_export
 from app.shop.payments.test import TestProvider
 
 log = logging.getLogger(__name__)
@@ -16,6 +17,7 @@ def includeme(config: Configurator) -> None:
     Without ``registry.payment_provider`` the checkout is closed.
     """
     config.add_email_kind(PURCHASE_RECEIPT)
+    config.add_to_export("orders", orders_for_export)
     config.add_route("home", "/")
     config.add_route("product", "/products/{slug}")
     config.add_route("basket", "/basket")

@@ -1,0 +1,61 @@
+"""Deleting an account. It frees the address; orders stay, without the account (STANDARDS B13)."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.request import Request
+from pyramid.view import view_config
+from sqlalchemy import delete
+
+from app.accounts import emails
+from app.accounts.authentication import authenticate
+from app.accounts.events import EventKind, record
+from app.accounts.form_fields import CurrentPasswordField
+from app.accounts.models import Account
+from app.accounts.permissions import RECENT
+from app.accounts.reauthentication import WRONG_PASSWORD
+from app.accounts.sessions import end_session
+from app.web.forms import Form
+from app.web.links import has_route
+from app.web.translation import _
+
+FORM = "accounts/deletion.jinja2"
+
+
+class DeletionForm(Form):
+    """The account's password."""
+
+    password = CurrentPasswordField()
+
+
+@view_config(route_name="delete_account", request_method="GET", permission=RECENT, renderer=FORM)
+def deletion_form(request: Request) -> Any:
+    """Say what is deleted and what stays, and show the form."""
+    return {"form": DeletionForm(request), "address": request.account.address}
+
+
+@view_config(route_name="delete_account", request_method="POST", permission=RECENT, renderer=FORM)
+def delete_account(request: Request) -> Any:
+    """Delete the account with its sessions, links and second factor, and email the owner."""
+    form = DeletionForm(request)
+    page = {"form": form, "address": request.account.address}
+    if not form.validate():
+        return page
+    address_key, password = request.account.address_key, form.password.data or ""
+    account = authenticate(request, address_key, password, EventKind.PASSWORD_CHECK)
+    if account is None:
+        form.refuse(form.password, WRONG_PASSWORD)
+        return page
+    request.email_service.send_message(
+        emails.account_deleted(request, account), key=f"account_deleted:{account.id}"
+    )
+    session = request.dbsession
+    record(session, request, EventKind.DELETION, account.id)
+    end_session(request)
+    session.execute(delete(Account).where(Account.id == account.id))
+    # The database deletes what belongs to the account, so the ORM must not write to it any more.
+    session.expunge(account)
+    request.visitor.pending = {}
+    request.visitor.signed_in_to = []
+    request.visitor.tell(request.localizer.translate(_("Your account has been deleted.")))
+    return HTTPSeeOther(request.route_path("home" if has_route(request, "home") else "sign_in"))

@@ -1,0 +1,110 @@
+"""Entering the password again before a change (STANDARDS B9)."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from webtest import TestApp
+
+from app.accounts.models import AccountEvent
+from app.database.engine import Database
+from tests.support.accounts import (
+    ANNA,
+    ANOTHER_PASSWORD,
+    PASSWORD,
+    add_account,
+    heading,
+    sign_in,
+    summary,
+)
+from tests.support.clock import Clock
+
+PAGES = ["/account/email", "/account/sessions", "/account/delete", "/account/export"]
+SESSION = "pillarbox-session"
+
+
+@pytest.fixture(autouse=True)
+def anna(database: Database, browser: TestApp) -> int:
+    """Anna has just signed in."""
+    anna = add_account(database)
+    sign_in(browser)
+    return anna
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_after_ten_minutes_the_password_comes_first(
+    browser: TestApp, clock: Clock, path: str
+) -> None:
+    clock.advance(timedelta(minutes=9, seconds=59))
+    browser.get(path, status=200)
+    clock.advance(timedelta(seconds=1))
+    before = browser.cookies[SESSION]
+    page = browser.get(f"{path}?from=email", status=303).follow()
+    assert heading(page) == "Confirm your password"
+    page.form["password"] = PASSWORD
+    answer = page.form.submit(status=303)
+    assert answer.location == f"http://localhost{path}?from=email"
+    assert browser.cookies[SESSION] != before
+    assert answer.follow(status=200)
+    stolen = browser.cookies[SESSION]
+    browser.set_cookie(SESSION, before)
+    browser.get("/account", status=303)
+    browser.set_cookie(SESSION, stolen)
+    browser.get("/account", status=200)
+
+
+def test_a_form_that_was_open_too_long_changes_nothing_and_comes_back(
+    browser: TestApp, clock: Clock
+) -> None:
+    form = browser.get("/account/email").form
+    form["new_email"] = "new@example.org"
+    clock.advance(timedelta(minutes=10))
+    page = form.submit(status=303).follow()
+    assert heading(page) == "Confirm your password"
+    page.form["password"] = PASSWORD
+    assert heading(page.form.submit().follow()) == "Change your email address"
+
+
+def test_a_wrong_password_is_refused_and_recorded(
+    browser: TestApp, clock: Clock, database: Database
+) -> None:
+    clock.advance(timedelta(minutes=10))
+    page = browser.get("/account/email").follow()
+    page.form["password"] = ANOTHER_PASSWORD
+    page = page.form.submit(status=422)
+    assert summary(page) == ["This password is not correct. Check it and try again."]
+    assert browser.get("/account/email", status=303)
+    with database.transaction(write=False) as session:
+        event = session.scalars(select(AccountEvent).order_by(AccountEvent.id.desc())).first()
+    assert event is not None
+    assert (event.kind, event.outcome) == ("password_check", "failed")
+
+
+def test_guessing_ends_after_ten_tries(browser: TestApp, clock: Clock) -> None:
+    clock.advance(timedelta(minutes=10))
+    form = browser.get("/account/email").follow().form
+    for _ in range(10):
+        form["password"] = ANOTHER_PASSWORD
+        form.submit(status=422)
+    form["password"] = PASSWORD
+    page = form.submit(status=429)
+    assert page.headers["Retry-After"] == "60"
+    assert heading(page) == "Too many attempts"
+    clock.advance(timedelta(minutes=1))
+    form.submit(status=303)
+
+
+def test_next_leads_to_this_site_only(browser: TestApp) -> None:
+    page = browser.get("/account/confirm?next=//evil.example/")
+    page.form["password"] = PASSWORD
+    assert page.form.submit(status=303).location == "http://localhost/account"
+
+
+def test_the_password_of_another_account_does_not_count(
+    browser: TestApp, database: Database, clock: Clock
+) -> None:
+    add_account(database, "berta@example.org")
+    clock.advance(timedelta(minutes=10))
+    page = browser.get("/account/email").follow()
+    assert ANNA in page.text
+    assert "email" not in page.form.fields
