@@ -23,6 +23,7 @@ from app.operations.connections import Connections, connection_limit
 from app.operations.readiness import NotReady, require_own_database
 from app.operations.threads import Threads
 from app.web.hashing_paths import hashes_password
+from app.web.headers import headers_without_page
 
 
 def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
@@ -68,12 +69,14 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
         _refuse(app, f"[server:main]: {error}")
     threads.start(server.adj.threads, HASHING_SLOTS)
     limit = int(settings["connection_limit"])
-    connections = Connections(limit, app.registry.pillarbox.server.trusted_proxies)
+    pillarbox = app.registry.pillarbox
+    connections = Connections(
+        limit, pillarbox.server.trusted_proxies, headers_without_page(pillarbox.site)
+    )
     for listener in sockets.values():
         if isinstance(listener, BaseWSGIServer):
             connections.bound(listener)
     # The server listens now, so these addresses answer.
-    pillarbox = app.registry.pillarbox
     click.echo(f"Shop     {pillarbox.site.base_url}/")
     if pillarbox.email.debug and not pillarbox.is_production:
         click.echo(f"Mailbox  {pillarbox.site.base_url}/dev/mailbox")

@@ -145,7 +145,7 @@ def test_a_network_of_ipv6_is_one_client(address: str, client: str) -> None:
 
 
 def test_counts_end_with_the_connections(caplog: pytest.LogCaptureFixture) -> None:
-    counted = Connections(limit=12, proxies=networks("2001:db8::7"))
+    counted = Connections(limit=12, proxies=networks("2001:db8::7"), headers={})
     assert counted.most == 3
     assert [counted.open("192.0.2.1") for _ in range(5)] == [True, True, True, False, False]
     assert len(caplog.messages) == 1
