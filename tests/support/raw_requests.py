@@ -2,11 +2,13 @@
 
 import socket
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from tests.support.server_process import Process
+from tests.support.ports import free_port, is_listening
+from tests.support.server_process import Process, pillarbox, running
+from tests.support.shop_settings import shop_settings, write_ini
 
 
 class Shop:
@@ -52,3 +54,19 @@ def answer(connection: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return b"".join(parts)
+
+
+@contextmanager
+def serving(folder: Path, database_url: str, *, setup: str = "", **settings: str) -> Iterator[Shop]:
+    """A server with these settings, whose .ini file and log are in ``folder``. Its process first
+    runs the statements of ``setup``.
+    """
+    port, log = free_port(), folder / "log"
+    values = shop_settings(database_url, base_url=f"http://localhost:{port}") | settings
+    ini = write_ini(folder / "shop.ini", values, port=port, log_level="INFO")
+    command = pillarbox("serve", ini, setup=setup)
+    with (
+        running(command, log, lambda: is_listening(port)) as process,
+        ExitStack() as held,
+    ):
+        yield Shop(port, held, log, process)
