@@ -2,7 +2,9 @@
 
 import re
 import select
+from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from urllib.parse import urlencode
 
 import pytest
@@ -12,6 +14,7 @@ from app.web.hashing_paths import hashes_password
 from tests.support.accounts import ANNA, PASSWORD
 from tests.support.databases import on_sqlite
 from tests.support.raw_requests import Serve, Shop, answer
+from tests.support.routes import example_paths
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LAST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -94,6 +97,32 @@ def test_the_server_ends_while_sign_ins_wait(serve: Serve, tmp_path: Path) -> No
         shop.seconds_of_a_page("127.0.0.1")
         shop.process.terminate()
         assert shop.process.wait(30) == 0
+
+
+@on_sqlite
+def test_every_view_that_hashes_a_password_is_known(app: Router) -> None:
+    paths = example_paths(app)
+    views = [view["introspectable"] for view in app.registry.introspector.get_category("views")]
+    hashing = {view["route_name"] for view in views if may_hash(view["callable"])}
+    assert {"sign_in", "sign_up", "confirm", "reset_password", "reauthenticate"} <= hashing
+    unknown = {name for name in hashing if not hashes_password(app.registry, "POST", paths[name])}
+    assert unknown == set()
+
+
+def may_hash(view: Callable[..., object]) -> bool:
+    """Whether the view, or a function of accounts that it calls, hashes a password."""
+    names: set[str] = set()
+    functions: list[object] = [view]
+    while functions:
+        function = functions.pop()
+        if not isinstance(function, FunctionType):
+            continue
+        for name in set(function.__code__.co_names) - names:
+            names.add(name)
+            called = function.__globals__.get(name)
+            if getattr(called, "__module__", "").startswith("app.accounts"):
+                functions.append(called)
+    return not names.isdisjoint({"hash_password", "verify_password"})
 
 
 @on_sqlite
