@@ -49,7 +49,7 @@ ERROR_TEXTS = {
     ),
     405: ErrorText(
         _("This address belongs to a button or a form"),
-        _("Go back and use it from there. Nothing has been changed."),
+        _("Go back and use the button or the form there. Nothing has been changed."),
     ),
     410: ErrorText(_("This page is no longer available"), _("Its content has been deleted.")),
     413: ErrorText(
