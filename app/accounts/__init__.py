@@ -37,4 +37,13 @@ def includeme(config: Configurator) -> None:
     config.add_private_paths(
         "/account", "/confirm/", "/reset-password/", "/sign-up/sent", "/forgot-password/sent"
     )
+    config.add_hashing_paths(
+        "/sign-in",
+        "/sign-up",
+        "/confirm/",
+        "/reset-password/",
+        "/account/confirm",
+        "/account/password",
+        "/account/delete",
+    )
     config.scan("app.accounts")
