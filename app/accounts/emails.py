@@ -199,6 +199,11 @@ ACCOUNT_DELETED = Kind(
 )
 
 
+def about_sign_up(sign_up_id: int) -> str:
+    """What the emails of a sign-up are about, whether its address has an account or not."""
+    return f"pending_sign_up:{sign_up_id}"
+
+
 def confirm_address(
     request: Request, pending: PendingSignUp, secret: str, lifetime: timedelta
 ) -> Message:
@@ -207,17 +212,23 @@ def confirm_address(
         CONFIRM_ADDRESS,
         ConfirmAddress(request.link("confirm", token=secret), lifetime),
         to=Recipient(address=pending.address, locale=pending.locale),
-        about=f"pending_sign_up:{pending.id}",
+        about=about_sign_up(pending.id),
     )
     return message
 
 
-def account_exists(request: Request, account: Account) -> Message:
+def account_exists(
+    request: Request, account: Account, pending: PendingSignUp | None = None
+) -> Message:
     """To the owner of an account whose address was used to sign up again, or as the new address of
     another account.
+
+    For a sign-up, it is about ``pending``, as the email to a free address is. So each of the two
+    supersedes, and is cancelled with, the emails of its own sign-up only.
     """
     context = AccountExists(request.link("sign_in"), request.link("forgot_password"))
-    return _to_owner(request, account, ACCOUNT_EXISTS, context)
+    about = about_sign_up(pending.id) if pending is not None else None
+    return _to_owner(request, account, ACCOUNT_EXISTS, context, about=about)
 
 
 def welcome(request: Request, account: Account) -> Message:
@@ -266,11 +277,15 @@ def account_deleted(request: Request, account: Account) -> Message:
     return _to_owner(request, account, ACCOUNT_DELETED, AccountDeleted(request.now))
 
 
-def _to_owner(request: Request, account: Account, kind: Kind, context: Any) -> Message:
+def _to_owner(
+    request: Request, account: Account, kind: Kind, context: Any, *, about: str | None = None
+) -> Message:
     recipient = Recipient(
         address=account.address, locale=account.locale, body_format=BodyFormat(account.body_format)
     )
-    message: Message = request.compose(kind, context, to=recipient, about=f"account:{account.id}")
+    message: Message = request.compose(
+        kind, context, to=recipient, about=about or f"account:{account.id}"
+    )
     return message
 
 
