@@ -2,6 +2,7 @@
 customer can end sessions here (STANDARDS B4).
 """
 
+import re
 from typing import Any
 
 from pyramid.httpexceptions import HTTPSeeOther
@@ -17,6 +18,7 @@ from app.accounts.sessions import end_all_sessions, live_sessions
 from app.web.translation import _
 
 PAGE = "accounts/sessions.jinja2"
+_ID = re.compile("[0-9]{1,9}")
 EVENTS = 50
 """How many events the page shows."""
 
@@ -51,7 +53,7 @@ def end_sessions(request: Request) -> Any:
         ended = session.scalars(
             delete(SignInSession)
             .where(
-                SignInSession.id == (int(which) if which.isascii() and which.isdigit() else 0),
+                SignInSession.id == (int(which) if _ID.fullmatch(which) else 0),
                 SignInSession.account_id == account_id,
             )
             .returning(SignInSession.id)

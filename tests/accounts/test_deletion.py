@@ -24,7 +24,7 @@ from tests.support.accounts import (
 from tests.support.at_once import at_once
 from tests.support.browser import another_browser
 from tests.support.rows import count
-from tests.support.shopping import buy
+from tests.support.shopping import buy, stock
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +70,7 @@ def test_a_wrong_password_deletes_nothing(browser: TestApp, mailbox: Mailbox) ->
 def test_orders_and_events_stay_without_the_account(
     browser: TestApp, database: Database, anna: int
 ) -> None:
+    stock(database)
     buy(browser)
     delete(browser)
     with database.transaction(write=False) as session:

@@ -10,7 +10,7 @@ from app.database.engine import Database
 from app.mail.testing import Mailbox
 from tests.support.accounts import ANNA, add_account, forgot_password, sign_in
 from tests.support.browser import another_browser
-from tests.support.shopping import buy
+from tests.support.shopping import buy, stock
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +23,9 @@ def anna(database: Database, browser: TestApp) -> int:
 
 
 def test_the_file_holds_everything_about_the_account_and_no_secret(
-    app: Router, browser: TestApp, mailbox: Mailbox
+    app: Router, browser: TestApp, mailbox: Mailbox, database: Database
 ) -> None:
+    stock(database)
     buy(browser)
     forgot_password(another_browser(app))
     forgot_password(another_browser(app), "berta@example.org")
