@@ -31,6 +31,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("confirm_email_change", "/account/email/{token:.+}")
     config.add_route("password_change", "/account/password")
     config.add_route("sessions", "/account/sessions")
+    config.add_route("account_emails", "/account/emails")
     config.add_route("export", "/account/export")
     config.add_route("delete_account", "/account/delete")
     config.add_route("preferences", "/account/preferences")

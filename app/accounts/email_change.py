@@ -21,7 +21,7 @@ from app.accounts.events import EventKind, record
 from app.accounts.form_fields import AddressField
 from app.accounts.models import Account, PendingSignUp, Token, TokenKind
 from app.accounts.permissions import RECENT
-from app.accounts.send_again import wait_to_send_again
+from app.accounts.send_again import SENDING_AGAIN, wait_to_send_again
 from app.accounts.tokens import TokenState
 from app.accounts.unusable_links import taken_address, unusable_link
 from app.web import limits
@@ -92,14 +92,7 @@ def send_again(request: Request) -> Any:
     if wait is not None:
         return _check_inbox(request, wait)
     _send_link(request, parse_address(request.visitor.pending["new_email"]))
-    request.visitor.tell(
-        request.localizer.translate(
-            _(
-                "Another email is on its way, unless we have already sent several to this address."
-                " In that case, use the link in one of those."
-            )
-        )
-    )
+    request.visitor.tell(request.localizer.translate(SENDING_AGAIN))
     return HTTPSeeOther(request.route_path("email_change_sent"))
 
 
@@ -128,6 +121,7 @@ def confirm(request: Request) -> Any:
     if not _set_address(request, account, token):
         return taken_address(request)
     request.email_service.send_message(to_old_address, key=f"email_changed:{token.id}")
+    tokens.void_sign_ups(session, token.address_key or "", request.now)
     session.execute(delete(PendingSignUp).where(PendingSignUp.address_key == token.address_key))
     record(session, request, EventKind.EMAIL_CHANGE, account.id)
     told = _("Your email address has been changed to ${address}.")
