@@ -28,12 +28,14 @@ _OK = {
 _FAILED = {
     EventKind.SIGN_IN: _("Wrong password at sign-in"),
     EventKind.PASSWORD_CHECK: _("Wrong password"),
-    EventKind.CODE: _("Wrong code at sign-in"),
+    EventKind.CODE: _("Wrong code"),
+    EventKind.RECOVERY_CODE: _("Wrong recovery code"),
 }
 _REFUSED = {
     EventKind.SIGN_IN: _("Too many wrong passwords, sign-in was refused for a while"),
     EventKind.PASSWORD_CHECK: _("Too many wrong passwords, the next was refused for a while"),
-    EventKind.CODE: _("Too many wrong codes, sign-in was refused for a while"),
+    EventKind.CODE: _("Too many wrong codes, the next was refused for a while"),
+    EventKind.RECOVERY_CODE: _("Too many wrong codes, the next was refused for a while"),
 }
 _WORDS = {Outcome.OK: _OK, Outcome.FAILED: _FAILED, Outcome.REFUSED: _REFUSED}
 

@@ -63,20 +63,21 @@ def record(
     outcome: Outcome = Outcome.OK,
     *,
     staff_id: int | None = None,
-) -> None:
-    """Write an event in the session's transaction. ``account_id`` is None when an address has no
-    account. ``staff_id`` is the account of a member of staff who acted for the owner.
+) -> AccountEvent:
+    """Write an event in the session's transaction, and return it. ``account_id`` is None when an
+    address has no account. ``staff_id`` is the account of a member of staff who acted for the
+    owner.
     """
-    session.add(
-        AccountEvent(
-            kind=kind,
-            account_id=account_id,
-            staff_id=staff_id,
-            at=request.now,
-            request_id=request.id,
-            outcome=outcome,
-        )
+    event = AccountEvent(
+        kind=kind,
+        account_id=account_id,
+        staff_id=staff_id,
+        at=request.now,
+        request_id=request.id,
+        outcome=outcome,
     )
+    session.add(event)
+    return event
 
 
 def sweep(session: Session, now: datetime, limit: int) -> int:
