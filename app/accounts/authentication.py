@@ -1,6 +1,9 @@
 """Checking a password, within the limits that make guessing one hopeless (STANDARDS B3, B7)."""
 
+from typing import Any
+
 from pyramid.request import Request
+from pyramid.view import exception_view_config
 from sqlalchemy import select
 
 from app.accounts import known_browsers, rate_limits
@@ -9,7 +12,12 @@ from app.accounts.models import Account
 from app.accounts.passwords import hash_password, needs_new_hash, verify_password
 from app.database import short_transaction
 from app.web import limits
+from app.web.errors import limit_reached
 from app.web.limits import Limit, LimitReached
+
+
+class TooManyTries(LimitReached):
+    """Too many passwords were tried."""
 
 
 def authenticate(
@@ -24,7 +32,7 @@ def authenticate(
     account belongs to the request's transaction.
 
     An unknown address takes the same statements and the same time as a wrong password. Raises
-    ``LimitReached``. Call it before the request's transaction begins. It hashes the password again
+    ``TooManyTries``. Call it before the request's transaction begins. It hashes the password again
     if its hash was made with older parameters. ``new_password`` takes the place of the right one.
     """
     failures = _failures(request, address_key)
@@ -85,4 +93,10 @@ def _count_try(
                 select(Account.id).where(Account.address_key == address_key)
             )
             record(session, request, kind, account_id, Outcome.REFUSED)
-    raise LimitReached(refusal.wait)
+    raise TooManyTries(refusal.wait)
+
+
+@exception_view_config(TooManyTries, renderer="accounts/too_many_tries.jinja2")
+def too_many_tries(error: TooManyTries, request: Request) -> Any:
+    """The page of somebody who tried too many passwords. A reset stays possible."""
+    return limit_reached(error, request)

@@ -153,9 +153,10 @@ class _InDatabase:
     def count(self, key: str, period: timedelta, now: datetime) -> tuple[int, datetime]:
         """Count one use. Returns how many there are in the period, and when it ends."""
         ends = now + period
-        # A window that ends too late comes from a clock that was ahead. It must not hold anybody
-        # back.
-        is_over = or_(RateLimit.window <= now, RateLimit.window > ends)
+        # A window that ends far too late comes from a clock that was ahead, and must not hold
+        # anybody back. One that ends a little too late was begun by a request that is newer than
+        # this one.
+        is_over = or_(RateLimit.window <= now, RateLimit.window > ends + period)
         count, window = self._session.execute(
             insert_for(self._session, RateLimit)
             .values(key=key, window=ends, count=1)
@@ -191,7 +192,7 @@ class _InProcess:
                 if len(self._counts) >= self.MOST_KEYS:
                     key = "everybody"
             count, ends = self._counts.get(key, (0, now))
-            if not now < ends <= now + period:
+            if not now < ends <= now + 2 * period:
                 count, ends = 0, now + period
             self._counts[key] = count + 1, ends
             return self._counts[key]

@@ -47,8 +47,9 @@ def test_a_browser_may_send_again_three_times_in_ten_minutes(
     assert len(mailbox.all()) == written
 
     clock.advance(timedelta(minutes=7))
-    assert page.forms[0].submit(status=303).follow().html.find(role="alert") is None
-    assert page.forms[0].submit(status=429).headers["Retry-After"] == "60"
+    for _ in range(3):
+        assert page.forms[0].submit(status=303).follow().html.find(role="alert") is None
+    assert page.forms[0].submit(status=429).headers["Retry-After"] == "600"
 
 
 @ASKS

@@ -10,6 +10,7 @@ from webtest import TestApp
 
 from app.accounts.models import Account, SignInSession
 from app.database.engine import Database
+from app.mail.delivery.worker import Delivery
 from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,
@@ -207,14 +208,31 @@ def test_the_last_use_is_written_once_an_hour(
     assert sessions(database)[0].last_used_at == clock()
 
 
-def test_sessions_that_ended_are_swept_at_the_next_sign_in(
-    app: Router, browser: TestApp, database: Database, clock: Clock
+def test_housekeeping_deletes_sessions_that_ended(
+    app: Router, browser: TestApp, database: Database, clock: Clock, delivery: Delivery
 ) -> None:
     add_account(database)
     sign_in(browser)
     clock.advance(timedelta(days=31))
     sign_in(another_browser(app))
+    assert len(sessions(database)) == 2
+    delivery._maintenance.expiry.run_due_tasks()
     assert len(sessions(database)) == 1
+
+
+def test_a_session_of_staff_ends_after_an_idle_hour_and_after_twelve_hours(
+    app: Router, browser: TestApp, database: Database, clock: Clock
+) -> None:
+    add_account(database, is_staff=True)
+    sign_in(browser)
+    for _ in range(14):
+        clock.advance(timedelta(minutes=50))
+        assert is_signed_in(browser)
+    clock.advance(timedelta(minutes=20))
+    assert not is_signed_in(browser)
+    sign_in(browser)
+    clock.advance(timedelta(hours=1))
+    assert not is_signed_in(browser)
 
 
 @pytest.mark.parametrize("value", ["", "x", "x" * 5_000, "\x7f"])
