@@ -4,6 +4,7 @@
     @view_config(route_name="account", permission=SIGNED_IN)
 """
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,8 @@ from pyramid.request import Request
 from pyramid.security import Allowed, Denied
 
 from app.accounts.models import Account, SignInSession
+
+log = logging.getLogger(__name__)
 
 SIGNED_IN = "signed_in"
 RECENT = "recent"
@@ -49,6 +52,7 @@ class AccountSecurityPolicy:
         """
         session: SignInSession | None = request.sign_in_session
         if permission == STAFF and not request.is_by_staff:
+            log.warning("staff page refused: account=%s", self.authenticated_userid(request))
             raise HTTPNotFound()
         if session is None:
             return Denied("not signed in")

@@ -17,6 +17,15 @@ from pyramid.tweens import EXCVIEW
 LARGEST_BODY = 1024 * 1024
 """Octets."""
 
+
+class RequestInMemory(Request):
+    """Keeps its body in memory. WebOb writes a body over 10 KB to a temporary file, and leaves it
+    to the garbage collector to close the file. The server takes no body over 2 MB.
+    """
+
+    request_body_tempfile_limit = 2 * LARGEST_BODY + 1
+
+
 Handler = Callable[[Request], Response]
 
 
@@ -68,4 +77,5 @@ def _is_single_text(name: str, value: Any) -> bool:
 
 def includeme(config: Configurator) -> None:
     """Add the tween below the one that turns exceptions into error pages."""
+    config.set_request_factory(RequestInMemory)
     config.add_tween("app.web.malformed_requests.malformed_requests_tween", under=EXCVIEW)
