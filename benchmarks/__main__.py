@@ -16,6 +16,7 @@ from benchmarks import (
     context_to_relay,
     delivery,
     distant_relay,
+    known_addresses,
     memory,
     sign_up,
 )
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "delivery": delivery.run,
     "distance": distant_relay.run,
     "sign-up": sign_up.run,
+    "known-addresses": known_addresses.run,
     "latency": commit_to_relay.run,
     "claims": claims.run,
     "memory": memory.run,
