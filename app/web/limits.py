@@ -9,19 +9,22 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from math import ceil
+from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPTooManyRequests
 from pyramid.registry import Registry
 from pyramid.request import Request
-from sqlalchemy import String, case, delete, or_, select, update
+from sqlalchemy import String, bindparam, case, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from transaction.interfaces import TransientError
 
-from app.database.base import Base, insert_for
+from app.database.base import Base, UTCDateTime
 from app.database.engine import Database
 from app.database.housekeeping import delete_rows
 from app.web.proxies import client_of
@@ -148,28 +151,39 @@ class _InDatabase:
     """Counts in the table, one statement for each use."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._connection = session.connection()
 
     def count(self, key: str, period: timedelta, now: datetime) -> tuple[int, datetime]:
         """Count one use. Returns how many there are in the period, and when it ends."""
-        ends = now + period
-        # A window that ends far too late comes from a clock that was ahead, and must not hold
-        # anybody back. One that ends a little too late was begun by a request that is newer than
-        # this one.
-        is_over = or_(RateLimit.window <= now, RateLimit.window > ends + period)
-        count, window = self._session.execute(
-            insert_for(self._session, RateLimit)
-            .values(key=key, window=ends, count=1)
-            .on_conflict_do_update(
-                index_elements=["key"],
-                set_={
-                    "count": case((is_over, 1), else_=RateLimit.count + 1),
-                    "window": case((is_over, ends), else_=RateLimit.window),
-                },
-            )
-            .returning(RateLimit.count, RateLimit.window)
-        ).one()
+        times = {"now": now, "ends": now + period, "latest": now + 2 * period}
+        upsert = _upsert(self._connection.dialect.name)
+        count, window = self._connection.execute(upsert, {"used": key, **times}).one()
         return count, window
+
+
+@cache
+def _upsert(dialect: str) -> Any:
+    """The statement that counts one use. It is built once, since that takes longer than to run it.
+
+    A window that ends later than ``latest`` comes from a clock that was ahead, and must not hold
+    anybody back. One that ends a little too late was begun by a request that is newer than this
+    one.
+    """
+    now, ends, latest = (bindparam(name, type_=UTCDateTime()) for name in ("now", "ends", "latest"))
+    is_over = or_(RateLimit.window <= now, RateLimit.window > latest)
+    return (
+        {"sqlite": sqlite, "postgresql": postgresql}[dialect]
+        .insert(RateLimit)
+        .values(key=bindparam("used"), window=ends, count=1)
+        .on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "count": case((is_over, 1), else_=RateLimit.count + 1),
+                "window": case((is_over, ends), else_=RateLimit.window),
+            },
+        )
+        .returning(RateLimit.count, RateLimit.window)
+    )
 
 
 class _InProcess:
