@@ -32,6 +32,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("confirm_email_change", "/account/email/{token:.+}")
     config.add_route("password_change", "/account/password")
     config.add_route("sessions", "/account/sessions")
+    config.add_route("account_emails", "/account/emails")
     config.add_route("export", "/account/export")
     config.add_route("delete_account", "/account/delete")
     config.add_route("preferences", "/account/preferences")
@@ -41,5 +42,14 @@ def includeme(config: Configurator) -> None:
     config.add_route("recovery_codes", "/account/second-factor/recovery-codes")
     config.add_private_paths(
         "/account", "/confirm/", "/reset-password/", "/sign-up/sent", "/forgot-password/sent"
+    )
+    config.add_hashing_paths(
+        "/sign-in",
+        "/sign-up",
+        "/confirm/",
+        "/reset-password/",
+        "/account/confirm",
+        "/account/password",
+        "/account/delete",
     )
     config.scan("app.accounts")

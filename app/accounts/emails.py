@@ -3,7 +3,7 @@
 None of them contains anything that a visitor typed, except the address it goes to (STANDARDS A15).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -18,8 +18,11 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SHORT = "https://shop.example"
 LONG = "https://a-shop-with-a-long-name.example"
-FOR_A_NETWORK = 30
-"""How many emails one address gets in a period when one network asks from many browsers."""
+FOR_A_NETWORK, FOR_A_RECIPIENT = 15, 20
+"""How many emails of a kind that anybody can ask for go to one mailbox in a day: at the request of
+one network, and to one address at the request of all.
+"""
+FOR_ANYBODY = RateLimit(5, HOUR, per_network=FOR_A_NETWORK, per_recipient=FOR_A_RECIPIENT)
 SAMPLE_SECRET = "s4mpl3" * 7
 """As long as a real token's secret."""
 
@@ -122,7 +125,7 @@ CONFIRM_ADDRESS = Kind(
     },
     time_to_live=DAY,
     priority=Priority.ACCOUNT,
-    limit=RateLimit(5, HOUR, per_network=FOR_A_NETWORK),
+    limit=FOR_ANYBODY,
     carries_secret=True,
     supersedes=True,
     confirms_address=True,
@@ -136,7 +139,7 @@ ACCOUNT_EXISTS = Kind(
     },
     time_to_live=DAY,
     priority=Priority.ACCOUNT,
-    limit=RateLimit(5, HOUR, per_network=FOR_A_NETWORK),
+    limit=FOR_ANYBODY,
     supersedes=True,
 )
 WELCOME = Kind(
@@ -159,9 +162,9 @@ PASSWORD_RESET = Kind(
     },
     time_to_live=timedelta(minutes=30),
     priority=Priority.SECURITY,
-    # The period equals a link's lifetime. So when strangers use up the limit of all, the owner has
-    # at least one email with a link that still works.
-    limit=RateLimit(5, timedelta(minutes=30), per_network=FOR_A_NETWORK),
+    # The period equals a link's lifetime. So whatever strangers ask for, the owner has at least one
+    # email with a link that still works.
+    limit=replace(FOR_ANYBODY, period=timedelta(minutes=30)),
     carries_secret=True,
     supersedes=True,
 )
@@ -213,7 +216,7 @@ EMAIL_CHANGE = Kind(
     },
     time_to_live=HOUR,
     priority=Priority.ACCOUNT,
-    limit=RateLimit(5, HOUR, per_network=FOR_A_NETWORK),
+    limit=FOR_ANYBODY,
     carries_secret=True,
     supersedes=True,
     confirms_address=True,
@@ -229,7 +232,7 @@ EMAIL_CHANGED = Kind(
     },
     time_to_live=3 * DAY,
     priority=Priority.SECURITY,
-    limit=RateLimit(20, HOUR),
+    limit=RateLimit(30, HOUR),
 )
 ACCOUNT_DELETED = Kind(
     name="account_deleted",
@@ -244,6 +247,11 @@ ACCOUNT_DELETED = Kind(
 )
 
 
+def about_sign_up(sign_up_id: int) -> str:
+    """What the emails of a sign-up are about, whether its address has an account or not."""
+    return f"pending_sign_up:{sign_up_id}"
+
+
 def confirm_address(
     request: Request, pending: PendingSignUp, secret: str, lifetime: timedelta
 ) -> Message:
@@ -252,17 +260,23 @@ def confirm_address(
         CONFIRM_ADDRESS,
         ConfirmAddress(request.link("confirm", token=secret), lifetime),
         to=Recipient(address=pending.address, locale=pending.locale),
-        about=f"pending_sign_up:{pending.id}",
+        about=about_sign_up(pending.id),
     )
     return message
 
 
-def account_exists(request: Request, account: Account) -> Message:
+def account_exists(
+    request: Request, account: Account, pending: PendingSignUp | None = None
+) -> Message:
     """To the owner of an account whose address was used to sign up again, or as the new address of
     another account.
+
+    For a sign-up, it is about ``pending``, as the email to a free address is. So each of the two
+    supersedes, and is cancelled with, the emails of its own sign-up only.
     """
     context = AccountExists(request.link("sign_in"), request.link("forgot_password"))
-    return _to_owner(request, account, ACCOUNT_EXISTS, context)
+    about = about_sign_up(pending.id) if pending is not None else None
+    return _to_owner(request, account, ACCOUNT_EXISTS, context, about=about)
 
 
 def welcome(request: Request, account: Account) -> Message:
@@ -325,11 +339,15 @@ def account_deleted(request: Request, account: Account) -> Message:
     return _to_owner(request, account, ACCOUNT_DELETED, AccountDeleted(request.now))
 
 
-def _to_owner(request: Request, account: Account, kind: Kind, context: Any) -> Message:
+def _to_owner(
+    request: Request, account: Account, kind: Kind, context: Any, *, about: str | None = None
+) -> Message:
     recipient = Recipient(
         address=account.address, locale=account.locale, body_format=BodyFormat(account.body_format)
     )
-    message: Message = request.compose(kind, context, to=recipient, about=f"account:{account.id}")
+    message: Message = request.compose(
+        kind, context, to=recipient, about=about or f"account:{account.id}"
+    )
     return message
 
 

@@ -36,6 +36,14 @@ EXPLANATIONS = {
             " you do not know it, you can request a new link here."
         ),
     ),
+    TokenState.WITHDRAWN: (
+        _("This link no longer works"),
+        _(
+            "The sign-up behind it no longer exists. Its address was corrected after we sent this"
+            " link, or it was not confirmed in time. If you want an account with this address, sign"
+            " up again."
+        ),
+    ),
     TokenState.UNKNOWN: (
         _("This link does not work"),
         _(
@@ -53,7 +61,14 @@ CHANGE_REPLACED = (
 )
 ADDRESS_TAKEN = (
     _("This address has an account already"),
-    _("Two accounts cannot have one address. Your account keeps the address that it has."),
+    _(
+        "Two accounts cannot have one address, so your account keeps its own. If the other account"
+        " is yours too, sign in with this address to use it."
+    ),
+)
+ADDRESS_CHANGED = (
+    _("Your address is already changed"),
+    _("This is the address of your account now. Sign in with it."),
 )
 NEXT_STEPS = {
     TokenKind.CONFIRM: ("sign_up", _("Sign up again")),
@@ -78,6 +93,11 @@ def unusable_link(request: Request, kind: TokenKind, state: TokenState) -> Respo
 def taken_address(request: Request) -> Response:
     """The page for an address that got an account of its own before the change was confirmed."""
     return _page(request, *ADDRESS_TAKEN, "account", _("Your account"), 410)
+
+
+def changed_address(request: Request) -> Response:
+    """The page for a link to an address that the account has by now."""
+    return _page(request, *ADDRESS_CHANGED, "account", _("Your account"), 410)
 
 
 def _page(

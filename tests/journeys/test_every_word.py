@@ -144,6 +144,8 @@ def pages(browser: TestApp, mailbox: Mailbox, clock: Clock) -> Iterator[TestResp
     sign_in(browser, password=PASSWORD)
     yield browser.get("/account")
     yield browser.get("/account/preferences")
+    yield browser.get("/account/emails")
+    yield browser.get("/account/emails?before=1")
     yield browser.get("/orders")
     yield browser.get("/products/envelopes")
     yield put_into_basket(browser, "envelopes", "some")
@@ -200,7 +202,7 @@ def test_every_word_of_the_pages_is_translated_or_data(
 ) -> None:
     stock(app.registry.database)
     data = " ".join(map(str, [CATALOGUE, BUYER, ANNA, "Pillarbox English Deutsch Esperanto"]))
-    data += " help@example.org Sample Street Sampleton XX123456789 PILLARBOX SAMPLE Test card VISA"
+    data += " help@example.org shop@example.org Sample Street Sampleton XX123456789 PILLARBOX SAMPLE Test card VISA"
     for page in pages(browser, mailbox, clock):
         order_numbers = " ".join(re.findall(r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}", page.text))
         assert page.html.html["lang"] == MARKED_LANGUAGE
