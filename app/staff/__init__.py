@@ -8,7 +8,8 @@ from pyramid.events import NewResponse
 
 def _hide_from_search_engines(event: NewResponse) -> None:
     # robots.txt does not name these pages, because it would tell everybody where they are.
-    if event.request.path_info.startswith("/staff"):
+    # WebOb's path_info cannot be read when the path is not UTF-8.
+    if event.request.environ["PATH_INFO"].startswith("/staff"):
         event.response.headers["X-Robots-Tag"] = "noindex"
 
 
