@@ -16,7 +16,6 @@ def _hide_from_search_engines(event: NewResponse) -> None:
 def includeme(config: Configurator) -> None:
     """Register the routes and views."""
     config.add_route("staff", "/staff")
-    # Nine digits fit into an id of either database.
-    config.add_route("staff_account", r"/staff/accounts/{id:\d{1,9}}")
+    config.add_route("staff_account", "/staff/accounts/{id:[0-9]+}")
     config.add_subscriber(_hide_from_search_engines, NewResponse)
     config.scan("app.staff")
