@@ -8,8 +8,8 @@ from pyramid.events import NewResponse
 
 def _hide_from_search_engines(event: NewResponse) -> None:
     # robots.txt does not name these pages, because it would tell everybody where they are.
-    # WebOb's path_info cannot be read when the path is not UTF-8.
-    if event.request.environ["PATH_INFO"].startswith("/staff"):
+    # path_info raises an error where the path cannot be decoded.
+    if event.request.environ.get("PATH_INFO", "").startswith("/staff"):
         event.response.headers["X-Robots-Tag"] = "noindex"
 
 
