@@ -31,6 +31,7 @@ def _copies(first: OutboxEmail, count: int, key: str, columns: dict[str, Any]) -
         "key": literal(f"{key}:").concat(number),
         "recipient": address,
         "recipient_key": address,
+        "mailbox_key": address,
         "message_id": literal("<").concat(number).concat(f".{first.message_id[1:]}"),
         **{name: literal(value, table.c[name].type) for name, value in columns.items()},
     }

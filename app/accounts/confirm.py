@@ -135,8 +135,7 @@ def _sign_up_of_link(request: Request, session: Session) -> tuple[PendingSignUp 
     token, state = tokens.look_up(session, TokenKind.CONFIRM, secret, request.now)
     if token is None or state is not TokenState.LIVE:
         return None, state
-    # The sign-ups of an address are deleted when one of them is confirmed.
-    return token.pending_sign_up, TokenState.VOIDED
+    return token.pending_sign_up, TokenState.WITHDRAWN
 
 
 def _own_sign_up(

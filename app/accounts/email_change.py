@@ -22,7 +22,7 @@ from app.accounts.events import EventKind, record
 from app.accounts.form_fields import AddressField
 from app.accounts.models import Account, PendingSignUp, Token, TokenKind
 from app.accounts.permissions import RECENT, SIGNED_IN
-from app.accounts.send_again import wait_to_send_again
+from app.accounts.send_again import SENDING_AGAIN, wait_to_send_again
 from app.accounts.tokens import TokenState
 from app.accounts.unusable_links import changed_address, taken_address, unusable_link
 from app.web import limits
@@ -99,14 +99,7 @@ def send_again(request: Request) -> Any:
     if wait is not None:
         return _check_inbox(requested, wait)
     _send_link(request, parse_address(requested.address or ""))
-    request.visitor.tell(
-        request.localizer.translate(
-            _(
-                "Another email is on its way, unless we have already sent several to this address."
-                " In that case, use the link in one of those."
-            )
-        )
-    )
+    request.visitor.tell(request.localizer.translate(SENDING_AGAIN))
     return HTTPSeeOther(request.route_path("email_change_sent"))
 
 
@@ -204,9 +197,10 @@ def _use_link(request: Request) -> Token | None:
         emails.email_changed(request, account, is_done=True), key=f"email_changed:{token.id}"
     )
     record(session, request, EventKind.EMAIL_CHANGE, account.id)
-    # Whoever confirms a sign-up locks its token first and then takes the address. Deleting the
-    # sign-ups, and with them their tokens' links to them, before taking the address keeps that
-    # order, so two requests do not wait for each other.
+    # Whoever confirms a sign-up locks its token first and then takes the address. Voiding the
+    # sign-ups' tokens before taking the address keeps that order, so two requests do not wait for
+    # each other.
+    tokens.void_sign_ups(session, token.address_key or "", request.now)
     session.execute(delete(PendingSignUp).where(PendingSignUp.address_key == token.address_key))
     session.execute(
         update(Account)

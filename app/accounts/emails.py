@@ -3,8 +3,9 @@
 None of them contains anything that a visitor typed, except the address it goes to (STANDARDS A15).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from pyramid.config import Configurator
@@ -17,8 +18,11 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SHORT = "https://shop.example"
 LONG = "https://a-shop-with-a-long-name.example"
-FOR_A_NETWORK = 30
-"""How many emails one address gets in a period when one network asks from many browsers."""
+FOR_A_NETWORK, FOR_A_RECIPIENT = 15, 20
+"""How many emails of a kind that anybody can ask for go to one mailbox in a day: at the request of
+one network, and to one address at the request of all.
+"""
+FOR_ANYBODY = RateLimit(5, HOUR, per_network=FOR_A_NETWORK, per_recipient=FOR_A_RECIPIENT)
 SAMPLE_SECRET = "s4mpl3" * 7
 """As long as a real token's secret."""
 
@@ -63,6 +67,29 @@ class PasswordChanged:
     reset_link: str
 
 
+class SecondFactorChange(StrEnum):
+    """What happened to the second factor of an account."""
+
+    ON = "on"
+    OFF = "off"
+    NEW_RECOVERY_CODES = "new recovery codes"
+    RECOVERY_CODE_USED = "recovery code used"
+    REMOVED_BY_SHOP = "removed by shop"
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorChanged:
+    """What changed, and when. ``codes_left`` counts the recovery codes after one was used.
+    ``reset_link`` is for an owner who did not do it.
+    """
+
+    change: SecondFactorChange
+    changed_at: datetime
+    codes_left: int
+    second_factor_link: str
+    reset_link: str
+
+
 @dataclass(frozen=True, slots=True)
 class EmailChange:
     """``link`` confirms the new address of an account and is valid for ``lifetime``."""
@@ -98,7 +125,7 @@ CONFIRM_ADDRESS = Kind(
     },
     time_to_live=DAY,
     priority=Priority.ACCOUNT,
-    limit=RateLimit(5, HOUR, per_network=FOR_A_NETWORK),
+    limit=FOR_ANYBODY,
     carries_secret=True,
     supersedes=True,
     confirms_address=True,
@@ -112,7 +139,7 @@ ACCOUNT_EXISTS = Kind(
     },
     time_to_live=DAY,
     priority=Priority.ACCOUNT,
-    limit=RateLimit(5, HOUR, per_network=FOR_A_NETWORK),
+    limit=FOR_ANYBODY,
     supersedes=True,
 )
 WELCOME = Kind(
@@ -135,9 +162,9 @@ PASSWORD_RESET = Kind(
     },
     time_to_live=timedelta(minutes=30),
     priority=Priority.SECURITY,
-    # The period equals a link's lifetime. So when strangers use up the limit of all, the owner has
-    # at least one email with a link that still works.
-    limit=RateLimit(5, timedelta(minutes=30), per_network=FOR_A_NETWORK),
+    # The period equals a link's lifetime. So whatever strangers ask for, the owner has at least one
+    # email with a link that still works.
+    limit=replace(FOR_ANYBODY, period=timedelta(minutes=30)),
     carries_secret=True,
     supersedes=True,
 )
@@ -156,6 +183,30 @@ PASSWORD_CHANGED = Kind(
 )
 
 
+def _second_factor_sample(
+    change: SecondFactorChange, codes_left: int = 0, site: str = SHORT
+) -> SecondFactorChanged:
+    when = datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
+    return SecondFactorChanged(
+        change, when, codes_left, f"{site}/account/second-factor", f"{site}/forgot-password"
+    )
+
+
+SECOND_FACTOR_CHANGED = Kind(
+    name="second_factor_changed",
+    context=SecondFactorChanged,
+    samples={
+        "short": _second_factor_sample(SecondFactorChange.OFF),
+        "long": _second_factor_sample(SecondFactorChange.ON, site=LONG),
+        "new_codes": _second_factor_sample(SecondFactorChange.NEW_RECOVERY_CODES),
+        "code_used": _second_factor_sample(SecondFactorChange.RECOVERY_CODE_USED, 9),
+        "last_code_used": _second_factor_sample(SecondFactorChange.RECOVERY_CODE_USED, 0),
+        "removed": _second_factor_sample(SecondFactorChange.REMOVED_BY_SHOP),
+    },
+    time_to_live=3 * DAY,
+    priority=Priority.SECURITY,
+    limit=RateLimit(20, HOUR),
+)
 EMAIL_CHANGE = Kind(
     name="email_change",
     context=EmailChange,
@@ -165,7 +216,7 @@ EMAIL_CHANGE = Kind(
     },
     time_to_live=HOUR,
     priority=Priority.ACCOUNT,
-    limit=RateLimit(5, HOUR, per_network=FOR_A_NETWORK),
+    limit=FOR_ANYBODY,
     carries_secret=True,
     supersedes=True,
     confirms_address=True,
@@ -196,6 +247,11 @@ ACCOUNT_DELETED = Kind(
 )
 
 
+def about_sign_up(sign_up_id: int) -> str:
+    """What the emails of a sign-up are about, whether its address has an account or not."""
+    return f"pending_sign_up:{sign_up_id}"
+
+
 def confirm_address(
     request: Request, pending: PendingSignUp, secret: str, lifetime: timedelta
 ) -> Message:
@@ -204,17 +260,23 @@ def confirm_address(
         CONFIRM_ADDRESS,
         ConfirmAddress(request.link("confirm", token=secret), lifetime),
         to=Recipient(address=pending.address, locale=pending.locale),
-        about=f"pending_sign_up:{pending.id}",
+        about=about_sign_up(pending.id),
     )
     return message
 
 
-def account_exists(request: Request, account: Account) -> Message:
+def account_exists(
+    request: Request, account: Account, pending: PendingSignUp | None = None
+) -> Message:
     """To the owner of an account whose address was used to sign up again, or as the new address of
     another account.
+
+    For a sign-up, it is about ``pending``, as the email to a free address is. So each of the two
+    supersedes, and is cancelled with, the emails of its own sign-up only.
     """
     context = AccountExists(request.link("sign_in"), request.link("forgot_password"))
-    return _to_owner(request, account, ACCOUNT_EXISTS, context)
+    about = about_sign_up(pending.id) if pending is not None else None
+    return _to_owner(request, account, ACCOUNT_EXISTS, context, about=about)
 
 
 def welcome(request: Request, account: Account) -> Message:
@@ -233,6 +295,20 @@ def password_changed(request: Request, account: Account) -> Message:
     """To the owner of an account whose password was changed."""
     context = PasswordChanged(request.now, request.link("forgot_password"))
     return _to_owner(request, account, PASSWORD_CHANGED, context)
+
+
+def second_factor_changed(
+    request: Request, account: Account, change: SecondFactorChange, *, codes_left: int = 0
+) -> Message:
+    """To the owner of an account whose second factor or recovery codes changed."""
+    context = SecondFactorChanged(
+        change,
+        request.now,
+        codes_left,
+        request.link("second_factor"),
+        request.link("forgot_password"),
+    )
+    return _to_owner(request, account, SECOND_FACTOR_CHANGED, context)
 
 
 def email_change(
@@ -263,11 +339,15 @@ def account_deleted(request: Request, account: Account) -> Message:
     return _to_owner(request, account, ACCOUNT_DELETED, AccountDeleted(request.now))
 
 
-def _to_owner(request: Request, account: Account, kind: Kind, context: Any) -> Message:
+def _to_owner(
+    request: Request, account: Account, kind: Kind, context: Any, *, about: str | None = None
+) -> Message:
     recipient = Recipient(
         address=account.address, locale=account.locale, body_format=BodyFormat(account.body_format)
     )
-    message: Message = request.compose(kind, context, to=recipient, about=f"account:{account.id}")
+    message: Message = request.compose(
+        kind, context, to=recipient, about=about or f"account:{account.id}"
+    )
     return message
 
 
@@ -279,6 +359,7 @@ def includeme(config: Configurator) -> None:
         WELCOME,
         PASSWORD_RESET,
         PASSWORD_CHANGED,
+        SECOND_FACTOR_CHANGED,
         EMAIL_CHANGE,
         EMAIL_CHANGED,
         ACCOUNT_DELETED,

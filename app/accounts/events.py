@@ -49,6 +49,8 @@ class Outcome(StrEnum):
     """How it ended."""
 
     OK = "ok"
+    CODE_NEEDED = "code_needed"
+    """The password of a sign-in was right. Nobody is signed in before the event of the code."""
     FAILED = "failed"
     """A wrong password or code."""
     REFUSED = "refused"

@@ -18,12 +18,13 @@ from pyramid.view import view_config
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.accounts.account_emails import emails_of
 from app.accounts.events import EventKind, record
 from app.accounts.models import Account, AccountEvent
 from app.accounts.permissions import RECENT
 from app.accounts.sessions import live_sessions
 from app.mail import addresses
-from app.mail.outbox.tables import OutboxEmail, SuppressedAddress
+from app.mail.outbox.tables import SuppressedAddress
 
 Part = Callable[[Session, Account, datetime], Any]
 """Returns a part of the export, made of what JSON knows and of times."""
@@ -97,21 +98,16 @@ def _events(session: Session, account: Account, now: datetime) -> Any:
 
 def _emails(session: Session, account: Account, now: datetime) -> Any:
     """Without bodies, because a body may hold a link that opens the account."""
-    emails = session.execute(
-        select(
-            OutboxEmail.kind,
-            OutboxEmail.subject,
-            OutboxEmail.state,
-            OutboxEmail.created_at,
-            OutboxEmail.sent_at,
-        )
-        .where(
-            OutboxEmail.recipient_key == addresses.key_of(account.address),
-            OutboxEmail.recipient == account.address,
-        )
-        .order_by(OutboxEmail.id.desc())
-    )
-    return [email._asdict() for email in emails]
+    return [
+        {
+            "kind": each.kind,
+            "subject": each.subject,
+            "state": each.state,
+            "created_at": each.created_at,
+            "sent_at": each.sent_at,
+        }
+        for each in emails_of(session, account, limit=None)
+    ]
 
 
 def _suppression(session: Session, account: Account, now: datetime) -> Any:

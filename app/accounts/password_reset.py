@@ -77,8 +77,8 @@ def send_again(request: Request) -> Any:
     request.visitor.tell(
         request.localizer.translate(
             _(
-                "If there is an account for this address, another email is on its way, unless we"
-                " have already sent several to it. In that case, use the link in one of those."
+                "If there is an account for this address, we are sending another email, unless too"
+                " many were requested. In that case, use the link in one of those."
             )
         )
     )

@@ -6,6 +6,13 @@ from pyramid.request import Request
 
 from app.accounts.rate_limits import SEND_AGAIN
 from app.web import limits
+from app.web.translation import _
+
+SENDING_AGAIN = _(
+    "We are sending another email, unless too many were requested for this address. In that case,"
+    " use the link in one of those."
+)
+"""True whatever the limits or the relay do with the email."""
 
 
 def wait_to_send_again(request: Request) -> timedelta | None:

@@ -19,7 +19,9 @@ from app.accounts.events import EventKind, record
 from app.accounts.form_fields import AddressField, NewPasswordField, NewPasswordForm
 from app.accounts.models import Account, PendingSignUp, TokenKind
 from app.accounts.passwords import hash_password
-from app.accounts.send_again import wait_to_send_again
+from app.accounts.send_again import SENDING_AGAIN, wait_to_send_again
+from app.mail import BodyFormat
+from app.mail.outbox import endings
 from app.web import limits
 from app.web.translation import _
 
@@ -69,6 +71,7 @@ def sign_up(request: Request) -> Any:
     request.dbsession.execute(
         delete(PendingSignUp).where(PendingSignUp.created_at < request.now - tokens.RETENTION)
     )
+    _forget_corrected_sign_up(request, address)
     request.dbsession.add(pending)
     request.dbsession.flush()
     record(request.dbsession, request, EventKind.SIGN_UP, None)
@@ -95,14 +98,7 @@ def send_again(request: Request) -> Any:
         return _check_inbox(request, wait)
     pending = request.dbsession.get(PendingSignUp, int(request.visitor.pending["sign_up"]))
     _send_email(request, parse_address(request.visitor.pending["address"]), pending)
-    request.visitor.tell(
-        request.localizer.translate(
-            _(
-                "Another email is on its way, unless we have already sent several to this address."
-                " In that case, use the link in one of those."
-            )
-        )
-    )
+    request.visitor.tell(request.localizer.translate(SENDING_AGAIN))
     return HTTPSeeOther(request.route_path("sign_up_sent"))
 
 
@@ -114,11 +110,28 @@ def _check_inbox(request: Request, wait: timedelta | None = None) -> dict[str, A
     }
 
 
+def _forget_corrected_sign_up(request: Request, address: Address) -> None:
+    """Delete this browser's last sign-up if it has another address than this one. Its links die,
+    and its emails that still wait are cancelled. An email that is being sent goes out.
+
+    The statements are the same whether the other address has an account or not.
+    """
+    own_id = request.visitor.pending.get("sign_up")
+    if own_id is None or parse_address(request.visitor.pending["address"]).key == address.key:
+        return
+    tokens.withdraw_sign_up(request.dbsession, int(own_id), request.now)
+    endings.cancel_about(
+        request.dbsession, emails.about_sign_up(int(own_id)), "the customer corrected the address"
+    )
+
+
 def _send_email(request: Request, address: Address, pending: PendingSignUp | None) -> None:
     """Send a link that confirms the sign-up, or, if the address has an account, say so.
 
-    ``pending`` is None when the sign-up is no longer there. That is so once the address was
-    confirmed, and then it has an account.
+    ``pending`` is None when the sign-up is no longer there. Either the address was confirmed, and
+    then it has an account. Or the sign-up was corrected, or is older than the retention, and then
+    this function does the same work and rolls it back. Otherwise a stranger who kept the cookie of
+    a corrected sign-up would learn whether the address has an account.
     """
     session = request.dbsession
     account = Account.find(session, address.key)
@@ -128,16 +141,17 @@ def _send_email(request: Request, address: Address, pending: PendingSignUp | Non
         request.now,
         pending_sign_up_id=pending.id if pending is not None else None,
     )
-    if account is not None:
-        message = emails.account_exists(request, account)
-    elif pending is not None:
+    if account is None and pending is not None:
         lifetime = tokens.LIFETIMES[TokenKind.CONFIRM]
         message = emails.confirm_address(request, pending, token.secret, lifetime)
     else:
-        # The sign-up is older than the retention, or its account was deleted.
-        raise HTTPSeeOther(request.route_path("sign_up"))
-    request.email_service.send_message(
-        message,
-        key=f"{message.kind.name}:{token.row.id}",
-        asked_by=limits.asker(request),
-    )
+        owner = account or Account(
+            id=0, address=address.stored, locale=request.locale_name, body_format=BodyFormat.BOTH
+        )
+        message = emails.account_exists(request, owner, pending)
+    with session.begin_nested() as savepoint:
+        request.email_service.send_message(
+            message, key=f"{message.kind.name}:{token.row.id}", asked_by=limits.asker(request)
+        )
+        if account is None and pending is None:
+            savepoint.rollback()

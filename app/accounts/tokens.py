@@ -45,6 +45,8 @@ class TokenState(Enum):
     USED = auto()
     EXPIRED = auto()
     VOIDED = auto()
+    WITHDRAWN = auto()
+    """Its sign-up was corrected to another address, or was never confirmed and is deleted."""
     UNKNOWN = auto()
 
 
@@ -96,6 +98,8 @@ def look_up(
         return token, TokenState.USED
     if token.voided_at is not None:
         return token, TokenState.VOIDED
+    if kind is TokenKind.CONFIRM and token.pending_sign_up_id is None:
+        return token, TokenState.WITHDRAWN
     return token, TokenState.LIVE if now < token.expires_at else TokenState.EXPIRED
 
 
@@ -130,6 +134,28 @@ def void_all(session: Session, account_id: int, now: datetime) -> None:
     A new password and a deletion do this.
     """
     _void(session, now, Token.account_id == account_id)
+
+
+def void_sign_ups(session: Session, address_key: str, now: datetime) -> None:
+    """Void the live tokens of every sign-up with this address, because it has an account now."""
+    sign_ups = select(PendingSignUp.id).where(PendingSignUp.address_key == address_key)
+    session.execute(
+        update(Token)
+        .where(Token.pending_sign_up_id.in_(sign_ups), _is_live(now))
+        .values(voided_at=now)
+    )
+
+
+def withdraw_sign_up(session: Session, sign_up_id: int, now: datetime) -> None:
+    """Delete a sign-up and end its live tokens, because its customer corrected the address."""
+    # The tokens end first: a request that is confirming one of them now either has used it already
+    # or finds that it has ended.
+    session.execute(
+        update(Token)
+        .where(Token.pending_sign_up_id == sign_up_id, _is_live(now))
+        .values(expires_at=now)
+    )
+    session.execute(delete(PendingSignUp).where(PendingSignUp.id == sign_up_id))
 
 
 def void_other_email_changes(

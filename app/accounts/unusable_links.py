@@ -36,6 +36,14 @@ EXPLANATIONS = {
             " you do not know it, you can request a new link here."
         ),
     ),
+    TokenState.WITHDRAWN: (
+        _("This link no longer works"),
+        _(
+            "The sign-up behind it no longer exists. Its address was corrected after we sent this"
+            " link, or it was not confirmed in time. If you want an account with this address, sign"
+            " up again."
+        ),
+    ),
     TokenState.UNKNOWN: (
         _("This link does not work"),
         _(

@@ -77,6 +77,14 @@ def key_of(address: str) -> str:
     return address.lower()[:_LONGEST_KEY]
 
 
+def mailbox_key_of(address: str) -> str:
+    """The key of the mailbox: ``key_of`` without what follows a plus sign in the local part. Many
+    providers deliver ``anna+shop@example.org`` to ``anna@example.org``.
+    """
+    local, at, domain = key_of(address).rpartition("@")
+    return (local.partition("+")[0] or local) + at + domain
+
+
 def matches(address: str, patterns: tuple[str, ...]) -> bool:
     """Whether ``address`` matches a pattern: a whole address, or ``*@domain`` for every address of
     a domain. Case is ignored.

@@ -26,17 +26,26 @@ class InDoubt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most ``count`` emails of a kind to one recipient within ``period``. Any more become
+    """At most ``count`` emails of a kind to one mailbox within ``period``. Any more become
     ``throttled``.
 
-    Where anybody can ask for an email to any address, ``count`` holds for each who asks, so that a
-    stranger does not use up the owner's emails. ``per_network``, if set, holds for all who ask from
-    one network, so that a stranger with many browsers does not fill the owner's inbox.
+    Where anybody can ask for an email to any address, ``count`` holds for each browser that asks,
+    so that a stranger does not use up the owner's emails. Two daily limits, if set, keep strangers
+    with many browsers from filling an inbox: within 24 hours, one network gets at most
+    ``per_network`` emails of the kind to one mailbox, and everybody together at most
+    ``per_recipient`` to one address.
+
+    A stranger can reach a daily limit on purpose. So once it is reached, one email still goes out
+    whenever none did within the last ``period``. If a link lives as long as ``period`` or longer,
+    the owner always has one that works.
+
+    All addresses that differ only in what follows a plus sign are one mailbox.
     """
 
     count: int
     period: timedelta
     per_network: int | None = None
+    per_recipient: int | None = None
 
 
 REQUIRED_SAMPLES = ("short", "long")

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy import func, select
@@ -29,6 +29,8 @@ from app.mail.recomposing import made_from
 from app.settings.declarations import Email, Site
 
 log = logging.getLogger(__name__)
+
+DAY = timedelta(days=1)
 
 
 class KeyTaken(ValueError):
@@ -62,7 +64,7 @@ class EmailService:
         ``KeyTaken`` when the key belongs to another kind or recipient.
 
         ``asked_by`` names who asked for the email as "network/browser", where this may be somebody
-        else than the recipient. The kind's limit counts each of them apart.
+        else than the recipient. The kind's limit counts each of them apart (``RateLimit``).
 
         A message that may not go out is written too, with its state and reason. The caller does not
         look at them, so its response is the same in every case.
@@ -162,35 +164,57 @@ class EmailService:
         """Which limit the recipient has reached, or None. Every written email of the kind counts,
         whatever its state, except ``throttled`` ones.
         """
-        recipient_key = addresses.key_of(address)
+        limit = kind.limit
+        mailbox_key = addresses.mailbox_key_of(address)
         if self.session.get_bind().dialect.name == "postgresql":
             # Transactions that count the same emails wait for each other, because neither sees what
             # the other has not committed. SQLite has only one writer at a time.
-            digest = sha256(f"{kind.name} {recipient_key}".encode("utf-8", "replace")).digest()
+            digest = sha256(f"{kind.name} {mailbox_key}".encode("utf-8", "replace")).digest()
             number = int.from_bytes(digest[:4], signed=True)
             self.session.execute(select(func.pg_advisory_xact_lock(_LIMITS, number)))
         network = (asked_by or "").partition("/")[0]
-        for_this_one = func.count().filter(OutboxEmail.asked_by == asked_by)
-        for_network = func.count().filter(
-            OutboxEmail.asked_by.startswith(f"{network}/", autoescape=True)
-        )
-        written, written_for_network = self.session.execute(
-            select(for_this_one, for_network)
+        of_browser = OutboxEmail.asked_by == asked_by
+        of_network = OutboxEmail.asked_by.startswith(f"{network}/", autoescape=True)
+        to_recipient = OutboxEmail.recipient_key == addresses.key_of(address)
+        is_recent = OutboxEmail.created_at > now - limit.period
+        is_of_today = OutboxEmail.created_at > now - DAY
+        # A cancelled email brings nobody a link.
+        is_of_use = is_recent & (OutboxEmail.state != State.CANCELLED)
+        is_daily = limit.per_network is not None or limit.per_recipient is not None
+        window = max(limit.period, DAY) if is_daily else limit.period
+        written = self.session.execute(
+            select(
+                func.count().filter(of_browser, is_recent).label("for_browser"),
+                func.count().filter(of_network, is_of_today).label("for_network"),
+                func.count().filter(to_recipient, is_of_today).label("to_recipient"),
+                func.count().filter(is_of_use).label("lately_to_mailbox"),
+                func.count().filter(is_of_use, to_recipient).label("lately_to_recipient"),
+            )
             .select_from(OutboxEmail)
             .where(
-                OutboxEmail.recipient_key == recipient_key,
+                OutboxEmail.mailbox_key == mailbox_key,
                 OutboxEmail.kind == kind.name,
-                OutboxEmail.created_at > now - kind.limit.period,
+                OutboxEmail.created_at > now - window,
                 # A clock that was ahead may have written a later time. It counts for nothing.
                 OutboxEmail.created_at <= now,
                 OutboxEmail.state != State.THROTTLED,
             )
         ).one()
-        limit, period = kind.limit, formats.duration(kind.limit.period, "en")
-        if written >= limit.count:
+        if written.for_browser >= limit.count:
+            period = formats.duration(limit.period, "en")
             return f"over the limit of {limit.count} in {period}"
-        if limit.per_network is not None and written_for_network >= limit.per_network:
-            return f"over the limit of {limit.per_network} in {period} for one network"
+        if (
+            limit.per_network is not None
+            and written.for_network >= limit.per_network
+            and written.lately_to_mailbox
+        ):
+            return f"over the limit of {limit.per_network} in 1 day for one network"
+        if (
+            limit.per_recipient is not None
+            and written.to_recipient >= limit.per_recipient
+            and written.lately_to_recipient
+        ):
+            return f"over the limit of {limit.per_recipient} in 1 day for one recipient"
         return None
 
 

@@ -349,7 +349,7 @@ def test_of_two_accounts_that_change_to_one_address_one_wins(
 def test_send_again_tells_the_old_address_only_once(browser: TestApp, mailbox: Mailbox) -> None:
     page = ask(browser).follow()
     page = page.forms[0].submit().follow()
-    assert "Another email is on its way" in page.text
+    assert "We are sending another email" in page.text
     assert len(mailbox.all(to=NEW)) == 2
     assert len(mailbox.all(to=ANNA)) == 1
 

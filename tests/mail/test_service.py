@@ -84,22 +84,6 @@ def test_a_limit_counts_each_recipient_and_kind_alone(sending: Outbox) -> None:
     assert sending.write(3, of=other, address="ada@example.org").state == "queued"
 
 
-def test_a_limit_counts_each_who_asks_apart_and_those_of_a_network_together(
-    sending: Outbox,
-) -> None:
-    limited = kind("limited", limit=RateLimit(2, HOUR, per_network=4))
-    asking = ["net/one", "net/one", "net/one", "net/two", "net/three", "net/four", "home/owner"]
-    emails = [
-        sending.write(number, of=limited, address="ada@example.org", asked_by=asked_by)
-        for number, asked_by in enumerate(asking)
-    ]
-    held_back = [2, 5]
-    for number, email in enumerate(emails):
-        assert email.state == ("throttled" if number in held_back else "queued"), number
-    assert emails[2].reason == "over the limit of 2 in 1 hour"
-    assert emails[5].reason == "over the limit of 4 in 1 hour for one network"
-
-
 def test_writing_an_address_in_another_case_does_not_pass_its_limit(sending: Outbox) -> None:
     limited = kind("limited", limit=RateLimit(1, HOUR))
     sending.write(1, of=limited, address="ada@example.org")

@@ -5,7 +5,7 @@ import sys
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import column, func, insert, inspect, select, table, text
 
 from app.database.base import Base
 from app.database.engine import Database
@@ -75,3 +75,41 @@ def test_the_migrations_end_where_the_models_are(plain_database: Database) -> No
     with plain_database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_emails_of_an_older_version_are_counted_by_their_address(plain_database: Database) -> None:
+    migrate(plain_database.engine, "base")
+    migrate(plain_database.engine, "0005")
+    values = {
+        "key": "note:1",
+        "kind": "note",
+        "about": "note:1",
+        "priority": 20,
+        "locale": "en",
+        "sender": "shop@example.org",
+        "envelope_sender": "shop@example.org",
+        "recipient_name": "",
+        "recipient": "Ada@example.org",
+        "recipient_key": "ada@example.org",
+        "reply_to": "help@example.org",
+        "subject": "Note",
+        "message_id": "<1@example.org>",
+        "state": "sent",
+        "attempts": 0,
+        "request_id": "",
+        "expires_at": text("CURRENT_TIMESTAMP"),
+        "created_at": text("CURRENT_TIMESTAMP"),
+    }
+    outbox = table("outbox_email", *map(column, values))
+    with plain_database.engine.begin() as connection:
+        connection.execute(insert(outbox).values(values))
+        attempt = (
+            "INSERT INTO email_attempt (email_id, at, outcome, phase, reply, duration_ms) VALUES"
+            " (1, CURRENT_TIMESTAMP, 'accepted', 'body', '250 ok', 1)"
+        )
+        connection.execute(text(attempt))
+    migrate(plain_database.engine)
+    with plain_database.engine.connect() as connection:
+        keys = connection.scalars(text("SELECT mailbox_key FROM outbox_email")).all()
+        assert keys == ["ada@example.org"]
+        assert connection.scalar(text("SELECT count(*) FROM email_attempt")) == 1

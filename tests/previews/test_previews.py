@@ -14,7 +14,16 @@ pytestmark = on_sqlite
 
 
 def test_a_preview_is_the_email_that_would_be_sent(app: Router) -> None:
-    differs = {"id", "key", "about", "message_id", "created_at", "expires_at", "recipient_key"}
+    differs = {
+        "id",
+        "key",
+        "about",
+        "message_id",
+        "created_at",
+        "expires_at",
+        "recipient_key",
+        "mailbox_key",
+    }
     decided = {"state", "reason", "attempts", "next_attempt_at", "leased_by", "leased_until"}
     unknown = {"request_id", "sent_at"}
     for known in app.registry.email_kinds:

@@ -107,6 +107,20 @@ def expire(session: Session, now: datetime, *, keep: Collection[str], limit: int
     )
 
 
+def cancel_about(session: Session, about: str, reason: str) -> int:
+    """Cancel every email with this ``about`` that waits or would be composed again, and erase its
+    bodies. Returns how many. A worker that is sending one is not interrupted.
+    """
+    return _end_all(
+        session,
+        OutboxEmail.about == about,
+        or_(OutboxEmail.state.in_([State.QUEUED, State.UNKNOWN]), _IS_COMPOSED_AGAIN),
+        state=State.CANCELLED,
+        reason=reason,
+        keep=(),
+    )
+
+
 def cancel_all(session: Session, reason: str, *, keep: Collection[str], limit: int) -> int:
     """Cancel up to ``limit`` emails that may still go out, those included that would be composed
     again. Returns how many. The bodies of the kinds ``keep`` stay.

@@ -33,6 +33,7 @@ from sqlalchemy import (
     UniqueConstraint,
     literal_column,
     or_,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from sqlalchemy.sql.elements import ColumnElement
@@ -101,6 +102,12 @@ class OutboxEmail(Base):
         default=lambda row: addresses.key_of(row.get_current_parameters()["recipient"]),
     )
     """The recipient as limits and suppression compare it, regardless of case."""
+    mailbox_key: Mapped[str] = mapped_column(
+        String(320),
+        default=lambda row: addresses.mailbox_key_of(row.get_current_parameters()["recipient"]),
+        server_default=text("''"),
+    )
+    """The recipient's mailbox, by which limits count what one client asks for."""
     reply_to: Mapped[str] = mapped_column(String(320))
     subject: Mapped[str] = mapped_column(Text)
     html_body: Mapped[str | None] = mapped_column(Text)
@@ -134,7 +141,8 @@ class OutboxEmail(Base):
             "ix_outbox_email_due", "priority", "next_attempt_at", "id", where=state == "queued"
         ),
         _partial_index("ix_outbox_email_leased", "leased_by", where=leased_by.is_not(None)),
-        Index("ix_outbox_email_recipient", "recipient_key", "kind", "created_at"),
+        Index("ix_outbox_email_mailbox", "mailbox_key", "kind", "created_at"),
+        Index("ix_outbox_email_recipient", "recipient_key", "id"),
         Index("ix_outbox_email_about", "about", "kind"),
         # Retention reads this index, which leaves out the emails that it has erased.
         _partial_index(

@@ -53,7 +53,7 @@ def test_a_stranger_cannot_take_over_a_sign_up(
     assert sent_before == 5
     sign_up(owner, address, OWNERS)
     owner.get_by_role("button", name="Send the email again").click()
-    expect(owner.get_by_role("status")).to_contain_text("Another email is on its way, unless")
+    expect(owner.get_by_role("status")).to_contain_text("We are sending another email, unless")
     assert len(links(owner, address)) == sent_before + 2
 
     strangers_link = links(owner, address)[0]
