@@ -8,14 +8,14 @@ from pyramid.events import NewResponse
 
 def _hide_from_search_engines(event: NewResponse) -> None:
     # robots.txt does not name these pages, because it would tell everybody where they are.
-    if event.request.path_info.startswith("/staff"):
+    # path_info raises an error where the path cannot be decoded.
+    if event.request.environ.get("PATH_INFO", "").startswith("/staff"):
         event.response.headers["X-Robots-Tag"] = "noindex"
 
 
 def includeme(config: Configurator) -> None:
     """Register the routes and views."""
     config.add_route("staff", "/staff")
-    # Nine digits fit into an id of either database.
-    config.add_route("staff_account", r"/staff/accounts/{id:\d{1,9}}")
+    config.add_route("staff_account", "/staff/accounts/{id:[0-9]+}")
     config.add_subscriber(_hide_from_search_engines, NewResponse)
     config.scan("app.staff")

@@ -22,10 +22,11 @@ from app.web.translation import _
 
 FIND = "staff/find_account.jinja2"
 MOST_EVENTS = 100
+LONGEST_ID = 9
 
 HELD_BACK = _(
-    "No email was sent, because this customer has got several reset emails in the last minutes. Ask"
-    " the customer to use the link in one of those, or try again in half an hour."
+    "No email was sent, because several reset emails went to this customer lately. Ask the customer"
+    " to use the link in the newest one, or try again in half an hour."
 )
 SENT = _("The reset email is on its way to the customer. Its link works for 30 minutes.")
 
@@ -125,11 +126,14 @@ def send_reset(request: Request) -> Any:
 
 
 def _account_of(request: Request) -> Account:
-    account = request.dbsession.get(Account, int(request.matchdict["id"]))
+    id = request.matchdict["id"]
+    # A longer number does not fit into an id of PostgreSQL.
+    account: Account | None = None
+    if len(id) <= LONGEST_ID:
+        account = request.dbsession.get(Account, int(id))
     if account is None:
         raise HTTPNotFound()
-    found: Account = account
-    return found
+    return account
 
 
 def _record(request: Request, kind: EventKind, account: Account) -> None:

@@ -20,6 +20,7 @@ from tests.support.page_states import (
     buying,
     changed,
     checkout_closed,
+    code_missing,
     customer,
     failing,
     filled,
@@ -30,11 +31,18 @@ from tests.support.page_states import (
     ordered,
     own_sign_up,
     pressed,
+    prove_app,
     reached,
     receipt_again,
+    setting_up,
+    staff,
+    taken_meanwhile,
     too_large,
     two_devices,
+    with_emails,
+    with_factor,
     with_orders,
+    wrong_too_often,
 )
 from tests.support.visit import Visit
 
@@ -52,6 +60,8 @@ SEAL, SEALING_WAX = "Sealing wax and a fox seal", "/products/sealing-wax"
 BUYER = filled(name="Ada Lovelace", address="12 St James's Square\nLondon")
 OLDER_BASKET = changed("[name=seen]", "e.value = 'older'", "h1")
 WRONG_SIGN_IN = filled(email=ADDRESS, password="not the right one")
+WRONG_CODE = filled(code="not a code")
+SECOND_STEP = "Second step at sign-in"
 UNREACHABLE = OperationalError("SELECT 1", None, Exception("connection refused"))
 
 
@@ -133,6 +143,9 @@ _LINES: list[Line] = [
     ("sign-in before a page", "sign_in", "Sign in", "/orders"),
     ("sign-in, errors", "sign_in", "Sign in", "/sign-in", WRONG_SIGN_IN, 422),
     ("sign-in, empty", "sign_in", "Sign in", "/sign-in", filled(email="", password=""), 422),
+    ("sign-in, code", "sign_in_code", "Enter your code", code_missing),
+    ("sign-in, wrong code", "sign_in_code", "Enter your code", code_missing, WRONG_CODE, 422),
+    ("sign-in, wrong too often", "sign_in", "Too many attempts", wrong_too_often, filled(email="guessed@example.org", password=PASSWORD), 429),
     ("sign-in, limit", "sign_in", "Too many attempts", reached(rate_limits.SIGN_INS, "/sign-in"), WRONG_SIGN_IN, 429),
     ("forgot password", "forgot_password", FORGOT, "/forgot-password"),
     ("forgot password, error", "forgot_password", FORGOT, "/forgot-password", filled(email="ada"), 422),
@@ -152,19 +165,37 @@ _LINES: list[Line] = [
     ("new address, error", "email_change", "Change your email address", customer("/account/email"), filled(new_email="ada"), 422),
     ("new address, sent", "email_change_sent", INBOX, customer("/account/email"), filled(new_email=ADDRESS)),
     ("new address, sent too often", "email_change_sent", INBOX, customer("/account/email"), both(filled(new_email=ADDRESS), SENT_AGAIN), 429),
+    ("new address, taken meanwhile", "confirm_email_change", "This address has an account already", taken_meanwhile, None, 410),
     ("confirm new address", "confirm_email_change", "Confirm your new email address", link("/account/email", CHANGE)),
     *unusable("new address", "confirm_email_change", "/account/email", CHANGE),
     ("new password", "password_change", "Change your password", customer("/account/password")),
     ("new password, errors", "password_change", "Change your password", customer("/account/password"), filled(current_password="", password="short"), 422),
     ("devices", "sessions", "Devices and activity", customer("/account/sessions")),
     ("devices, two", "sessions", "Devices and activity", two_devices),
+    ("emails, none", "account_emails", "Emails we sent you", customer("/account/emails")),
+    ("emails", "account_emails", "Emails we sent you", with_emails),
+    ("second factor, off", "second_factor", SECOND_STEP, customer("/account/second-factor")),
+    ("second factor, set-up", "second_factor", SECOND_STEP, setting_up),
+    ("second factor, wrong code", "second_factor", SECOND_STEP, setting_up, WRONG_CODE, 422),
+    ("second factor, turned on", "second_factor", "Your recovery codes", setting_up, prove_app),
+    ("second factor, on", "second_factor", SECOND_STEP, with_factor("/account/second-factor")),
+    ("second factor, broken", "second_factor", SECOND_STEP, with_factor("/account/second-factor", is_broken=True)),
+    ("second factor, turn off", "second_factor_off", "Turn the second step off", with_factor("/account/second-factor/turn-off")),
+    ("second factor, turn off, error", "second_factor_off", "Turn the second step off", with_factor("/account/second-factor/turn-off"), WRONG_CODE, 422),
+    ("new recovery codes", "recovery_codes", "New recovery codes", with_factor("/account/second-factor/recovery-codes")),
     ("export", "export", "Download your data", customer("/account/export")),
     ("delete", "delete_account", "Delete your account", customer("/account/delete")),
     ("delete, error", "delete_account", "Delete your account", customer("/account/delete"), WRONG, 422),
+    # Staff
+    ("staff", "staff", "Find a customer", staff("/staff")),
+    ("staff, error", "staff", "Find a customer", staff("/staff"), filled(email="nobody@example.org"), 422),
+    ("staff, a customer", "staff_account", "Account of a customer", staff("/staff/accounts/{customer}")),
+    ("staff, no such customer", "staff_account", "Page not found", staff("/staff/accounts/999999999"), None, 404),
     # Errors
     ("no such page", None, "Page not found", "/no-such-page", None, 404),
     ("no such product", "product", "Page not found", "/products/nothing", None, 404),
     ("no such order", "order", "Page not found", customer("/orders/nothing"), None, 404),
+    ("only for a button", "sign_out", "This address belongs to a button or a form", "/sign-out", None, 405),
     ("not to be read", None, "We could not process your request", "/%FF", None, 400),
     ("form expired", "sign_in", "This form has expired", "/sign-in", changed("[name=csrf_token]", "e.value = 'older'"), 400),
     ("too large", "basket", "Your request is too large", too_large, filled(quantity="1"), 413),
@@ -191,6 +222,7 @@ NOT_PAGES = {
     "preview_source": "a file",
     "preview_html": "an email",
     "preview_attachment": "a file",
+    "second_factor_qr": "a picture",
     "robots": "for search engines",
     "healthz": "for supervisors",
     "readyz": "for supervisors",

@@ -8,10 +8,13 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+import pyotp
 from playwright.sync_api import Page
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from app.accounts.models import TokenKind
+from app.accounts import rate_limits, recovery_codes, second_factor
+from app.accounts.models import SecondFactor, TokenKind
+from app.mail.outbox.tables import OutboxEmail, State
 from app.shop.models import Product
 from app.web.limits import Limit
 from tests.support import accounts, shopping
@@ -163,6 +166,75 @@ def mailbox(visit: Visit) -> str:
     return "/dev/mailbox"
 
 
+def with_factor(path: str, *, is_broken: bool = False) -> Prepare:
+    """The path, for a customer whose second factor is on. ``is_broken``: ``secret`` has changed."""
+
+    def prepare(visit: Visit) -> str:
+        turn_factor_on(visit, visit.sign_in(), is_broken=is_broken)
+        return path
+
+    return prepare
+
+
+def turn_factor_on(visit: Visit, account_id: int, *, is_broken: bool = False) -> None:
+    secret = visit.registry.pillarbox.secret
+    with visit.registry.database.transaction(write=True) as session:
+        second_factor.start_set_up(session, secret, account_id, visit.now)
+        factor = session.get_one(SecondFactor, account_id)
+        factor.confirmed_at = visit.now
+        if is_broken:
+            factor.key_check = bytes(32)
+        recovery_codes.renew(session, account_id)
+
+
+def setting_up(visit: Visit) -> str:
+    visit.sign_in()
+    accounts.post(visit.browser, "/account/second-factor")
+    return "/account/second-factor"
+
+
+def code_missing(visit: Visit) -> str:
+    turn_factor_on(visit, visit.sign_in(session={"awaits_code": True}))
+    return "/sign-in/code"
+
+
+def staff(path: str) -> Prepare:
+    """The path, for staff. ``{customer}`` in it becomes the id of a customer's account."""
+
+    def prepare(visit: Visit) -> str:
+        two_devices(visit)
+        customer = visit.account_id
+        visit.address = f"staff.{visit.address}"
+        visit.sign_in(session={"second_factor_at": visit.now}, is_staff=True)
+        return path.format(customer=customer)
+
+    return prepare
+
+
+def with_emails(visit: Visit) -> str:
+    """The list of emails: one is captured, and one could not be delivered."""
+    visit.sign_in()
+    for _ in range(2):
+        accounts.forgot_password(visit.browser, visit.address)
+    with visit.registry.database.transaction(write=True) as session:
+        mine = OutboxEmail.recipient == visit.address
+        newest = session.scalars(select(OutboxEmail).where(mine)).first()
+        newest.state, newest.reason = State.FAILED, "mailbox full"
+    return "/account/emails"
+
+
+def taken_meanwhile(visit: Visit) -> str:
+    path = link("/account/email", TokenKind.EMAIL_CHANGE)(visit)
+    accounts.add_account(visit.registry.database, f"new.{visit.address}")
+    return path
+
+
+def wrong_too_often(visit: Visit) -> str:
+    for _ in range(rate_limits.FAILURES_OF_ADDRESS.count + 1):
+        accounts.sign_in(visit.browser, "guessed@example.org", "not the right one")
+    return "/sign-in"
+
+
 # --- What is done on a page ---------------------------------------------------
 
 
@@ -196,3 +268,9 @@ def both(*acts: Act) -> Act:
             each(page)
 
     return act
+
+
+def prove_app(page: Page) -> None:
+    """Enter the code that an authenticator app shows for the page's key."""
+    key = page.locator(".key").inner_text().replace(" ", "")
+    fill(page, code=pyotp.TOTP(key).now())

@@ -6,7 +6,7 @@ from pyramid.interfaces import IRoutesMapper
 from pyramid.router import Router
 
 _VALUES = {"subpath": "pillarbox.css", "slug": "letter-paper", "name": "imprint", "id": "1"}
-_PLACEHOLDER = re.compile(r"\{(\w+)(?::[^}]*)?\}|\*(\w+)")
+_PLACEHOLDER = re.compile(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}|\*(\w+)")
 
 
 def example_paths(app: Router) -> dict[str, str]:

@@ -55,14 +55,17 @@ class Visit:
         )
         self.page.goto(path)
 
-    def sign_in(self, *, ago: timedelta = timedelta(0), **values: Any) -> int:
-        """Make an account and sign both browsers in to it. ``values`` go into the account's row.
-        Returns the account's id.
+    def sign_in(
+        self, *, ago: timedelta = timedelta(0), session: dict[str, Any] | None = None, **values: Any
+    ) -> int:
+        """Make an account and sign both browsers in to it. ``values`` go into the account's row,
+        ``session`` into the session's. Returns the account's id.
         """
         values = {"locale": self.language} | values
-        id = add_account(self.registry.database, self.address, **values)
-        self.browser.set_cookie(COOKIE, self.add_session(id, ago=ago))
-        return id
+        self.account_id = add_account(self.registry.database, self.address, **values)
+        secret = self.add_session(self.account_id, ago=ago, **(session or {}))
+        self.browser.set_cookie(COOKIE, secret)
+        return self.account_id
 
     def add_session(self, account_id: int, *, ago: timedelta = timedelta(0), **values: Any) -> str:
         """Sign a browser in to an account. Returns the session's secret."""
