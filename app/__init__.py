@@ -28,6 +28,7 @@ def configure(global_config: dict[str, str], settings: dict[str, Any]) -> Config
         config.include("app.mail")
         config.include("app.accounts")
         config.include("app.shop")
+        config.include("app.staff")
         pillarbox = config.registry.pillarbox
         # The mailbox shows reset links, and with them a reader could take over any account. So its
         # routes exist in development only.

@@ -18,6 +18,7 @@ from benchmarks import (
     distant_relay,
     known_addresses,
     memory,
+    sign_ins,
     sign_up,
 )
 from benchmarks.databases import Databases
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "delivery": delivery.run,
     "distance": distant_relay.run,
     "sign-up": sign_up.run,
+    "sign-ins": sign_ins.run,
     "known-addresses": known_addresses.run,
     "latency": commit_to_relay.run,
     "claims": claims.run,

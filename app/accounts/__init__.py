@@ -20,6 +20,7 @@ def includeme(config: Configurator) -> None:
     # A mail program may take a slash behind a link for a part of it.
     config.add_route("confirm", "/confirm/{token:.+}")
     config.add_route("sign_in", "/sign-in")
+    config.add_route("sign_in_code", "/sign-in/code")
     config.add_route("sign_out", "/sign-out")
     config.add_route("forgot_password", "/forgot-password")
     config.add_route("forgot_password_sent", "/forgot-password/sent")
@@ -35,7 +36,20 @@ def includeme(config: Configurator) -> None:
     config.add_route("export", "/account/export")
     config.add_route("delete_account", "/account/delete")
     config.add_route("preferences", "/account/preferences")
+    config.add_route("second_factor", "/account/second-factor")
+    config.add_route("second_factor_qr", "/account/second-factor/qr.svg")
+    config.add_route("second_factor_off", "/account/second-factor/turn-off")
+    config.add_route("recovery_codes", "/account/second-factor/recovery-codes")
     config.add_private_paths(
         "/account", "/confirm/", "/reset-password/", "/sign-up/sent", "/forgot-password/sent"
+    )
+    config.add_hashing_paths(
+        "/sign-in",
+        "/sign-up",
+        "/confirm/",
+        "/reset-password/",
+        "/account/confirm",
+        "/account/password",
+        "/account/delete",
     )
     config.scan("app.accounts")

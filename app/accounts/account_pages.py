@@ -7,6 +7,7 @@ from pyramid.request import Request
 from pyramid.view import view_config
 from sqlalchemy import update
 
+from app.accounts.events import EventKind, record
 from app.accounts.models import Account
 from app.accounts.permissions import SIGNED_IN
 from app.i18n.languages import own_name
@@ -77,6 +78,7 @@ def preferences(request: Request) -> Any:
         .where(Account.id == request.account.id)
         .values(locale=language, body_format=form.body_format.data)
     )
+    record(request.dbsession, request, EventKind.PREFERENCES, request.account.id)
     saved = localizer(request, language).translate(_("Your preferences have been saved."))
     request.visitor.tell(saved)
     return HTTPSeeOther(request.route_path("account"))

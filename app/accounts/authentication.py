@@ -6,7 +6,7 @@ from pyramid.request import Request
 from pyramid.view import exception_view_config
 from sqlalchemy import select
 
-from app.accounts import known_browsers, rate_limits
+from app.accounts import known_browsers, rate_limits, second_factor
 from app.accounts.events import EventKind, Outcome, record
 from app.accounts.models import Account
 from app.accounts.passwords import hash_password, needs_new_hash, verify_password
@@ -63,7 +63,9 @@ def authenticate(
     )
     if account is not None:
         account.password_hash = new_hash
-        record(request.dbsession, request, kind, account.id)
+        needs_code = kind is EventKind.SIGN_IN and second_factor.find(request.dbsession, account.id)
+        outcome = Outcome.CODE_NEEDED if needs_code else Outcome.OK
+        record(request.dbsession, request, kind, account.id, outcome)
     return account
 
 

@@ -5,6 +5,7 @@ None of them contains anything that a visitor typed, except the address it goes 
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from pyramid.config import Configurator
@@ -63,6 +64,29 @@ class PasswordChanged:
     """When the password changed. ``reset_link`` is for an owner who did not change it."""
 
     changed_at: datetime
+    reset_link: str
+
+
+class SecondFactorChange(StrEnum):
+    """What happened to the second factor of an account."""
+
+    ON = "on"
+    OFF = "off"
+    NEW_RECOVERY_CODES = "new recovery codes"
+    RECOVERY_CODE_USED = "recovery code used"
+    REMOVED_BY_SHOP = "removed by shop"
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorChanged:
+    """What changed, and when. ``codes_left`` counts the recovery codes after one was used.
+    ``reset_link`` is for an owner who did not do it.
+    """
+
+    change: SecondFactorChange
+    changed_at: datetime
+    codes_left: int
+    second_factor_link: str
     reset_link: str
 
 
@@ -159,6 +183,30 @@ PASSWORD_CHANGED = Kind(
 )
 
 
+def _second_factor_sample(
+    change: SecondFactorChange, codes_left: int = 0, site: str = SHORT
+) -> SecondFactorChanged:
+    when = datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
+    return SecondFactorChanged(
+        change, when, codes_left, f"{site}/account/second-factor", f"{site}/forgot-password"
+    )
+
+
+SECOND_FACTOR_CHANGED = Kind(
+    name="second_factor_changed",
+    context=SecondFactorChanged,
+    samples={
+        "short": _second_factor_sample(SecondFactorChange.OFF),
+        "long": _second_factor_sample(SecondFactorChange.ON, site=LONG),
+        "new_codes": _second_factor_sample(SecondFactorChange.NEW_RECOVERY_CODES),
+        "code_used": _second_factor_sample(SecondFactorChange.RECOVERY_CODE_USED, 9),
+        "last_code_used": _second_factor_sample(SecondFactorChange.RECOVERY_CODE_USED, 0),
+        "removed": _second_factor_sample(SecondFactorChange.REMOVED_BY_SHOP),
+    },
+    time_to_live=3 * DAY,
+    priority=Priority.SECURITY,
+    limit=RateLimit(20, HOUR),
+)
 EMAIL_CHANGE = Kind(
     name="email_change",
     context=EmailChange,
@@ -249,6 +297,20 @@ def password_changed(request: Request, account: Account) -> Message:
     return _to_owner(request, account, PASSWORD_CHANGED, context)
 
 
+def second_factor_changed(
+    request: Request, account: Account, change: SecondFactorChange, *, codes_left: int = 0
+) -> Message:
+    """To the owner of an account whose second factor or recovery codes changed."""
+    context = SecondFactorChanged(
+        change,
+        request.now,
+        codes_left,
+        request.link("second_factor"),
+        request.link("forgot_password"),
+    )
+    return _to_owner(request, account, SECOND_FACTOR_CHANGED, context)
+
+
 def email_change(
     request: Request, account: Account, new_address: str, secret: str, lifetime: timedelta
 ) -> Message:
@@ -297,6 +359,7 @@ def includeme(config: Configurator) -> None:
         WELCOME,
         PASSWORD_RESET,
         PASSWORD_CHANGED,
+        SECOND_FACTOR_CHANGED,
         EMAIL_CHANGE,
         EMAIL_CHANGED,
         ACCOUNT_DELETED,

@@ -1,4 +1,4 @@
-"""What happened to an account, in words for its owner."""
+"""What happened to an account, in words for its owner and for staff."""
 
 from app.accounts.events import EventKind, Outcome
 from app.accounts.models import AccountEvent
@@ -8,7 +8,7 @@ _OK = {
     EventKind.SIGN_UP: _("The account was created"),
     EventKind.SIGN_IN: _("Signed in"),
     EventKind.CODE: _("Signed in with a code of the authenticator app"),
-    EventKind.RECOVERY_CODE: _("A recovery code was used"),
+    EventKind.RECOVERY_CODE: _("Signed in with a recovery code"),
     EventKind.PASSWORD_CHECK: _("The password was entered again"),
     EventKind.SIGN_OUT: _("Signed out"),
     EventKind.SESSION_END: _("Other devices were signed out"),
@@ -28,14 +28,22 @@ _OK = {
 _FAILED = {
     EventKind.SIGN_IN: _("Wrong password at sign-in"),
     EventKind.PASSWORD_CHECK: _("Wrong password"),
-    EventKind.CODE: _("Wrong code at sign-in"),
+    EventKind.CODE: _("Wrong code"),
+    EventKind.RECOVERY_CODE: _("Wrong recovery code"),
 }
 _REFUSED = {
     EventKind.SIGN_IN: _("Too many wrong passwords, sign-in was refused for a while"),
     EventKind.PASSWORD_CHECK: _("Too many wrong passwords, the next was refused for a while"),
-    EventKind.CODE: _("Too many wrong codes, sign-in was refused for a while"),
+    EventKind.CODE: _("Too many wrong codes, the next was refused for a while"),
+    EventKind.RECOVERY_CODE: _("Too many wrong codes, the next was refused for a while"),
 }
-_WORDS = {Outcome.OK: _OK, Outcome.FAILED: _FAILED, Outcome.REFUSED: _REFUSED}
+_CODE_NEEDED = {EventKind.SIGN_IN: _("The password was right, and a code was asked for")}
+_WORDS = {
+    Outcome.OK: _OK,
+    Outcome.CODE_NEEDED: _CODE_NEEDED,
+    Outcome.FAILED: _FAILED,
+    Outcome.REFUSED: _REFUSED,
+}
 
 
 def words_of(event: AccountEvent) -> str:

@@ -49,6 +49,8 @@ class Outcome(StrEnum):
     """How it ended."""
 
     OK = "ok"
+    CODE_NEEDED = "code_needed"
+    """The password of a sign-in was right. Nobody is signed in before the event of the code."""
     FAILED = "failed"
     """A wrong password or code."""
     REFUSED = "refused"
@@ -63,20 +65,20 @@ def record(
     outcome: Outcome = Outcome.OK,
     *,
     staff_id: int | None = None,
-) -> None:
+) -> AccountEvent:
     """Write an event in the session's transaction. ``account_id`` is None when an address has no
     account. ``staff_id`` is the account of a member of staff who acted for the owner.
     """
-    session.add(
-        AccountEvent(
-            kind=kind,
-            account_id=account_id,
-            staff_id=staff_id,
-            at=request.now,
-            request_id=request.id,
-            outcome=outcome,
-        )
+    event = AccountEvent(
+        kind=kind,
+        account_id=account_id,
+        staff_id=staff_id,
+        at=request.now,
+        request_id=request.id,
+        outcome=outcome,
     )
+    session.add(event)
+    return event
 
 
 def sweep(session: Session, now: datetime, limit: int) -> int:

@@ -31,8 +31,11 @@ MIN_CONTEXT_WORD = 4
 
 # The OWASP Password Storage Cheat Sheet recommends argon2id with 19 MiB, 2 passes and 1 lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
-# More parallel hashes than processors would use memory without being faster.
-_hashing_slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+HASHING_SLOTS = max(1, min(3, (os.cpu_count() or 1) - 1))
+"""How many passwords are hashed at once. One processor stays free for pages. The number is smaller
+than waitress's four threads, so that a server without threads for hashing has one left for pages.
+"""
+_hashing_slots = threading.BoundedSemaphore(HASHING_SLOTS)
 _judging_lock = threading.Lock()
 
 

@@ -1,5 +1,5 @@
-"""Who may open a page: ``SIGNED_IN``, ``RECENT`` (the password was entered within ten minutes) and
-``STAFF`` (with a second factor)::
+"""Who may open a page: ``SIGNED_IN``, ``RECENT`` (the password was entered within ten minutes),
+``STAFF`` (with a second factor) and ``STAFF_RECENT`` (both)::
 
     @view_config(route_name="account", permission=SIGNED_IN)
 """
@@ -24,6 +24,8 @@ asks for the password comes first. Its GET and POST have one path.
 """
 STAFF = "staff"
 """For everybody else the page does not exist."""
+STAFF_RECENT = "staff_recent"
+"""For what staff do to a customer's account. As with ``RECENT``, GET and POST have one path."""
 RECENT_FOR = timedelta(minutes=10)
 
 
@@ -47,16 +49,17 @@ class AccountSecurityPolicy:
         return str(request.account.id) if request.account else None
 
     def permits(self, request: Request, context: Any, permission: str) -> Allowed | Denied:
-        """Whether the request's session has the permission. Raises ``HTTPNotFound`` for ``STAFF``
-        without it.
+        """Whether the request's session has the permission. Raises ``HTTPNotFound`` for
+        ``STAFF`` and ``STAFF_RECENT`` without a second factor.
         """
         session: SignInSession | None = request.sign_in_session
-        if permission == STAFF and not request.is_by_staff:
+        if permission in (STAFF, STAFF_RECENT) and not request.is_by_staff:
             log.warning("staff page refused: account=%s", self.authenticated_userid(request))
             raise HTTPNotFound()
         if session is None:
             return Denied("not signed in")
-        if permission == RECENT and request.now - session.authenticated_at >= RECENT_FOR:
+        is_recent = request.now - session.authenticated_at < RECENT_FOR
+        if permission in (RECENT, STAFF_RECENT) and not is_recent:
             return PasswordNeeded("the password was entered too long ago")
         return Allowed("signed in")
 

@@ -69,8 +69,9 @@ def renew_session(request: Request) -> None:
 
 
 def complete_session(request: Request, session: SignInSession) -> None:
-    """Sign in the browser whose ``session`` awaited a code, with a new id and a new CSRF token.
-    Runs in the request's transaction.
+    """Sign in the browser whose ``session`` awaited a code, or note that a signed-in customer has
+    proved the second factor. The session gets a new id and a new CSRF token. Runs in the request's
+    transaction.
     """
     _replace_id(request, session, awaits_code=False, second_factor_at=request.now)
 

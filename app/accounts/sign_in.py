@@ -6,7 +6,7 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.request import Request
 from pyramid.view import forbidden_view_config, view_config
 
-from app.accounts import known_browsers
+from app.accounts import known_browsers, second_factor
 from app.accounts.authentication import authenticate
 from app.accounts.events import EventKind, record
 from app.accounts.form_fields import AddressField, CurrentPasswordField
@@ -27,14 +27,14 @@ class SignInForm(Form):
 def sign_in_form(request: Request) -> Any:
     """Show the form, filled with the address that this browser used before."""
     if request.account:
-        return _redirect_to_next(request)
+        return redirect_to_next(request)
     form = SignInForm(request, email=request.visitor.pending.get("address"))
     return {"form": form, "next": local_path(request.GET.get("next"))}
 
 
 @view_config(route_name="sign_in", request_method="POST", renderer="accounts/sign_in.jinja2")
 def sign_in(request: Request) -> Any:
-    """Begin a session.
+    """Begin a session. With a second factor, ask for its code on the next page.
 
     A wrong password and an unknown address get the same response in the same time (STANDARDS B3).
     """
@@ -42,10 +42,14 @@ def sign_in(request: Request) -> Any:
     if form.validate():
         account = authenticate(request, form.email.address.key, form.password.data or "")
         if account is not None:
+            request.visitor.pending = {}
+            if second_factor.find(request.dbsession, account.id) is not None:
+                begin_session(request, account, awaits_code=True)
+                query = {"next": path} if (path := local_path(request.GET.get("next"))) else None
+                return HTTPSeeOther(request.route_path("sign_in_code", _query=query))
             begin_session(request, account)
             known_browsers.remember(request, account.address_key)
-            request.visitor.pending = {}
-            return _redirect_to_next(request)
+            return redirect_to_next(request)
         form.refuse(
             form.password,
             _("The email address or password is not correct. Check both and try again."),
@@ -70,5 +74,6 @@ def ask_to_sign_in(request: Request) -> Any:
     return HTTPSeeOther(request.route_path("sign_in", _query=query))
 
 
-def _redirect_to_next(request: Request) -> HTTPSeeOther:
+def redirect_to_next(request: Request) -> HTTPSeeOther:
+    """Redirect to the page that the customer wanted before signing in."""
     return HTTPSeeOther(local_path(request.GET.get("next")) or request.route_path("account"))

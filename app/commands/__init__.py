@@ -2,7 +2,7 @@
 
 import click
 
-from app.commands import adopt, deliver, emails, lint, preview, send_test, serve
+from app.commands import adopt, deliver, emails, lint, preview, send_test, serve, staff
 
 
 @click.group()
@@ -20,5 +20,6 @@ for command in (
     send_test.send_test,
     serve.migrate,
     adopt.adopt,
+    staff.staff,
 ):
     main.add_command(command)

@@ -4,6 +4,7 @@ import logging
 import resource
 import time
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from socket import socket
 from typing import Any
@@ -13,6 +14,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
 from waitress.utilities import BadRequest
 
+from app.operations.refusals import Refusal
 from app.settings.hosts import Network
 from app.web.proxies import client_of, is_trusted
 
@@ -51,9 +53,14 @@ def connection_limit() -> int:
 class Connections:
     """How many connections each client has. The networks of ``proxies`` may have any number, since
     a proxy's connections are those of many clients.
+
+    ``headers`` stand in every response that the server gives without the application.
     """
 
-    def __init__(self, limit: int, proxies: tuple[Network, ...]) -> None:
+    def __init__(
+        self, limit: int, proxies: tuple[Network, ...], headers: Mapping[str, str]
+    ) -> None:
+        self.headers = headers
         self.most = min(MOST_PER_ADDRESS, max(1, limit // 4))
         self._proxies = proxies
         self._open: Counter[str] = Counter()
@@ -101,6 +108,7 @@ class BoundedChannel(HTTPChannel):
     """
 
     parser_class = TargetParser
+    error_task_class = Refusal
 
     def __init__(
         self,
@@ -111,7 +119,7 @@ class BoundedChannel(HTTPChannel):
         *rest: Any,
         **options: Any,
     ) -> None:
-        self._connections = connections
+        self.connections = connections
         self._address: str | None = str(addr[0])
         self._waits_since: float | None = time.monotonic()
         """When the request that has not arrived yet began; None while there is none."""
@@ -157,4 +165,4 @@ class BoundedChannel(HTTPChannel):
         # waitress may close a connection more than once.
         address, self._address = self._address, None
         if address is not None:
-            self._connections.close(address)
+            self.connections.close(address)

@@ -8,6 +8,7 @@ import errno
 import os
 import signal
 import sys
+from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -15,10 +16,14 @@ import click
 from pyramid.router import Router
 from waitress.server import BaseWSGIServer, create_server
 
+from app.accounts.passwords import HASHING_SLOTS
 from app.database.private_files import warn_of_open_folder
 from app.mail.delivery.worker import Delivery
 from app.operations.connections import Connections, connection_limit
 from app.operations.readiness import NotReady, require_own_database
+from app.operations.threads import Threads
+from app.web.hashing_paths import hashes_password
+from app.web.headers import headers_without_page
 
 
 def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
@@ -45,7 +50,8 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     settings["port"] = port = os.environ.get("PORT") or settings.get("port", "6543")
     try:
         sockets: dict[int, Any] = {}
-        server = create_server(app, map=sockets, **settings)
+        threads = Threads(partial(hashes_password, app.registry))
+        server = create_server(app, map=sockets, _dispatcher=threads, **settings)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             _refuse(
@@ -61,13 +67,16 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
         )
     except ValueError as error:
         _refuse(app, f"[server:main]: {error}")
+    threads.start(server.adj.threads, HASHING_SLOTS)
     limit = int(settings["connection_limit"])
-    connections = Connections(limit, app.registry.pillarbox.server.trusted_proxies)
+    pillarbox = app.registry.pillarbox
+    connections = Connections(
+        limit, pillarbox.server.trusted_proxies, headers_without_page(pillarbox.site)
+    )
     for listener in sockets.values():
         if isinstance(listener, BaseWSGIServer):
             connections.bound(listener)
     # The server listens now, so these addresses answer.
-    pillarbox = app.registry.pillarbox
     click.echo(f"Shop     {pillarbox.site.base_url}/")
     if pillarbox.email.debug and not pillarbox.is_production:
         click.echo(f"Mailbox  {pillarbox.site.base_url}/dev/mailbox")

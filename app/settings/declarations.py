@@ -91,6 +91,12 @@ class Site:
         hosts.hosts,
         spans_lines=True,
     )
+    hsts: str = setting(
+        "for which hosts browsers insist on HTTPS: subdomains, or host for this one alone",
+        values.one_of("subdomains", "host"),
+        unset="subdomains",
+        default="subdomains",
+    )
 
 
 @dataclass(frozen=True, slots=True)

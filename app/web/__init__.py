@@ -23,6 +23,8 @@ def includeme(config: Configurator) -> None:
     config.include("app.web.glued_links")
     config.include("app.web.malformed_requests")
     config.include("app.web.hosts")
+    config.include("app.web.methods")
     config.include("app.web.errors")
     config.include("app.web.robots")
+    config.include("app.web.hashing_paths")
     config.include("app.web.owner_pages")

@@ -47,6 +47,10 @@ ERROR_TEXTS = {
         _("Page not found"),
         _("There is no page at this address. If you typed it, check it for mistakes."),
     ),
+    405: ErrorText(
+        _("This address belongs to a button or a form"),
+        _("Go back and use the button or the form there. Nothing has been changed."),
+    ),
     410: ErrorText(_("This page is no longer available"), _("Its content has been deleted.")),
     413: ErrorText(
         _("Your request is too large"),

@@ -4,6 +4,8 @@ from pyramid.config import Configurator
 from pyramid.events import NewResponse
 from pyramid.request import Request
 
+from app.settings.declarations import Site
+
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -27,7 +29,27 @@ ON_EVERY_RESPONSE = {
 # A page holds the visitor's basket and form token, so no cache but the browser's may keep it.
 ON_PAGES = {"Cache-Control": "private, no-cache"}
 ON_PRIVATE_PAGES = {"Cache-Control": "no-store"}
-OVER_HTTPS = {"Strict-Transport-Security": "max-age=31536000"}
+
+HSTS = {"subdomains": "max-age=31536000; includeSubDomains", "host": "max-age=31536000"}
+"""Strict-Transport-Security for each value of ``site.hsts``. A year, in seconds."""
+
+
+def over_https(site: Site) -> dict[str, str]:
+    """The headers of a site that is served over HTTPS. A browser ignores them over HTTP."""
+    if not site.base_url.startswith("https://"):
+        return {}
+    return {"Strict-Transport-Security": HSTS[site.hsts]}
+
+
+def headers_without_page(site: Site) -> dict[str, str]:
+    """The headers of a response that the server gives without the application."""
+    return {
+        **ON_EVERY_RESPONSE,
+        **ON_PRIVATE_PAGES,
+        **over_https(site),
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Referrer-Policy": "no-referrer",
+    }
 
 
 def keep_private(request: Request) -> None:
@@ -41,8 +63,7 @@ def _add_headers(event: NewResponse) -> None:
     headers |= ON_PRIVATE_PAGES if request.is_private or _has_token(request) else ON_PAGES
     if _has_token(request):
         headers["Referrer-Policy"] = "no-referrer"
-    if request.registry.pillarbox.site.base_url.startswith("https://"):
-        headers |= OVER_HTTPS
+    headers |= over_https(request.registry.pillarbox.site)
     for name, value in headers.items():
         response.headers.setdefault(name, value)
 

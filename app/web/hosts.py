@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 FOR_SUPERVISORS = {"/healthz", "/readyz"}
 """Load balancers ask for these by an IP address. The answers tell nothing about a customer."""
 TRUSTED_HEADERS = {"x-forwarded-for", "x-forwarded-host"}
-_URL = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 _HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 Handler = Callable[[Request], Response]

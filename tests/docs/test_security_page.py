@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from app.accounts import events, passwords, permissions, rate_limits, sessions, tokens
+from app.accounts import (
+    events,
+    passwords,
+    permissions,
+    rate_limits,
+    second_factor,
+    sessions,
+    tokens,
+)
 from app.accounts.models import TokenKind
 from app.i18n.formats import duration
 from app.web.limits import Limit
@@ -22,6 +30,7 @@ LIFETIMES = {
     "session of staff, unused": sessions.STAFF_IDLE_TIMEOUT,
     "session of staff, in all": sessions.STAFF_ABSOLUTE_TIMEOUT,
     "sign-in that waits for a code": sessions.CODE_TIMEOUT,
+    "key of an authenticator app that no code has proved": second_factor.SET_UP_LIFETIME,
     "entered password, for changes of the account": permissions.RECENT_FOR,
     "events of an account": events.RETENTION,
 }

@@ -19,12 +19,23 @@ from app.i18n import formats
 from app.mail import Recipient
 from app.mail.testing import Mailbox
 from app.shop.sample_catalogue import CATALOGUE
-from tests.support.accounts import ANNA, ANOTHER_PASSWORD, PASSWORD, heading, post, sign_in, sign_up
+from tests.support.accounts import (
+    ANNA,
+    ANOTHER_PASSWORD,
+    PASSWORD,
+    add_account,
+    heading,
+    post,
+    sign_in,
+    sign_up,
+)
 from tests.support.application import MakeApp
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
 from tests.support.databases import on_sqlite
 from tests.support.sample_kinds import KINDS
+from tests.support.second_factor import PAGE as SECOND_FACTOR
+from tests.support.second_factor import start_set_up
 from tests.support.shopping import BUYER, put_into_basket, stock
 from tests.support.texts import forms, texts, write_catalogue
 
@@ -149,6 +160,40 @@ def pages(browser: TestApp, mailbox: Mailbox, clock: Clock) -> Iterator[TestResp
     yield declined
     yield declined.forms[0].submit().follow().forms[0].submit().follow()
     yield browser.get("/orders")
+
+
+def second_factor_pages(browser: TestApp, clock: Clock) -> Iterator[TestResponse]:
+    """The pages of a member of staff who sets up the second factor and looks at an account."""
+    sign_in(browser)
+    yield browser.get("/account")
+    yield browser.get(SECOND_FACTOR)
+    phone = start_set_up(browser, clock)
+    yield browser.get(SECOND_FACTOR)
+    yield post(browser, SECOND_FACTOR, code="12345")
+    yield post(browser, SECOND_FACTOR, code=phone.code())
+    yield browser.get(SECOND_FACTOR)
+    yield browser.get(f"{SECOND_FACTOR}/recovery-codes")
+    yield post(browser, f"{SECOND_FACTOR}/turn-off", code=phone.code())
+    laptop = another_browser(browser.app, HTTP_ACCEPT_LANGUAGE=MARKED_LANGUAGE)
+    page = sign_in(laptop).follow()
+    yield page
+    yield page.click(href="with=recovery_code")
+    yield post(laptop, "/sign-in/code", code="no such recovery code")
+    yield browser.get("/staff")
+    yield post(browser, "/staff", email="nobody@example.org")
+    yield browser.get("/staff/accounts/1")
+    yield browser.get("/staff/accounts/1").forms[0].submit().follow()
+
+
+@on_sqlite
+def test_every_word_about_the_second_factor_is_translated_or_data(
+    app: Router, browser: TestApp, clock: Clock
+) -> None:
+    add_account(app.registry.database, is_staff=True, locale=MARKED_LANGUAGE)
+    data = f"{ANNA} nobody@example.org Pillarbox English Deutsch Esperanto help@example.org"
+    for page in second_factor_pages(browser, clock):
+        codes = " ".join(code.get_text() for code in page.html.find_all("code"))
+        assert unmarked(page.text, f"{data} {codes}") == [], page.request.path
 
 
 @on_sqlite

@@ -4,9 +4,6 @@ import resource
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -14,50 +11,11 @@ from app.operations import connections
 from app.operations.connections import Connections, connection_limit
 from app.settings.hosts import networks
 from app.web.proxies import client_of
-from tests.support.ports import free_port, is_listening
-from tests.support.server_process import pillarbox, running
-from tests.support.shop_settings import shop_settings, write_ini
+from tests.support.raw_requests import Serve, Shop, answer
 from tests.support.waiting import eventually
 
 HEAD = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
 SLOW = [HEAD + b"\r\n1", HEAD, b"P", b""]
-
-
-class Shop:
-    """A server in a process of its own, and the connections that a test holds to it."""
-
-    def __init__(self, port: int, held: ExitStack) -> None:
-        self.port = port
-        self.held = held
-
-    def connect(self, client: str, sent: bytes) -> socket.socket:
-        """Connect from that address, send these octets, and hold the connection."""
-        connection = socket.create_connection(
-            ("127.0.0.1", self.port), timeout=30, source_address=(client, 0)
-        )
-        connection.sendall(sent)
-        return self.held.enter_context(connection)
-
-    def seconds_of_a_page(self, client: str) -> float:
-        """How long the catalogue takes over a new connection."""
-        started = time.perf_counter()
-        connection = self.connect(client, b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        assert answer(connection).startswith(b"HTTP/1.0 200 OK")
-        return time.perf_counter() - started
-
-
-Serve = Callable[..., AbstractContextManager[Shop]]
-
-
-def answer(connection: socket.socket) -> bytes:
-    """All that the server sends before it closes the connection."""
-    parts = []
-    try:
-        while part := connection.recv(65_536):
-            parts.append(part)
-    except ConnectionResetError:
-        pass
-    return b"".join(parts)
 
 
 def is_closed(connection: socket.socket) -> bool:
@@ -68,23 +26,6 @@ def is_closed(connection: socket.socket) -> bool:
         return False
     except ConnectionResetError:
         return True
-
-
-@pytest.fixture
-def serve(tmp_path: Path, sqlite_url: str) -> Serve:
-    @contextmanager
-    def serve(*, setup: str = "", **settings: str) -> Iterator[Shop]:
-        port = free_port()
-        values = shop_settings(sqlite_url, base_url=f"http://localhost:{port}") | settings
-        ini = write_ini(tmp_path / "shop.ini", values, port=port)
-        command = pillarbox("serve", ini, setup=setup)
-        with (
-            running(command, tmp_path / "log", lambda: is_listening(port)),
-            ExitStack() as held,
-        ):
-            yield Shop(port, held)
-
-    return serve
 
 
 def test_300_slow_connections_from_3_addresses_stop_nobody(serve: Serve) -> None:
@@ -204,7 +145,7 @@ def test_a_network_of_ipv6_is_one_client(address: str, client: str) -> None:
 
 
 def test_counts_end_with_the_connections(caplog: pytest.LogCaptureFixture) -> None:
-    counted = Connections(limit=12, proxies=networks("2001:db8::7"))
+    counted = Connections(limit=12, proxies=networks("2001:db8::7"), headers={})
     assert counted.most == 3
     assert [counted.open("192.0.2.1") for _ in range(5)] == [True, True, True, False, False]
     assert len(caplog.messages) == 1

@@ -47,5 +47,5 @@ def test_the_cheap_benchmarks_run_and_leave_nothing_behind(empty_folder: Path) -
 @pytest.mark.long
 def test_all_benchmarks_run(empty_folder: Path) -> None:
     printed = bench(empty_folder)
-    assert printed.count("target:") == 7
+    assert printed.count("target:") == 9
     assert list(empty_folder.iterdir()) == []

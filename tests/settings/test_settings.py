@@ -85,6 +85,14 @@ def test_hosts_and_proxies_are_lists_over_several_lines() -> None:
     assert read(DEVELOPMENT).site.hosts == read(DEVELOPMENT).server.trusted_proxies == ()
 
 
+@pytest.mark.parametrize("value", ["subdomains", "host"])
+def test_hsts_is_for_subdomains_unless_set(value: str) -> None:
+    assert read(DEVELOPMENT | {"site.hsts": value}).site.hsts == value
+    assert read(DEVELOPMENT).site.hsts == "subdomains"
+    (problem,) = problems(DEVELOPMENT | {"site.hsts": "off"})[-1:]
+    assert 'site.hsts: "off" is not one of subdomains, host' in problem
+
+
 def test_complete_production_settings_are_accepted() -> None:
     settings = read(PRODUCTION)
     assert settings.is_production

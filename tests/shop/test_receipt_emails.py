@@ -151,7 +151,7 @@ def test_only_the_customer_of_a_paid_order_asks(
     page = buy(customer)
     path = f"{page.request.path}/resend-receipt"
     token = page.forms[0]["csrf_token"].value
-    customer.get(path, status=404)
+    customer.get(path, status=405)
     customer.post(path, status=400)
     stranger = another_browser(app)
     sign_in(stranger, database, "bert@example.org")

@@ -187,6 +187,36 @@ def test_the_clients_address_comes_from_a_trusted_proxy_alone(production: Router
     assert client(CLIENT) == CLIENT
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "client"),
+    [
+        ("198.51.100.9", "198.51.100.9"),
+        ("127.0.0.1, 198.51.100.9", "198.51.100.9"),
+        ("10.1.2.3, 10.1.2.4,198.51.100.9", "198.51.100.9"),
+        ("198.51.100.8, 198.51.100.9, 10.1.2.4", "10.1.2.4"),
+        ("unknown, ,evil, 198.51.100.9", "198.51.100.9"),
+        ("198.51.100.8, 198.51.100.9:4711", "198.51.100.9"),
+        ("198.51.100.8, 2001:db8::7", "2001:db8::7"),
+    ],
+)
+def test_of_a_chain_of_addresses_only_the_proxys_own_entry_counts(
+    production: Router, forwarded: str, client: str
+) -> None:
+    def client_of(peer: str) -> str | None:
+        headers = {
+            "X-Forwarded-For": forwarded,
+            "Forwarded": "for=203.0.113.5",
+            "X-Real-IP": "203.0.113.6",
+            "X-Client-IP": "203.0.113.7",
+        }
+        environ = {"REMOTE_ADDR": peer, "HTTP_HOST": "shop.example.org"}
+        page = TestApp(production).get("/", headers=headers, extra_environ=environ, status=200)
+        return page.request.client_addr
+
+    assert client_of(PROXY) == client
+    assert client_of(CLIENT) == CLIENT
+
+
 # Where forms come from
 
 

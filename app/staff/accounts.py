@@ -1,0 +1,144 @@
+"""Customers' accounts: find one, see what happened to it, end its sessions, and start a reset of
+its password. Only the customer can finish a reset.
+"""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
+from pyramid.request import Request
+from pyramid.view import view_config
+from sqlalchemy import select
+
+from app.accounts import emails, second_factor, tokens
+from app.accounts.event_words import words_of
+from app.accounts.events import EventKind, record
+from app.accounts.form_fields import AddressField
+from app.accounts.models import Account, AccountEvent, TokenKind
+from app.accounts.permissions import STAFF, STAFF_RECENT
+from app.accounts.sessions import end_all_sessions, live_sessions
+from app.mail.outbox.tables import OutboxEmail, State
+from app.web.forms import Form
+from app.web.translation import _
+
+FIND = "staff/find_account.jinja2"
+MOST_EVENTS = 100
+
+HELD_BACK = _(
+    "No email was sent, because this customer has got several reset emails in the last minutes. Ask"
+    " the customer to use the link in one of those, or try again in half an hour."
+)
+SENT = _("The reset email is on its way to the customer. Its link works for 30 minutes.")
+
+
+class FindForm(Form):
+    """The address of a customer's account."""
+
+    email = AddressField(autocomplete="off")
+
+
+@view_config(route_name="staff", request_method="GET", permission=STAFF, renderer=FIND)
+def find_form(request: Request) -> Any:
+    """Show the form."""
+    return {"form": FindForm(request)}
+
+
+@view_config(route_name="staff", request_method="POST", permission=STAFF, renderer=FIND)
+def find(request: Request) -> Any:
+    """Redirect to the account. The form is a POST, because an address in a URL stands in logs."""
+    form = FindForm(request)
+    if form.validate():
+        account = Account.find(request.dbsession, form.email.address.key)
+        if account is not None:
+            return _to_account(request, account)
+        form.refuse(form.email, _("There is no account with this address."))
+    return {"form": form}
+
+
+@view_config(
+    route_name="staff_account",
+    request_method="GET",
+    permission=STAFF,
+    renderer="staff/account.jinja2",
+)
+def show(request: Request) -> Any:
+    """Show the account, its sessions and its latest events."""
+    account = _account_of(request)
+    session = request.dbsession
+    events = session.scalars(
+        select(AccountEvent)
+        .where(AccountEvent.account_id == account.id)
+        .order_by(AccountEvent.id.desc())
+        .limit(MOST_EVENTS)
+    )
+    return {
+        "account": account,
+        "factor": second_factor.find(session, account.id),
+        "sessions": live_sessions(session, account.id, request.now),
+        "events": events.all(),
+        "words_of": words_of,
+    }
+
+
+@view_config(
+    route_name="staff_account",
+    request_method="POST",
+    request_param="act=end_sessions",
+    permission=STAFF_RECENT,
+)
+def end_sessions(request: Request) -> Any:
+    """Sign every browser of the account out."""
+    account = _account_of(request)
+    end_all_sessions(request, account.id)
+    _record(request, EventKind.SESSION_END, account)
+    _say(request, _("All sessions of this account have ended."))
+    return _to_account(request, account)
+
+
+@view_config(
+    route_name="staff_account",
+    request_method="POST",
+    request_param="act=send_reset",
+    permission=STAFF_RECENT,
+)
+def send_reset(request: Request) -> Any:
+    """Send the customer the ordinary reset email. Staff do not see its link."""
+    account = _account_of(request)
+    with request.dbsession.begin_nested() as savepoint:
+        token = tokens.issue(request.dbsession, TokenKind.RESET, request.now, account_id=account.id)
+        lifetime = tokens.LIFETIMES[TokenKind.RESET]
+        email: OutboxEmail = request.email_service.send_message(
+            emails.password_reset(request, account, token.secret, lifetime),
+            key=f"password_reset:{token.row.id}",
+        )
+        state, reason = State(email.state), email.reason or ""
+        is_sent = state in (State.QUEUED, State.CAPTURED)
+        if not is_sent:
+            savepoint.rollback()
+    if is_sent:
+        _record(request, EventKind.RESET_REQUEST, account)
+        _say(request, SENT)
+    elif state is State.THROTTLED:
+        _say(request, HELD_BACK)
+    else:
+        _say(request, _("No email was sent: ${reason}.", mapping={"reason": reason or state}))
+    return _to_account(request, account)
+
+
+def _account_of(request: Request) -> Account:
+    account = request.dbsession.get(Account, int(request.matchdict["id"]))
+    if account is None:
+        raise HTTPNotFound()
+    found: Account = account
+    return found
+
+
+def _record(request: Request, kind: EventKind, account: Account) -> None:
+    record(request.dbsession, request, kind, account.id, staff_id=request.account.id)
+
+
+def _say(request: Request, message: str) -> None:
+    request.visitor.tell(request.localizer.translate(message))
+
+
+def _to_account(request: Request, account: Account) -> HTTPSeeOther:
+    return HTTPSeeOther(request.route_path("staff_account", id=account.id))
