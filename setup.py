@@ -47,6 +47,7 @@ FOR_PREVIEWS = [
 
 FOR_TESTS = [
     "aiosmtpd>=1.4.6",
+    "axe-playwright-python>=0.1.8",
     "cryptography>=46",
     "hypothesis>=6.140",
     "mypy>=1.18",

@@ -11,6 +11,7 @@ from typing import Any
 
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.request import Request
+from pyramid.response import Response
 from pyramid.view import view_config
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
@@ -20,10 +21,10 @@ from app.accounts.addresses import Address, parse_address
 from app.accounts.events import EventKind, record
 from app.accounts.form_fields import AddressField
 from app.accounts.models import Account, PendingSignUp, Token, TokenKind
-from app.accounts.permissions import RECENT
+from app.accounts.permissions import RECENT, SIGNED_IN
 from app.accounts.send_again import SENDING_AGAIN, wait_to_send_again
 from app.accounts.tokens import TokenState
-from app.accounts.unusable_links import taken_address, unusable_link
+from app.accounts.unusable_links import changed_address, taken_address, unusable_link
 from app.web import limits
 from app.web.forms import Form
 from app.web.translation import _
@@ -45,53 +46,59 @@ class EmailChangeForm(Form):
 
 @view_config(route_name="email_change", request_method="GET", permission=RECENT, renderer=FORM)
 def email_change_form(request: Request) -> Any:
-    """Show the present address, and the form for a new one."""
-    return {"form": EmailChangeForm(request), "address": request.account.address}
+    """Show the present address, the requested one if there is one, and the form for another."""
+    return _form_page(request, EmailChangeForm(request))
 
 
 @view_config(route_name="email_change", request_method="POST", permission=RECENT, renderer=FORM)
 def email_change(request: Request) -> Any:
     """Send a link to the new address. An earlier request for another address ends."""
     form = EmailChangeForm(request)
-    page = {"form": form, "address": request.account.address}
     if not form.validate():
-        return page
+        return _form_page(request, form)
     address = form.new_email.address
     if address.key == request.account.address_key:
         form.refuse(form.new_email, _("Your account has this address already. Enter another one."))
-        return page
+        return _form_page(request, form)
     limits.require(request, rate_limits.EMAIL_CHANGES, limits.network_of(request))
+    limits.require(request, rate_limits.EMAIL_CHANGES_OF_ACCOUNT, str(request.account.id))
     record(request.dbsession, request, EventKind.EMAIL_CHANGE_REQUEST, request.account.id)
     token = _send_link(request, address)
     request.email_service.send_message(
         emails.email_changed(request, request.account, is_done=False),
         key=f"email_change_requested:{token.id}",
     )
-    request.visitor.pending = {"new_email": address.stored}
     return HTTPSeeOther(request.route_path("email_change_sent"))
 
 
 @view_config(
-    route_name="email_change_sent", request_method="GET", permission=RECENT, renderer=CHECK_INBOX
+    route_name="email_change_sent", request_method="GET", permission=SIGNED_IN, renderer=CHECK_INBOX
 )
 def email_change_sent(request: Request) -> Any:
-    """Show the page "Check your inbox"."""
-    if "new_email" not in request.visitor.pending:
+    """Show the page "Check your inbox". Slow mail may take longer than the permission ``RECENT``
+    lasts, and this page sends only to an address that was entered with it.
+    """
+    requested = _requested(request)
+    if requested is None:
         return HTTPSeeOther(request.route_path("email_change"))
-    return _check_inbox(request)
+    return _check_inbox(requested)
 
 
 @view_config(
-    route_name="email_change_sent", request_method="POST", permission=RECENT, renderer=CHECK_INBOX
+    route_name="email_change_sent",
+    request_method="POST",
+    permission=SIGNED_IN,
+    renderer=CHECK_INBOX,
 )
 def send_again(request: Request) -> Any:
     """Send a new link to the same address. The older links stay usable."""
-    if "new_email" not in request.visitor.pending:
-        return HTTPSeeOther(request.route_path("email_change"))
     wait = wait_to_send_again(request)
+    requested = _requested(request)
+    if requested is None:
+        return HTTPSeeOther(request.route_path("email_change"))
     if wait is not None:
-        return _check_inbox(request, wait)
-    _send_link(request, parse_address(request.visitor.pending["new_email"]))
+        return _check_inbox(requested, wait)
+    _send_link(request, parse_address(requested.address or ""))
     request.visitor.tell(request.localizer.translate(SENDING_AGAIN))
     return HTTPSeeOther(request.route_path("email_change_sent"))
 
@@ -102,7 +109,9 @@ def confirm_page(request: Request) -> Any:
     limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
     token, state = _look_up(request)
     if token is None or state is not TokenState.LIVE:
-        return unusable_link(request, TokenKind.EMAIL_CHANGE, state)
+        return _unusable(request, token, state)
+    if Account.find(request.dbsession, token.address_key or "") is not None:
+        return taken_address(request)
     return {"address": token.address}
 
 
@@ -112,31 +121,39 @@ def confirm(request: Request) -> Any:
     not sign the browser in.
     """
     limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
-    session = request.dbsession
-    secret = request.matchdict["token"]
-    token = tokens.consume(session, TokenKind.EMAIL_CHANGE, secret, request.now)
-    if token is None or (account := token.account) is None:
-        return unusable_link(request, TokenKind.EMAIL_CHANGE, _look_up(request)[1])
-    to_old_address = emails.email_changed(request, account, is_done=True)
-    if not _set_address(request, account, token):
+    try:
+        # Another account may take the address at any moment. Then nothing of this is kept.
+        with request.dbsession.begin_nested():
+            token = _use_link(request)
+    except IntegrityError:
         return taken_address(request)
-    request.email_service.send_message(to_old_address, key=f"email_changed:{token.id}")
-    tokens.void_sign_ups(session, token.address_key or "", request.now)
-    session.execute(delete(PendingSignUp).where(PendingSignUp.address_key == token.address_key))
-    record(session, request, EventKind.EMAIL_CHANGE, account.id)
+    if token is None:
+        return _unusable(request, *_look_up(request))
     told = _("Your email address has been changed to ${address}.")
     request.visitor.tell(request.localizer.translate(told, mapping={"address": token.address}))
-    if request.account is not None and request.account.id == account.id:
-        known_browsers.remember(request, token.address_key or "")
-        request.visitor.pending = {}
+    # Strangers' wrong passwords do not hold back the owner, who has just read the email.
+    known_browsers.remember(request, token.address_key or "")
+    if request.account is not None:
         return HTTPSeeOther(request.route_path("account"))
     request.visitor.pending = {"address": token.address or ""}
     return HTTPSeeOther(request.route_path("sign_in"))
 
 
-def _check_inbox(request: Request, wait: timedelta | None = None) -> dict[str, Any]:
-    address = request.visitor.pending["new_email"]
-    return {"address": address, "lifetime": LIFETIME, "wait": wait}
+def _form_page(request: Request, form: EmailChangeForm) -> dict[str, Any]:
+    requested = _requested(request)
+    return {
+        "form": form,
+        "address": request.account.address,
+        "requested": requested.address if requested else None,
+    }
+
+
+def _requested(request: Request) -> Token | None:
+    return tokens.requested_email_change(request.dbsession, request.account.id, request.now)
+
+
+def _check_inbox(requested: Token, wait: timedelta | None = None) -> dict[str, Any]:
+    return {"address": requested.address, "lifetime": LIFETIME, "wait": wait}
 
 
 def _send_link(request: Request, address: Address) -> Token:
@@ -158,7 +175,7 @@ def _send_link(request: Request, address: Address) -> Token:
     else:
         message = emails.email_change(request, account, address.stored, token.secret, LIFETIME)
     request.email_service.send_message(
-        message, key=f"email_change:{token.row.id}", asked_by=limits.asker(request)
+        message, key=tokens.email_key(token.row), asked_by=limits.asker(request)
     )
     return token.row
 
@@ -168,15 +185,33 @@ def _look_up(request: Request) -> tuple[Token | None, TokenState]:
     return tokens.look_up(request.dbsession, TokenKind.EMAIL_CHANGE, secret, request.now)
 
 
-def _set_address(request: Request, account: Account, token: Token) -> bool:
-    """Give the account its new address. False when another account has it by now."""
-    try:
-        with request.dbsession.begin_nested():
-            request.dbsession.execute(
-                update(Account)
-                .where(Account.id == account.id)
-                .values(address=token.address, address_key=token.address_key)
-            )
-    except IntegrityError:
-        return False
-    return True
+def _use_link(request: Request) -> Token | None:
+    """Change the address, and return the used token. None if the link does not work. Raises
+    ``IntegrityError`` when another account has the address.
+    """
+    session, secret = request.dbsession, request.matchdict["token"]
+    token = tokens.consume(session, TokenKind.EMAIL_CHANGE, secret, request.now)
+    if token is None or (account := token.account) is None:
+        return None
+    request.email_service.send_message(
+        emails.email_changed(request, account, is_done=True), key=f"email_changed:{token.id}"
+    )
+    record(session, request, EventKind.EMAIL_CHANGE, account.id)
+    # Whoever confirms a sign-up locks its token first and then takes the address. Voiding the
+    # sign-ups' tokens before taking the address keeps that order, so two requests do not wait for
+    # each other.
+    tokens.void_sign_ups(session, token.address_key or "", request.now)
+    session.execute(delete(PendingSignUp).where(PendingSignUp.address_key == token.address_key))
+    session.execute(
+        update(Account)
+        .where(Account.id == account.id)
+        .values(address=token.address, address_key=token.address_key)
+    )
+    return token
+
+
+def _unusable(request: Request, token: Token | None, state: TokenState) -> Response:
+    account = token.account if token is not None else None
+    if token is not None and account is not None and account.address_key == token.address_key:
+        return changed_address(request)
+    return unusable_link(request, TokenKind.EMAIL_CHANGE, state)

@@ -232,7 +232,7 @@ EMAIL_CHANGED = Kind(
     },
     time_to_live=3 * DAY,
     priority=Priority.SECURITY,
-    limit=RateLimit(20, HOUR),
+    limit=RateLimit(30, HOUR),
 )
 ACCOUNT_DELETED = Kind(
     name="account_deleted",

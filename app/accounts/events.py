@@ -66,8 +66,9 @@ def record(
     *,
     staff_id: int | None = None,
 ) -> AccountEvent:
-    """Write an event in the session's transaction. ``account_id`` is None when an address has no
-    account. ``staff_id`` is the account of a member of staff who acted for the owner.
+    """Write an event in the session's transaction, and return it. ``account_id`` is None when an
+    address has no account. ``staff_id`` is the account of a member of staff who acted for the
+    owner.
     """
     event = AccountEvent(
         kind=kind,

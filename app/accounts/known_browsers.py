@@ -20,6 +20,13 @@ def remember(request: Request, address_key: str) -> None:
     request.visitor.signed_in_to = [digest, *others][:MOST]
 
 
+def forget(request: Request, address_key: str) -> None:
+    """Let this browser no longer be known for the address, because its account was deleted."""
+    digest = _digest(request, address_key)
+    others = [each for each in request.visitor.signed_in_to if each != digest]
+    request.visitor.signed_in_to = others
+
+
 def is_known(request: Request, address_key: str) -> bool:
     """Whether somebody has signed in to the account of this address in this browser."""
     return _digest(request, address_key) in request.visitor.signed_in_to

@@ -60,9 +60,10 @@ def password_change(request: Request) -> Any:
     tokens.void_all(request.dbsession, account.id, request.now)
     end_all_sessions(request, account.id, but=request.sign_in_session.id)
     renew_session(request)
-    record(request.dbsession, request, EventKind.PASSWORD_CHANGE, account.id)
+    event = record(request.dbsession, request, EventKind.PASSWORD_CHANGE, account.id)
+    request.dbsession.flush()
     request.email_service.send_message(
-        emails.password_changed(request, account), key=f"password_changed:request {request.id}"
+        emails.password_changed(request, account), key=f"password_changed:event {event.id}"
     )
     request.visitor.tell(
         request.localizer.translate(

@@ -26,6 +26,11 @@ cannot use this count up, so they cannot lock the owner out.
 FAILURES_OF_ALL = Limit("failures of all", 1_000, 5 * MINUTE)
 """Wrong passwords for all addresses together, from browsers that are not known."""
 
+EMAIL_CHANGES_OF_ACCOUNT = Limit("email changes of account", 10, HOUR)
+"""Requests to change the address of one account. Its owner learns of each by email, and
+``EMAIL_CHANGED`` in ``app.accounts.emails`` allows more, so that no owner misses one.
+"""
+
 CODES = Limit("codes", 5, 15 * MINUTE)
 """Codes of the second factor, for each account."""
 

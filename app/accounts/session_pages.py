@@ -11,7 +11,7 @@ from pyramid.view import view_config
 from sqlalchemy import delete, select
 
 from app.accounts.event_words import words_of
-from app.accounts.events import EventKind, record
+from app.accounts.events import RETENTION, EventKind, record
 from app.accounts.models import AccountEvent, SignInSession
 from app.accounts.permissions import RECENT
 from app.accounts.sessions import end_all_sessions, live_sessions
@@ -28,7 +28,10 @@ def sessions(request: Request) -> Any:
     """Show the sessions, the last used one first, and the newest events."""
     events = request.dbsession.scalars(
         select(AccountEvent)
-        .where(AccountEvent.account_id == request.account.id)
+        .where(
+            AccountEvent.account_id == request.account.id,
+            AccountEvent.at >= request.now - RETENTION,
+        )
         .order_by(AccountEvent.id.desc())
         .limit(EVENTS)
     )
@@ -55,6 +58,7 @@ def end_sessions(request: Request) -> Any:
             .where(
                 SignInSession.id == (int(which) if _ID.fullmatch(which) else 0),
                 SignInSession.account_id == account_id,
+                SignInSession.id != request.sign_in_session.id,
             )
             .returning(SignInSession.id)
         ).one_or_none()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.addresses import Address
 from app.accounts.models import PendingSignUp, Token, TokenKind
+from app.mail.outbox import endings
 
 LIFETIMES = {
     TokenKind.CONFIRM: timedelta(hours=24),
@@ -20,6 +21,11 @@ LIFETIMES = {
 SECRET_OCTETS = 32
 SECRET_LENGTH = 43
 """Characters of a secret: 32 octets in base64, without padding."""
+_EMAILS = {
+    TokenKind.CONFIRM: "confirm_address",
+    TokenKind.RESET: "password_reset",
+    TokenKind.EMAIL_CHANGE: "email_change",
+}
 RETENTION = timedelta(days=30)
 """How long an expired token is kept, so that its page can say why the link does not work."""
 
@@ -123,10 +129,11 @@ def consume(session: Session, kind: TokenKind, secret: str, now: datetime) -> To
 
 
 def void_all(session: Session, account_id: int, now: datetime) -> None:
-    """Void every live token of an account, because its password or address has changed."""
-    session.execute(
-        update(Token).where(Token.account_id == account_id, _is_live(now)).values(voided_at=now)
-    )
+    """Void every live token of an account, and cancel the emails that still wait with their links.
+
+    A new password and a deletion do this.
+    """
+    _void(session, now, Token.account_id == account_id)
 
 
 def void_sign_ups(session: Session, address_key: str, now: datetime) -> None:
@@ -154,17 +161,36 @@ def withdraw_sign_up(session: Session, sign_up_id: int, now: datetime) -> None:
 def void_other_email_changes(
     session: Session, account_id: int, address_key: str, now: datetime
 ) -> None:
-    """Void the account's live tokens for changes to other addresses than ``address_key``."""
-    session.execute(
-        update(Token)
-        .where(
-            Token.account_id == account_id,
-            Token.kind == TokenKind.EMAIL_CHANGE,
-            Token.address_key != address_key,
-            _is_live(now),
-        )
-        .values(voided_at=now)
+    """Do the same for the account's changes to other addresses than ``address_key``."""
+    _void(
+        session,
+        now,
+        Token.account_id == account_id,
+        Token.kind == TokenKind.EMAIL_CHANGE,
+        Token.address_key != address_key,
     )
+
+
+def requested_email_change(session: Session, account_id: int, now: datetime) -> Token | None:
+    """The newest token of the address change that the account waits for, if any."""
+    return session.scalar(
+        select(Token)
+        .where(Token.account_id == account_id, Token.kind == TokenKind.EMAIL_CHANGE, _is_live(now))
+        .order_by(Token.id.desc())
+        .limit(1)
+    )
+
+
+def email_key(token: Token) -> str:
+    """The idempotency key of the email with the token's link."""
+    return f"{_EMAILS[TokenKind(token.kind)]}:{token.id}"
+
+
+def _void(session: Session, now: datetime, *conditions: ColumnElement[bool]) -> None:
+    voided = session.scalars(
+        update(Token).where(*conditions, _is_live(now)).values(voided_at=now).returning(Token)
+    ).all()
+    endings.cancel(session, [email_key(token) for token in voided], "its link no longer works")
 
 
 def _find(session: Session, kind: TokenKind, secret: str) -> Token | None:

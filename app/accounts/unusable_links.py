@@ -61,7 +61,14 @@ CHANGE_REPLACED = (
 )
 ADDRESS_TAKEN = (
     _("This address has an account already"),
-    _("Two accounts cannot have one address. Your account keeps the address that it has."),
+    _(
+        "Two accounts cannot have one address, so your account keeps its own. If the other account"
+        " is yours too, sign in with this address to use it."
+    ),
+)
+ADDRESS_CHANGED = (
+    _("Your address is already changed"),
+    _("This is the address of your account now. Sign in with it."),
 )
 NEXT_STEPS = {
     TokenKind.CONFIRM: ("sign_up", _("Sign up again")),
@@ -86,6 +93,11 @@ def unusable_link(request: Request, kind: TokenKind, state: TokenState) -> Respo
 def taken_address(request: Request) -> Response:
     """The page for an address that got an account of its own before the change was confirmed."""
     return _page(request, *ADDRESS_TAKEN, "account", _("Your account"), 410)
+
+
+def changed_address(request: Request) -> Response:
+    """The page for a link to an address that the account has by now."""
+    return _page(request, *ADDRESS_CHANGED, "account", _("Your account"), 410)
 
 
 def _page(

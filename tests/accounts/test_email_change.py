@@ -141,7 +141,9 @@ def test_the_link_lives_for_an_hour_and_works_once(
     clock.advance(timedelta(minutes=59))
     form = browser.get(link).forms[0]
     assert heading(form.submit().follow()) == "Your account"
-    assert heading(browser.get(link, status=410)) == "This link has already been used"
+    page = browser.get(link, status=410)
+    assert heading(page) == "Your address is already changed"
+    assert page.html.select_one("main a.button")["href"] == "/account"
     assert heading(browser.get("/account/email/unknown", status=404)) == "This link does not work"
     clock.advance(timedelta(days=1))
     post(browser, "/account/confirm", password=PASSWORD)
@@ -182,12 +184,139 @@ def test_a_reset_stops_the_change(
 def test_an_address_that_was_taken_meanwhile_changes_nothing(
     app: Router, browser: TestApp, mailbox: Mailbox, database: Database, anna: int
 ) -> None:
+    forgot_password(another_browser(app))
+    reset = mailbox.link(mailbox.latest(kind="password_reset"))
     ask(browser)
-    add_account(database, NEW)
-    page = browser.get(link_to(mailbox)).forms[0].submit(status=410)
-    assert heading(page) == "This address has an account already"
+    form = browser.get(link_to(mailbox)).forms[0]
+    other = add_account(database, NEW)
+    pages = [form.submit(status=410), browser.get(link_to(mailbox), status=410)]
+    assert {heading(page) for page in pages} == {"This address has an account already"}
     assert address_of(database, anna) == ANNA
     assert mailbox.latest(to=ANNA).subject == "Your email address is about to change"
+    assert browser.get(reset).status_int == 200
+    with database.transaction(write=True) as session:
+        session.delete(session.get_one(Account, other))
+    assert form.submit(status=303)
+    assert address_of(database, anna) == NEW
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_scanning_the_link_changes_nothing(
+    browser: TestApp, mailbox: Mailbox, database: Database, anna: int, method: str
+) -> None:
+    ask(browser)
+    for _ in range(3):
+        assert browser.request(link_to(mailbox), method=method).status_int == 200
+    assert address_of(database, anna) == ANNA
+    assert browser.get(f"{link_to(mailbox)}).").forms[0].submit().status_int == 303
+    assert address_of(database, anna) == NEW
+
+
+def test_the_page_of_links_has_a_limit(browser: TestApp) -> None:
+    for _ in range(60):
+        browser.get("/account/email/unknown", status=404)
+    assert browser.get("/account/email/unknown", status=429).headers["Retry-After"] == "60"
+
+
+def test_an_account_asks_ten_times_an_hour_and_its_owner_learns_of_each(
+    app: Router, browser: TestApp, mailbox: Mailbox
+) -> None:
+    networks = [another_browser(app, REMOTE_ADDR=f"198.51.100.{n}") for n in range(10)]
+    for number, each in enumerate(networks):
+        sign_in(each)
+        assert ask(each, f"anna{number}@example.org").status_int == 303
+    assert ask(browser, "last@example.org").status_int == 429
+    told = mailbox.all(to=ANNA, kind="email_changed")
+    assert [email.state for email in told] == ["captured"] * 10
+    assert mailbox.all(to="last@example.org") == []
+    browser.get(link_to(mailbox, "anna9@example.org")).forms[0].submit(status=303)
+    assert mailbox.latest(to=ANNA).state == "captured"
+    assert mailbox.latest(to=ANNA).subject == "Your email address was changed"
+
+
+def test_the_inbox_page_waits_for_slow_mail_and_shows_on_every_device_of_the_account(
+    app: Router, browser: TestApp, mailbox: Mailbox, database: Database, clock: Clock
+) -> None:
+    assert browser.get("/account/email/sent", status=303).location.endswith("/account/email")
+    ask(browser)
+    phone = another_browser(app)
+    sign_in(phone)
+    assert NEW in phone.get("/account/email").html.select_one("main .message").get_text()
+    berta = another_browser(app)
+    sign_in(berta, TAKEN)
+    assert berta.get("/account/email/sent", status=303).location.endswith("/account/email")
+    clock.advance(timedelta(minutes=20))
+    for each in (browser, phone):
+        each.get("/account/email/sent", status=200).forms[0].submit(status=303)
+    assert len(mailbox.all(to=NEW, kind="email_change")) == 3
+    phone.get(link_to(mailbox)).forms[0].submit(status=303)
+    form = browser.get("/account/password").forms[0]
+    answer = browser.post("/account/email/sent", {"csrf_token": form["csrf_token"].value})
+    assert answer.location.endswith("/account/email")
+    assert len(mailbox.all(to=NEW)) == 3
+
+
+def test_nothing_more_goes_to_a_wrong_address(
+    sending_app: Router, mailbox: Mailbox, database: Database
+) -> None:
+    browser = another_browser(sending_app)
+    sign_in(browser)
+    ask(browser, "wrong@example.org")
+    ask(browser, TAKEN)
+    mail = mailbox.latest(to="wrong@example.org")
+    assert (mail.state, mail.html_body, mail.text_body) == ("cancelled", None, None)
+    assert mail.reason == "its link no longer works"
+    ask(browser, NEW)
+    ask(browser, NEW)
+    assert [mail.state for mail in mailbox.all(to=NEW)] == ["superseded", "queued"]
+    assert mailbox.latest(to=TAKEN).state == "cancelled"
+
+
+def test_an_address_is_confirmed_for_a_new_account_and_for_a_change_at_once(
+    app: Router, browser: TestApp, mailbox: Mailbox, database: Database, anna: int
+) -> None:
+    newcomer = another_browser(app)
+    sign_up(newcomer, NEW)
+    ask(browser)
+    sign_up_link = mailbox.link(mailbox.latest(kind="confirm_address"))
+    forms = [newcomer.get(sign_up_link).forms[0], browser.get(link_to(mailbox)).forms[0]]
+    pages = at_once(lambda form: form.submit(expect_errors=True), forms)
+    assert sorted(page.status_int for page in pages) == [303, 410]
+    with database.transaction(write=False) as session:
+        assert list(session.scalars(select(Account.address_key))).count(NEW) == 1
+
+
+def test_whoever_confirms_is_known_by_the_new_address_and_not_held_back(
+    app: Router, browser: TestApp, mailbox: Mailbox
+) -> None:
+    ask(browser)
+    browser.get(link_to(mailbox)).forms[0].submit(status=303)
+    stranger = another_browser(app)
+    while sign_in(stranger, NEW, ANOTHER_PASSWORD).status_int != 429:
+        pass
+    browser.get("/account").forms[0].submit(status=303)
+    assert sign_in(browser, NEW).status_int == 303
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "anna@example.org\r\nBcc: all@example.org",
+        "=?utf-8?q?anna?=@example.org",
+        "anna@example",
+        "anna@exa mple.org",
+        '"<script>"@example.org',
+        "a" * 10_000 + "@example.org",
+        "anna@example.org,berta@example.org",
+        "\u2028",
+    ],
+)
+def test_what_is_no_address_is_refused(browser: TestApp, mailbox: Mailbox, address: str) -> None:
+    token = browser.get("/account/email").forms[0]["csrf_token"].value
+    fields = {"new_email": address, "csrf_token": token}
+    page = browser.post("/account/email", fields, status=422)
+    assert summary(page) == ["Enter an email address in the format name@example.com."]
+    assert mailbox.all() == []
 
 
 def test_of_four_uses_of_a_link_at_once_one_wins(

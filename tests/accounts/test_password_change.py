@@ -87,5 +87,43 @@ def test_of_four_changes_at_once_one_wins(app: Router, mailbox: Mailbox) -> None
         form["current_password"], form["password"] = PASSWORD, f"{ANOTHER_PASSWORD} {number}"
         forms.append(form)
     pages = at_once(lambda form: form.submit(expect_errors=True), forms)
-    assert [page.status_int for page in pages].count(303) >= 1
+    # The others hear that the password is not right any more, or have been signed out.
+    where = [page.headers.get("Location", "").partition("?")[0] for page in pages]
+    assert where.count("http://localhost/account") == 1
+    assert {page.status_int for page in pages} <= {303, 422}
     assert len(mailbox.all(kind="password_changed")) == 1
+
+
+def test_the_email_says_what_is_true_of_a_change_and_of_a_reset(
+    browser: TestApp, mailbox: Mailbox
+) -> None:
+    change(browser)
+    text = " ".join((mailbox.latest(to=ANNA).text_body or "").split())
+    assert "You have been signed out on all other devices." in text
+    assert "If this was not you" in text
+    assert is_signed_in(browser)
+
+
+def test_each_change_is_told(browser: TestApp, mailbox: Mailbox) -> None:
+    change(browser)
+    change(browser, current=ANOTHER_PASSWORD, password=PASSWORD)
+    assert len(mailbox.all(kind="password_changed")) == 2
+
+
+def test_an_email_that_still_waits_with_a_link_is_cancelled(
+    sending_app: Router, mailbox: Mailbox
+) -> None:
+    browser = another_browser(sending_app)
+    sign_in(browser)
+    forgot_password(another_browser(sending_app))
+    change(browser)
+    assert mailbox.latest(kind="password_reset").state == "cancelled"
+    assert mailbox.latest(kind="password_changed").state == "queued"
+
+
+def test_a_password_of_a_million_characters_is_refused_at_once(browser: TestApp) -> None:
+    form = browser.get("/account/password").form
+    form["current_password"], form["password"] = PASSWORD, "a" * 900_000
+    assert "at most" in summary(form.submit(status=422))[0]
+    form["current_password"], form["password"] = "a" * 900_000, ANOTHER_PASSWORD
+    assert form.submit(status=422)

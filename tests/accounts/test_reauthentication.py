@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from pyramid.router import Router
 from sqlalchemy import select
 from webtest import TestApp
 
-from app.accounts.models import AccountEvent
+from app.accounts.models import Account, AccountEvent
+from app.accounts.permissions import RECENT
 from app.database.engine import Database
 from tests.support.accounts import (
     ANNA,
@@ -18,6 +20,7 @@ from tests.support.accounts import (
     summary,
 )
 from tests.support.clock import Clock
+from tests.support.rows import count
 
 PAGES = ["/account/email", "/account/sessions", "/account/delete", "/account/export"]
 SESSION = "pillarbox-session"
@@ -108,3 +111,33 @@ def test_the_password_of_another_account_does_not_count(
     page = browser.get("/account/email").follow()
     assert ANNA in page.text
     assert "email" not in page.form.fields
+
+
+def test_every_page_that_needs_a_recent_password_is_among_those_tested_here(app: Router) -> None:
+    introspector = app.registry.introspector
+    routes = {
+        view["introspectable"]["route_name"]
+        for permission in introspector.get_category("permissions")
+        if permission["introspectable"]["value"] == RECENT
+        for view in introspector.get_category("views")
+        if view["introspectable"] in permission["related"]
+    }
+    patterns = {
+        route["introspectable"]["pattern"]
+        for route in introspector.get_category("routes")
+        if route["introspectable"]["name"] in routes
+    }
+    assert patterns == set(PAGES)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_form_that_was_open_too_long_is_not_taken(
+    browser: TestApp, clock: Clock, database: Database, path: str
+) -> None:
+    token = browser.get("/account").forms[0]["csrf_token"].value
+    clock.advance(timedelta(minutes=10))
+    fields = {"csrf_token": token, "password": PASSWORD, "new_email": "b@example.org"}
+    answer = browser.post(path, fields, status=303)
+    assert answer.location.endswith("/account/confirm?next=" + path.replace("/", "%2F"))
+    assert count(database, AccountEvent) == 1
+    assert count(database, Account) == 1

@@ -4,8 +4,12 @@ from datetime import timedelta
 
 import pytest
 from pyramid.router import Router
+from sqlalchemy import select
 from webtest import TestApp
 
+from app.accounts.event_words import words_of
+from app.accounts.events import EventKind, Outcome
+from app.accounts.models import AccountEvent, SignInSession
 from app.database.engine import Database
 from tests.support.accounts import (
     ANOTHER_PASSWORD,
@@ -116,3 +120,42 @@ def test_the_owner_sees_what_happened(app: Router, laptop: TestApp) -> None:
         "Wrong password at sign-in",
         "Signed in",
     ]
+
+
+def test_acts_of_staff_are_marked_and_what_is_old_is_not_shown(
+    database: Database, laptop: TestApp, anna: int, clock: Clock
+) -> None:
+    staff = add_account(database, "staff@example.org", is_staff=True)
+    with database.transaction(write=True) as session:
+        for staff_id, days in ((staff, 1), (None, 181)):
+            session.add(
+                AccountEvent(
+                    kind=EventKind.SESSION_END,
+                    account_id=anna,
+                    staff_id=staff_id,
+                    at=clock.now - timedelta(days=days),
+                    request_id="1",
+                    outcome=Outcome.OK,
+                )
+            )
+    by_staff, by_owner = rows(laptop, "events")
+    assert by_staff.startswith("Other devices were signed out (by our staff)")
+    assert by_owner.startswith("Signed in")
+
+
+def test_every_event_has_plain_words() -> None:
+    """The owner sees no kind by its name in the table."""
+    shown = set(EventKind) - {EventKind.DELETION}
+    events = [AccountEvent(kind=kind, outcome=Outcome.OK) for kind in shown]
+    tried = [EventKind.SIGN_IN, EventKind.PASSWORD_CHECK, EventKind.CODE, EventKind.RECOVERY_CODE]
+    for outcome in (Outcome.FAILED, Outcome.REFUSED):
+        events += [AccountEvent(kind=kind, outcome=outcome) for kind in tried]
+    assert [event.kind for event in events if words_of(event) == event.kind] == []
+
+
+def test_this_session_is_not_among_the_others(laptop: TestApp, database: Database) -> None:
+    token = laptop.get("/account/password").form["csrf_token"].value
+    with database.transaction(write=False) as session:
+        own = session.scalars(select(SignInSession.id)).one()
+    laptop.post("/account/sessions", {"session": str(own), "csrf_token": token}, status=303)
+    assert is_signed_in(laptop)

@@ -137,6 +137,20 @@ def cancel_all(session: Session, reason: str, *, keep: Collection[str], limit: i
     )
 
 
+def cancel(session: Session, keys: Collection[str], reason: str) -> int:
+    """Cancel the emails with these idempotency keys that are queued or would be composed again, and
+    erase their bodies. Returns how many. An email that a worker is sending goes out.
+    """
+    return _end_all(
+        session,
+        OutboxEmail.key.in_(keys),
+        or_(OutboxEmail.state == "queued", _IS_COMPOSED_AGAIN),
+        state=State.CANCELLED,
+        reason=reason,
+        keep=(),
+    )
+
+
 def erase_old(session: Session, before: datetime, limit: int) -> int:
     """Erase the bodies of up to ``limit`` emails that were written before that time and can no
     longer go out. Returns how many.

@@ -1,0 +1,198 @@
+"""How to get to the pages of ``tests.support.every_page``: what comes before a page, and what is
+done on it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+from playwright.sync_api import Page
+from sqlalchemy import update
+
+from app.accounts.models import TokenKind
+from app.shop.models import Product
+from app.web.limits import Limit
+from tests.support import accounts, shopping
+from tests.support.browser import another_browser
+from tests.support.visit import Visit, fill
+
+Prepare = Callable[[Visit], str]
+"""Prepares a visit, and gives the path to open."""
+Act = Callable[[Page], None]
+"""Something that is done on the page at that path."""
+
+LONG_NAME = "Adolph Blaine Charles David Earl Frederick Gerald Hubert Wolfeschlegelsteinhausen"
+
+
+# --- What comes before a page -------------------------------------------------
+
+
+def customer(path: str, *, ago: timedelta = timedelta(0), **values: Any) -> Prepare:
+    """The path, for a customer who has signed in ``ago``."""
+
+    def prepare(visit: Visit) -> str:
+        visit.sign_in(ago=ago, **values)
+        return path
+
+    return prepare
+
+
+def link(path: str, kind: TokenKind, **hours: int) -> Prepare:
+    """The path of an emailed link. ``used_at=-1``: it was used an hour ago."""
+
+    def prepare(visit: Visit) -> str:
+        times = {name: visit.now + timedelta(hours=hours[name]) for name in hours}
+        return f"{path}/{visit.token(kind, **times)}"
+
+    return prepare
+
+
+def reached(limit: Limit, path: str) -> Prepare:
+    """The path, when this network has used the limit up."""
+
+    def prepare(visit: Visit) -> str:
+        visit.use_up(limit)
+        return path
+
+    return prepare
+
+
+def buying(path: str, *slugs: str) -> Prepare:
+    """The path, for a customer with these products in the basket."""
+
+    def prepare(visit: Visit) -> str:
+        visit.sign_in()
+        for slug in slugs:
+            shopping.put_into_basket(visit.browser, slug, 99)
+        return path
+
+    return prepare
+
+
+def ordered(press: int | None = None) -> Prepare:
+    """The page of an order. ``press`` is the button of the test payment: 0 pays, 1 declines."""
+
+    def prepare(visit: Visit) -> str:
+        visit.sign_in()
+        shopping.put_into_basket(visit.browser, "sealing-wax", 99)
+        shopping.put_into_basket(visit.browser, "letters-to-nobody")
+        page = shopping.order(visit.browser, name=LONG_NAME).follow()
+        order = page.html.select(".facts dd")[1].get_text()
+        if press is not None:
+            page.forms[press].submit().follow()
+        return f"/orders/{order}"
+
+    return prepare
+
+
+def receipt_again(visit: Visit) -> str:
+    path = ordered(0)(visit)
+    visit.browser.get(path).forms[0].submit()
+    return path
+
+
+def with_orders(visit: Visit) -> str:
+    ordered(0)(visit)
+    return "/orders"
+
+
+def gone_from_the_basket(visit: Visit) -> str:
+    for slug in ("sealing-wax", "postcards"):
+        shopping.put_into_basket(visit.browser, slug)
+    visit.during.enter_context(_not_sold(visit, "postcards"))
+    return "/basket"
+
+
+def not_sold_any_more(visit: Visit) -> str:
+    visit.during.enter_context(_not_sold(visit, "postcards"))
+    return "/products/postcards"
+
+
+@contextmanager
+def _not_sold(visit: Visit, slug: str) -> Iterator[None]:
+    for is_available in (False, True):
+        with visit.registry.database.transaction(write=True) as session:
+            session.execute(
+                update(Product).where(Product.slug == slug).values(is_available=is_available)
+            )
+        if not is_available:
+            yield
+
+
+def checkout_closed(visit: Visit) -> str:
+    visit.during.enter_context(patch.object(visit.registry, "payment_provider", None))
+    return buying("/checkout", "envelopes")(visit)
+
+
+def failing(error: Exception) -> Prepare:
+    """The catalogue, while its view raises ``error``."""
+
+    def prepare(visit: Visit) -> str:
+        visit.during.enter_context(patch("app.shop.views.catalogue.select", side_effect=error))
+        return "/"
+
+    return prepare
+
+
+def too_large(visit: Visit) -> str:
+    visit.during.enter_context(patch("app.web.malformed_requests.LARGEST_BODY", 10))
+    return "/products/sealing-wax"
+
+
+def own_sign_up(visit: Visit) -> str:
+    accounts.sign_up(visit.browser, visit.address)
+    return visit.newest_link()
+
+
+def two_devices(visit: Visit) -> str:
+    id = visit.sign_in()
+    visit.add_session(id, ago=timedelta(days=3))
+    accounts.sign_in(another_browser(visit.app), visit.address, "not the right one")
+    return "/account/sessions"
+
+
+def a_letter(visit: Visit) -> str:
+    accounts.sign_up(visit.browser, visit.address)
+    return f"/dev/mailbox/{visit.browser.get('/dev/mailbox.json').json[0]['id']}"
+
+
+def mailbox(visit: Visit) -> str:
+    accounts.sign_up(visit.browser, visit.address)
+    return "/dev/mailbox"
+
+
+# --- What is done on a page ---------------------------------------------------
+
+
+def filled(**fields: str) -> Act:
+    return lambda page: fill(page, **fields)
+
+
+def pressed(selector: str, times: int = 1) -> Act:
+    def press(page: Page) -> None:
+        for _ in range(times):
+            page.locator(selector).first.click()
+
+    return press
+
+
+def changed(selector: str, script: str, button: str = "main button[type=submit]") -> Act:
+    """Change what the form sends, and press its button."""
+
+    def change(page: Page) -> None:
+        page.locator(selector).evaluate_all(
+            f"(elements) => elements.forEach((e) => {{ {script} }})"
+        )
+        page.locator(button).first.click()
+
+    return change
+
+
+def both(*acts: Act) -> Act:
+    def act(page: Page) -> None:
+        for each in acts:
+            each(page)
+
+    return act
