@@ -55,6 +55,7 @@ FOR_TESTS = [
     "psutil>=7",
     "playwright>=1.56",
     "pytest>=9",
+    "pytest-xdist>=3.8",
     "ruff>=0.14",
     "types-waitress",
     "types-WebOb",
