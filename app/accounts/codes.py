@@ -11,11 +11,11 @@ from wtforms.validators import InputRequired
 
 from app.accounts import rate_limits, recovery_codes, second_factor
 from app.accounts.events import EventKind, Outcome, record
+from app.accounts.limited import require
 from app.accounts.models import SecondFactor
 from app.database import short_transaction
 from app.web import limits
 from app.web.forms import Form
-from app.web.limits import LimitReached
 from app.web.translation import _
 
 APP_CODE_LENGTH = 6
@@ -148,14 +148,8 @@ def _use_recovery_code(request: Request, account_id: int, code: str) -> None:
 
 def _count_try(request: Request, account_id: int, kind: EventKind) -> None:
     # Every try counts until it proves right, so that many tries at once do not pass the limit.
-    uses = [(rate_limits.CODES, str(account_id))]
-    refusal = limits.use_all(request.registry, uses, request.now)
-    if refusal is None:
-        return
-    if refusal.is_first:
-        with short_transaction(request.registry, write=True) as session:
-            record(session, request, kind, account_id, Outcome.REFUSED)
-    raise LimitReached(refusal.wait)
+    uses = (rate_limits.CODES, str(account_id))
+    require(request, kind, uses, account_id=account_id)
 
 
 def _clear(request: Request, account_id: int) -> None:

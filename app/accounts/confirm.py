@@ -20,13 +20,13 @@ from sqlalchemy.orm import Session
 from app.accounts import emails, rate_limits, tokens
 from app.accounts.events import EventKind, record
 from app.accounts.form_fields import ChoosePasswordForm, CurrentPasswordField
+from app.accounts.limited import require_of_network
 from app.accounts.models import Account, PendingSignUp, TokenKind
 from app.accounts.passwords import hash_password, verify_password
 from app.accounts.tokens import TokenState
 from app.accounts.unusable_links import unusable_link
 from app.database import short_transaction
 from app.database.base import insert_for
-from app.web import limits
 from app.web.forms import Form
 from app.web.translation import _
 
@@ -48,7 +48,7 @@ def confirm_page(request: Request) -> Any:
     """Show the button, and the password's form where it is needed. GET changes nothing, since mail
     scanners follow links.
     """
-    limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
+    require_of_network(request, EventKind.LINK, rate_limits.TOKEN_PAGES)
     sign_up, state = _sign_up_of_link(request, request.dbsession)
     if sign_up is None:
         return unusable_link(request, TokenKind.CONFIRM, state)
@@ -63,7 +63,7 @@ def confirm(request: Request) -> Any:
 
     It does not sign the browser in.
     """
-    limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
+    require_of_network(request, EventKind.LINK, rate_limits.TOKEN_PAGES)
     # This short transaction ends before the slow hashing begins.
     with short_transaction(request.registry, write=False) as session:
         sign_up, state = _sign_up_of_link(request, session)

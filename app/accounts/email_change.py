@@ -20,6 +20,7 @@ from app.accounts import emails, known_browsers, rate_limits, tokens
 from app.accounts.addresses import Address, parse_address
 from app.accounts.events import EventKind, record
 from app.accounts.form_fields import AddressField
+from app.accounts.limited import require, require_of_network
 from app.accounts.models import Account, PendingSignUp, Token, TokenKind
 from app.accounts.permissions import RECENT, SIGNED_IN
 from app.accounts.send_again import SENDING_AGAIN, wait_to_send_again
@@ -60,8 +61,13 @@ def email_change(request: Request) -> Any:
     if address.key == request.account.address_key:
         form.refuse(form.new_email, _("Your account has this address already. Enter another one."))
         return _form_page(request, form)
-    limits.require(request, rate_limits.EMAIL_CHANGES, limits.network_of(request))
-    limits.require(request, rate_limits.EMAIL_CHANGES_OF_ACCOUNT, str(request.account.id))
+    require(
+        request,
+        EventKind.EMAIL_CHANGE_REQUEST,
+        (rate_limits.EMAIL_CHANGES, limits.network_of(request)),
+        (rate_limits.EMAIL_CHANGES_OF_ACCOUNT, str(request.account.id)),
+        account_id=request.account.id,
+    )
     record(request.dbsession, request, EventKind.EMAIL_CHANGE_REQUEST, request.account.id)
     token = _send_link(request, address)
     request.email_service.send_message(
@@ -106,7 +112,7 @@ def send_again(request: Request) -> Any:
 @view_config(route_name="confirm_email_change", request_method="GET", renderer=PAGE)
 def confirm_page(request: Request) -> Any:
     """Show the button. It needs no sign-in, because the email may be read on another device."""
-    limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
+    require_of_network(request, EventKind.LINK, rate_limits.TOKEN_PAGES)
     token, state = _look_up(request)
     if token is None or state is not TokenState.LIVE:
         return _unusable(request, token, state)
@@ -120,7 +126,7 @@ def confirm(request: Request) -> Any:
     """Change the address, void every other link of the account, and tell the old address. It does
     not sign the browser in.
     """
-    limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
+    require_of_network(request, EventKind.LINK, rate_limits.TOKEN_PAGES)
     try:
         # Another account may take the address at any moment. Then nothing of this is kept.
         with request.dbsession.begin_nested():

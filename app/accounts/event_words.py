@@ -32,6 +32,9 @@ _FAILED = {
     EventKind.RECOVERY_CODE: _("Wrong recovery code"),
 }
 _REFUSED = {
+    EventKind.EMAIL_CHANGE_REQUEST: _(
+        "Too many new email addresses were entered, the next was refused for a while"
+    ),
     EventKind.SIGN_IN: _("Too many wrong passwords, sign-in was refused for a while"),
     EventKind.PASSWORD_CHECK: _("Too many wrong passwords, the next was refused for a while"),
     EventKind.CODE: _("Too many wrong codes, the next was refused for a while"),

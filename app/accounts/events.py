@@ -39,6 +39,8 @@ class EventKind(StrEnum):
     SECOND_FACTOR_ON = "second_factor_on"
     SECOND_FACTOR_OFF = "second_factor_off"
     NEW_RECOVERY_CODES = "new_recovery_codes"
+    LINK = "link"
+    """The page of a link from an email was opened. Only its refusal is recorded."""
     EXPORT = "export"
     DELETION = "deletion"
     STAFF_ON = "staff_on"

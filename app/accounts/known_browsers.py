@@ -15,6 +15,8 @@ MOST = 4
 
 def remember(request: Request, address_key: str) -> None:
     """Let this browser be known for the address (``Address.key``)."""
+    # Its count goes by this name. Without one, each replay of the cookie would begin a new count.
+    request.visitor.name_browser()
     digest = _digest(request, address_key)
     others = [each for each in request.visitor.signed_in_to if each != digest]
     request.visitor.signed_in_to = [digest, *others][:MOST]
@@ -29,7 +31,8 @@ def forget(request: Request, address_key: str) -> None:
 
 def is_known(request: Request, address_key: str) -> bool:
     """Whether somebody has signed in to the account of this address in this browser."""
-    return _digest(request, address_key) in request.visitor.signed_in_to
+    visitor = request.visitor
+    return bool(visitor.browser) and _digest(request, address_key) in visitor.signed_in_to
 
 
 def _digest(request: Request, address_key: str) -> str:

@@ -15,6 +15,7 @@ from app.accounts import emails, known_browsers, rate_limits, tokens
 from app.accounts.addresses import Address, parse_address
 from app.accounts.events import EventKind, record
 from app.accounts.form_fields import AddressField, ChoosePasswordForm
+from app.accounts.limited import require_of_network
 from app.accounts.models import Account, TokenKind
 from app.accounts.passwords import hash_password
 from app.accounts.send_again import wait_to_send_again
@@ -51,7 +52,7 @@ def forgot_password(request: Request) -> Any:
     form = ForgotPasswordForm(request)
     if not form.validate():
         return {"form": form}
-    limits.require(request, rate_limits.RESET_REQUESTS, limits.network_of(request))
+    require_of_network(request, EventKind.RESET_REQUEST, rate_limits.RESET_REQUESTS)
     _send_link(request, form.email.address)
     request.visitor.pending = {"address": form.email.address.stored}
     return HTTPSeeOther(request.route_path("forgot_password_sent"))
@@ -90,7 +91,7 @@ def send_again(request: Request) -> Any:
 )
 def reset_password_form(request: Request) -> Any:
     """Show the form for the new password. GET changes nothing, since mail scanners follow links."""
-    limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
+    require_of_network(request, EventKind.LINK, rate_limits.TOKEN_PAGES)
     account, state = _account_of_token(request, request.dbsession)
     if account is None:
         return unusable_link(request, TokenKind.RESET, state)
@@ -105,7 +106,7 @@ def reset_password(request: Request) -> Any:
 
     It does not sign the customer in (STANDARDS B4).
     """
-    limits.require(request, rate_limits.TOKEN_PAGES, limits.network_of(request))
+    require_of_network(request, EventKind.LINK, rate_limits.TOKEN_PAGES)
     # This short transaction ends before the slow hashing begins.
     with short_transaction(request.registry, write=False) as session:
         account, state = _account_of_token(request, session)

@@ -17,6 +17,7 @@ from app.accounts import emails, rate_limits, tokens
 from app.accounts.addresses import Address, parse_address
 from app.accounts.events import EventKind, record
 from app.accounts.form_fields import AddressField, NewPasswordField, NewPasswordForm
+from app.accounts.limited import require_of_network
 from app.accounts.models import Account, PendingSignUp, TokenKind
 from app.accounts.passwords import hash_password
 from app.accounts.send_again import SENDING_AGAIN, wait_to_send_again
@@ -55,7 +56,7 @@ def sign_up(request: Request) -> Any:
     form = SignUpForm(request)
     if not form.validate():
         return {"form": form}
-    limits.require(request, rate_limits.SIGN_UPS, limits.network_of(request))
+    require_of_network(request, EventKind.SIGN_UP, rate_limits.SIGN_UPS)
     # Hash before the transaction's first statement. Hash for an address that has an account too, so
     # that the response time does not reveal it.
     password_hash = hash_password(form.password.data or "")

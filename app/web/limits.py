@@ -20,9 +20,8 @@ from pyramid.registry import Registry
 from pyramid.request import Request
 from sqlalchemy import String, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column
-from transaction.interfaces import TransientError
 
 from app.database.base import Base, UTCDateTime
 from app.database.engine import Database
@@ -99,13 +98,6 @@ def use(registry: Registry, limit: Limit, used_by: str, now: datetime) -> timede
     return None if refusal is None else refusal.wait
 
 
-def require(request: Request, limit: Limit, used_by: str) -> None:
-    """Count one use. Raises ``LimitReached``, which becomes a page with status 429."""
-    wait = use(request.registry, limit, used_by, request.now)
-    if wait is not None:
-        raise LimitReached(wait)
-
-
 def use_all(registry: Registry, uses: Sequence[tuple[Limit, str]], now: datetime) -> Refusal | None:
     """Count one use of each limit, in their order, until one refuses.
 
@@ -115,7 +107,7 @@ def use_all(registry: Registry, uses: Sequence[tuple[Limit, str]], now: datetime
     try:
         with _counting(registry) as session:
             refusal = _use_all(_InDatabase(session), registry, uses, now)
-    except (SQLAlchemyError, TransientError):
+    except OperationalError:
         refusal = _use_all(registry.limits_without_database, registry, uses, now)
     if refusal is not None and refusal.is_first:
         log.warning("limit reached: limit=%s", refusal.limit.name)
@@ -132,8 +124,10 @@ def clear(
     forgotten = [key for limit, used_by in forget for key in _keys(registry, limit, used_by)]
     given_back = [_keys(registry, limit, used_by)[0] for limit, used_by in give_back]
     with _counting(registry) as session:
-        if forgotten:
-            session.execute(delete(RateLimit).where(RateLimit.key.in_(forgotten)))
+        # In the order in which a use locks them, so that two transactions do not wait for each
+        # other.
+        for key in sorted(forgotten):
+            session.execute(delete(RateLimit).where(RateLimit.key == key))
         if given_back:
             session.execute(
                 update(RateLimit)
@@ -226,24 +220,27 @@ def _use_all(
 
 
 def _use_one(
-    counter: _InDatabase | _InProcess, limit: Limit, keys: tuple[str, str], now: datetime
+    counter: _InDatabase | _InProcess, limit: Limit, keys: tuple[str, str, str], now: datetime
 ) -> Refusal | None:
-    key, key_then = keys
+    key, key_then, key_refused = keys
     count, ends = counter.count(key, limit.period, now)
+    is_first = count == limit.count + 1
     if limit.then is not None and count >= limit.count:
         # The last use of the period counts here too, so that the next one has to wait.
         count_then, ends_then = counter.count(key_then, limit.then, now)
         if count == limit.count or count_then == 1:
             return None
         ends = min(ends, ends_then)
+        # The use after the last of the period may have been allowed, so refusals have their count.
+        is_first = counter.count(key_refused, limit.period, now)[0] == 1
     elif count <= limit.count:
         return None
-    return Refusal(limit, ends - now, is_first=count == limit.count + 1)
+    return Refusal(limit, ends - now, is_first)
 
 
-def _keys(registry: Registry, limit: Limit, used_by: str) -> tuple[str, str]:
+def _keys(registry: Registry, limit: Limit, used_by: str) -> tuple[str, str, str]:
     key = f"{limit.name}:{_digest(registry, used_by)[:32]}"
-    return key, f"{key}:then"
+    return key, f"{key}:then", f"{key}:refused"
 
 
 def _digest(registry: Registry, text: str) -> str:
@@ -259,6 +256,8 @@ def _counting(registry: Registry) -> AbstractContextManager[Session]:
 
 def _sweep(session: Session, now: datetime, limit: int) -> int:
     over = select(RateLimit.key).where(RateLimit.window <= now).limit(limit)
+    # A row that a request counts in just now is left for the next time.
+    over = over.with_for_update(skip_locked=True)
     return delete_rows(session, RateLimit.key, over)
 
 

@@ -8,8 +8,7 @@ from pyramid.router import Router
 from sqlalchemy import inspect, select
 from webtest import TestApp, TestResponse
 
-from app.accounts.event_words import words_of
-from app.accounts.events import RETENTION, EventKind, Outcome
+from app.accounts.events import RETENTION
 from app.accounts.models import AccountEvent
 from app.database.engine import Database
 from app.mail.delivery.worker import Delivery
@@ -229,9 +228,3 @@ def test_events_are_kept_for_180_days(story: Story, delivery: Delivery, clock: C
     clock.advance(timedelta(days=180))
     delivery._maintenance.expiry.run_due_tasks()
     assert events(story.database) == [("sign_in", "ok")]
-
-
-@pytest.mark.parametrize("kind", EventKind)
-def test_every_kind_has_words(kind: EventKind) -> None:
-    if kind is not EventKind.DELETION:  # Its account is gone, and so is the page.
-        assert words_of(AccountEvent(kind=kind, outcome=Outcome.OK)) != kind

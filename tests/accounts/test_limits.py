@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from pyramid.router import Router
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from webtest import TestApp
 
 from app.accounts import rate_limits
@@ -136,6 +137,77 @@ def test_strangers_do_not_lock_the_owner_out(
     assert sign_in(browser).status_int == 429
 
 
+def test_copies_of_a_known_browsers_cookie_share_one_count(app: Router, database: Database) -> None:
+    add_account(database)
+    owner = another_browser(app, REMOTE_ADDR=network(1))
+    sign_in(owner)
+    owner.get("/account").form.submit()
+    statuses = []
+    for number in range(12):
+        copy = another_browser(app, REMOTE_ADDR=network(number + 2))
+        for name, value in owner.cookies.items():
+            copy.set_cookie(name, value)
+        statuses.append(sign_in(copy, password=ANOTHER_PASSWORD).status_int)
+    assert statuses == [422] * 10 + [429] * 2
+
+
+def test_the_first_refusal_of_a_period_is_recorded_and_logged_once(
+    app: Router, database: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Although the try after the tenth is allowed, because it comes a minute later."""
+    anna = add_account(database)
+    for number in range(10):
+        try_at(app, ANNA, number=number)
+    clock.advance(MINUTE)
+    assert [try_at(app, ANNA, number=number) for number in range(20, 24)] == [422, 429, 429, 429]
+    clock.advance(MINUTE)
+    assert [try_at(app, ANNA, number=number) for number in range(24, 26)] == [422, 429]
+    assert events(database).count(("sign_in", "refused", anna)) == 1
+    lines = [line for line in caplog.messages if "limit reached" in line]
+    assert len(lines) == 1
+    assert "limit=failures of address" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "limit", "kind"),
+    [
+        ("/sign-up", "email", rate_limits.SIGN_UPS, "sign_up"),
+        ("/forgot-password", "email", rate_limits.RESET_REQUESTS, "reset_request"),
+        ("/account/email", "new_email", rate_limits.EMAIL_CHANGES, "email_change_request"),
+        ("/confirm/x", None, rate_limits.TOKEN_PAGES, "link"),
+    ],
+)
+def test_every_refusal_is_one_event_a_period(
+    app: Router,
+    browser: TestApp,
+    database: Database,
+    clock: Clock,
+    path: str,
+    field: str | None,
+    limit: limits.Limit,
+    kind: str,
+) -> None:
+    add_account(database)
+    sign_in(browser)
+    for _ in range(limit.count):
+        limits.use(app.registry, limit, "127.0.0.1", clock())
+    for _ in range(2):
+        if field is None:
+            browser.get(path, status=429)
+            continue
+        form = (
+            another_browser(app).get(path).form
+            if path != "/account/email"
+            else (browser.get(path).form)
+        )
+        form[field] = "person@example.org"
+        if "password" in form.fields:
+            form["password"] = PASSWORD
+        assert form.submit(expect_errors=True).status_int == 429
+    refused = [event[0] for event in events(database) if event[1] == "refused"]
+    assert refused == [kind]
+
+
 def test_a_browser_is_known_only_for_the_accounts_that_it_signed_in_to(
     app: Router, browser: TestApp, database: Database
 ) -> None:
@@ -245,4 +317,4 @@ def test_while_the_database_is_away_the_process_counts_for_itself(
 
 
 def _away(registry: object) -> object:
-    raise limits.TransientError("the database is away")
+    raise OperationalError("", {}, Exception("the database is away"))

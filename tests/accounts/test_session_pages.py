@@ -145,11 +145,14 @@ def test_acts_of_staff_are_marked_and_what_is_old_is_not_shown(
 
 def test_every_event_has_plain_words() -> None:
     """The owner sees no kind by its name in the table."""
-    shown = set(EventKind) - {EventKind.DELETION}
+    # The account of a deletion is gone. The page of a link belongs to no account.
+    shown = set(EventKind) - {EventKind.DELETION, EventKind.LINK}
     events = [AccountEvent(kind=kind, outcome=Outcome.OK) for kind in shown]
     tried = [EventKind.SIGN_IN, EventKind.PASSWORD_CHECK, EventKind.CODE, EventKind.RECOVERY_CODE]
     for outcome in (Outcome.FAILED, Outcome.REFUSED):
         events += [AccountEvent(kind=kind, outcome=outcome) for kind in tried]
+    refused = EventKind.EMAIL_CHANGE_REQUEST
+    events.append(AccountEvent(kind=refused, outcome=Outcome.REFUSED))
     assert [event.kind for event in events if words_of(event) == event.kind] == []
 
 
