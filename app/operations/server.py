@@ -47,6 +47,11 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     # select() knows no file descriptor above 1023.
     settings.setdefault("asyncore_use_poll", "true")
     settings.setdefault("connection_limit", str(connection_limit()))
+    # Before the server listens: who sees it listening may end it at once.
+    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGHUP: the terminal was closed. nohup ignores the signal, so that the server goes on.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
     settings["port"] = port = os.environ.get("PORT") or settings.get("port", "6543")
     try:
         sockets: dict[int, Any] = {}
@@ -81,14 +86,10 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     if pillarbox.email.debug and not pillarbox.is_production:
         click.echo(f"Mailbox  {pillarbox.site.base_url}/dev/mailbox")
     delivery = Delivery(app.registry)
-    signal.signal(signal.SIGTERM, _interrupt)
-    # SIGHUP: the terminal was closed. nohup ignores the signal, so that the server goes on.
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _interrupt)
     in_process = pillarbox.email.delivery == "in-process"
-    if in_process:
-        delivery.start()
     try:
+        if in_process:
+            delivery.start()
         server.run()
     finally:
         server.close()

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pyramid.router import Router
+from sqlalchemy import delete
 from waitress.server import create_server
 
 from app import configure
 from app.shop.sample_catalogue import add_sample_catalogue
+from app.web.limits import RateLimit
 from tests.support.chromium import OpenPage, launch, watched_context
 from tests.support.ports import free_port
 from tests.support.shop_settings import shop_settings
@@ -58,6 +60,13 @@ def shop(
     thread.join(10)
     server.task_dispatcher.shutdown()
     config.registry.database.dispose()
+
+
+@pytest.fixture(autouse=True)
+def without_limits(shop: tuple[Router, str]) -> None:
+    """All tests come from one network, and no test is held back by what others did."""
+    with shop[0].registry.database.transaction(write=True) as session:
+        session.execute(delete(RateLimit))
 
 
 # One for each module and not for the session: while Playwright is open, asyncio has a running loop
