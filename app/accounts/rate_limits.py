@@ -1,6 +1,6 @@
 """Every limit of accounts, in numbers. docs/security.md lists them for operators (STANDARDS B7).
 
-How many emails one address gets stands beside each kind of email, in ``app.accounts.emails``.
+How many emails one address gets stands beside each kind of email, in ``app.accounts.email_kinds``.
 """
 
 from datetime import timedelta
@@ -28,7 +28,7 @@ FAILURES_OF_ALL = Limit("failures of all", 1_000, 5 * MINUTE)
 
 EMAIL_CHANGES_OF_ACCOUNT = Limit("email changes of account", 10, HOUR)
 """Requests to change the address of one account. Its owner learns of each by email, and
-``EMAIL_CHANGED`` in ``app.accounts.emails`` allows more, so that no owner misses one.
+``EMAIL_CHANGED`` in ``app.accounts.email_kinds`` allows more, so that no owner misses one.
 """
 
 CODES = Limit("codes", 5, 15 * MINUTE)

@@ -13,7 +13,7 @@ from pyramid.view import view_config
 
 from app.accounts import emails, recovery_codes, second_factor
 from app.accounts.codes import CodeForm, WrongCode, key_changed, step_of_set_up, use_code
-from app.accounts.emails import SecondFactorChange
+from app.accounts.email_kinds import SecondFactorChange
 from app.accounts.events import EventKind, record
 from app.accounts.models import SecondFactor
 from app.accounts.permissions import RECENT

@@ -8,6 +8,7 @@ from pyramid.view import view_config
 
 from app.accounts import emails, known_browsers, recovery_codes
 from app.accounts.codes import CodeForm, WrongCode, use_code
+from app.accounts.email_kinds import SecondFactorChange
 from app.accounts.events import EventKind, record
 from app.accounts.models import SignInSession
 from app.accounts.sessions import complete_session
@@ -48,7 +49,7 @@ def check_code(request: Request) -> Any:
         message = emails.second_factor_changed(
             request,
             account,
-            emails.SecondFactorChange.RECOVERY_CODE_USED,
+            SecondFactorChange.RECOVERY_CODE_USED,
             codes_left=recovery_codes.left(request.dbsession, account.id),
         )
         request.email_service.send_message(message, key=f"second_factor_changed:{event.id}")

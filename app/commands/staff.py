@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import emails, recovery_codes, second_factor
 from app.accounts.addresses import UnusableAddress, parse_address
+from app.accounts.email_kinds import SecondFactorChange
 from app.accounts.events import EventKind, record
 from app.accounts.models import Account, SignInSession
 from app.commands.application import INI, ready_application
@@ -90,9 +91,7 @@ def _remove_second_factor(session: Session, request: Request, account: Account) 
     _end_sessions(session, account)
     event = record(session, request, EventKind.SECOND_FACTOR_OFF, account.id)
     session.flush()
-    message = emails.second_factor_changed(
-        request, account, emails.SecondFactorChange.REMOVED_BY_SHOP
-    )
+    message = emails.second_factor_changed(request, account, SecondFactorChange.REMOVED_BY_SHOP)
     _email_service(request.registry, session).send_message(
         message, key=f"second_factor_changed:{event.id}"
     )

@@ -7,7 +7,7 @@ from pyramid.router import Router
 from sqlalchemy import select
 from webtest import TestApp, TestResponse
 
-from app.accounts.emails import FOR_A_NETWORK
+from app.accounts.email_kinds import FOR_A_NETWORK
 from app.accounts.models import Account, PendingSignUp
 from app.database.engine import Database
 from app.mail.testing import Mailbox

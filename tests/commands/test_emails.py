@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.accounts.emails import PASSWORD_RESET, WELCOME
+from app.accounts.email_kinds import PASSWORD_RESET, WELCOME
 from app.database import sqlite
 from app.database.clock import utc_clock
 from app.mail.delivery.relay import Relay

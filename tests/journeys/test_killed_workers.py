@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from app.accounts.emails import WELCOME
+from app.accounts.email_kinds import WELCOME
 from app.database.clock import utc_clock
 from app.database.engine import Database
 from app.mail import InDoubt
