@@ -32,6 +32,9 @@ _FAILED = {
     EventKind.RECOVERY_CODE: _("Wrong recovery code"),
 }
 _REFUSED = {
+    EventKind.RESET_REQUEST: _(
+        "A link to choose a new password was asked for, but the email was held back"
+    ),
     EventKind.EMAIL_CHANGE_REQUEST: _(
         "Too many new email addresses were entered, the next was refused for a while"
     ),

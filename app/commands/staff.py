@@ -64,6 +64,8 @@ def _make_staff(session: Session, request: Request, account: Account) -> str:
     if account.is_staff:
         return f"{account.address} is staff already."
     account.is_staff = True
+    # A customer's session must not become one of staff.
+    _end_sessions(session, account)
     record(session, request, EventKind.STAFF_ON, account.id)
     done = f"{account.address} is staff now."
     if second_factor.find(session, account.id) is None:

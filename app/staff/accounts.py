@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from app.accounts import emails, second_factor, tokens
 from app.accounts.event_words import words_of
-from app.accounts.events import EventKind, record
+from app.accounts.events import EventKind, Outcome, record
 from app.accounts.form_fields import AddressField
 from app.accounts.models import Account, AccountEvent, TokenKind
 from app.accounts.permissions import STAFF, STAFF_RECENT
@@ -115,8 +115,9 @@ def send_reset(request: Request) -> Any:
         is_sent = state in (State.QUEUED, State.CAPTURED)
         if not is_sent:
             savepoint.rollback()
+    outcome = Outcome.OK if is_sent else Outcome.REFUSED
+    _record(request, EventKind.RESET_REQUEST, account, outcome)
     if is_sent:
-        _record(request, EventKind.RESET_REQUEST, account)
         _say(request, SENT)
     elif state is State.THROTTLED:
         _say(request, HELD_BACK)
@@ -136,8 +137,10 @@ def _account_of(request: Request) -> Account:
     return account
 
 
-def _record(request: Request, kind: EventKind, account: Account) -> None:
-    record(request.dbsession, request, kind, account.id, staff_id=request.account.id)
+def _record(
+    request: Request, kind: EventKind, account: Account, outcome: Outcome = Outcome.OK
+) -> None:
+    record(request.dbsession, request, kind, account.id, outcome, staff_id=request.account.id)
 
 
 def _say(request: Request, message: str) -> None:

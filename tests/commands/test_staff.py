@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pyramid.router import Router
 from sqlalchemy import select
+from webtest import TestApp
 
 from app.accounts.models import Account, RecoveryCode, SecondFactor, SignInSession
 from app.database.clock import utc_clock
@@ -52,6 +53,14 @@ def test_an_account_becomes_staff_and_the_next_step_is_said(
     assert events(database) == [("staff_on", "ok")]
     assert "is staff already" in pillarbox("staff", ini, ANNA).output
     assert events(database) == [("staff_on", "ok")]
+
+
+def test_a_customers_session_does_not_become_one_of_staff(
+    pillarbox: Pillarbox, ini: Path, browser: TestApp, anna: int
+) -> None:
+    sign_in(browser)
+    pillarbox("staff", ini, ANNA)
+    assert not is_signed_in(browser)
 
 
 def test_staff_is_unmade_and_every_session_ends(

@@ -196,7 +196,7 @@ def test_a_reset_that_the_limit_holds_back_is_refused_in_plain_words(
     assert "half an hour" in page.text
     assert len(mailbox.all()) == sent
     assert count(database, Token) == tokens
-    assert events(database) == recorded
+    assert events(database) == [*recorded, ("reset_request", "refused")]
 
 
 def test_strangers_do_not_use_up_the_resets_that_staff_start(
