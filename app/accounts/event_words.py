@@ -11,7 +11,7 @@ _OK = {
     EventKind.RECOVERY_CODE: _("Signed in with a recovery code"),
     EventKind.PASSWORD_CHECK: _("The password was entered again"),
     EventKind.SIGN_OUT: _("Signed out"),
-    EventKind.SESSION_END: _("Other devices were signed out"),
+    EventKind.SESSION_END: _("Devices were signed out"),
     EventKind.RESET_REQUEST: _("A link to choose a new password was asked for"),
     EventKind.PASSWORD_RESET: _("The password was changed with a link"),
     EventKind.PASSWORD_CHANGE: _("The password was changed"),

@@ -54,7 +54,8 @@ class AccountSecurityPolicy:
         """
         session: SignInSession | None = request.sign_in_session
         if permission in (STAFF, STAFF_RECENT) and not request.is_by_staff:
-            log.warning("staff page refused: account=%s", self.authenticated_userid(request))
+            if session is not None:
+                log.warning("staff page refused: account=%d", session.account_id)
             raise HTTPNotFound()
         if session is None:
             return Denied("not signed in")

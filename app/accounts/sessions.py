@@ -47,6 +47,7 @@ def begin_session(request: Request, account: Account, *, awaits_code: bool = Fal
     Runs in the request's transaction.
     """
     _delete_row(request)
+    secret = secrets.token_urlsafe(32)
     device = device_of(request.headers.get("User-Agent", ""))
     session = SignInSession(
         account_id=account.id,
@@ -56,9 +57,10 @@ def begin_session(request: Request, account: Account, *, awaits_code: bool = Fal
         awaits_code=awaits_code,
         browser=device.browser,
         system=device.system,
-        digest=_new_secret(request),
+        digest=_digest(secret),
     )
     request.dbsession.add(session)
+    _send_new_id(request, secret)
 
 
 def renew_session(request: Request) -> None:
@@ -68,12 +70,12 @@ def renew_session(request: Request) -> None:
     _replace_id(request, request.sign_in_session, authenticated_at=request.now)
 
 
-def complete_session(request: Request, session: SignInSession) -> None:
+def complete_session(request: Request, session: SignInSession) -> bool:
     """Sign in the browser whose ``session`` awaited a code, or note that a signed-in customer has
-    proved the second factor. The session gets a new id and a new CSRF token. Runs in the request's
-    transaction.
+    proved the second factor. The session gets a new id and a new CSRF token. Returns False when the
+    session has ended or has another id by now. Runs in the request's transaction.
     """
-    _replace_id(request, session, awaits_code=False, second_factor_at=request.now)
+    return _replace_id(request, session, awaits_code=False, second_factor_at=request.now)
 
 
 def end_session(request: Request) -> None:
@@ -107,22 +109,27 @@ def live_sessions(session: Session, account_id: int, now: datetime) -> Sequence[
     ).all()
 
 
-def _replace_id(request: Request, session: SignInSession, **values: Any) -> None:
-    # The session may have been ended since the request looked it up. Then it stays ended, and the
-    # new cookie opens nothing.
-    request.dbsession.execute(
+def _replace_id(request: Request, session: SignInSession, **values: Any) -> bool:
+    """Whether the session had its id still. Another request may have ended it, or sent the browser
+    a new id. Then this one must not send a cookie that opens nothing.
+    """
+    secret = secrets.token_urlsafe(32)
+    replaced = request.dbsession.scalars(
         update(SignInSession)
         .where(SignInSession.id == session.id, SignInSession.digest == session.digest)
-        .values(digest=_new_secret(request), **values)
-    )
+        .values(digest=_digest(secret), **values)
+        .returning(SignInSession.id)
+    ).one_or_none()
+    if replaced is None:
+        return False
+    _send_new_id(request, secret)
+    return True
 
 
-def _new_secret(request: Request) -> bytes:
-    """Send the browser a new id of its session and a new CSRF token. Returns the id's digest."""
-    secret = secrets.token_urlsafe(32)
+def _send_new_id(request: Request, secret: str) -> None:
+    """Send the browser a new id of its session and a new CSRF token."""
     _send_cookie(request, secret)
     new_csrf_token(request)
-    return _digest(secret)
 
 
 def _stored_session(request: Request) -> SignInSession | None:

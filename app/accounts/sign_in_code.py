@@ -41,7 +41,9 @@ def check_code(request: Request) -> Any:
         kind = use_code(request, account.id, form.code.data or "")
     except WrongCode as wrong:
         return form.refuse_code(wrong)
-    complete_session(request, waiting)
+    if not complete_session(request, waiting):
+        # Raised, so that the code is not used up.
+        raise _to_sign_in(request)
     known_browsers.remember(request, account.address_key)
     event = record(request.dbsession, request, kind, account.id)
     if kind is EventKind.RECOVERY_CODE:

@@ -161,7 +161,9 @@ def withdraw_sign_up(session: Session, sign_up_id: int, now: datetime) -> None:
 def void_other_email_changes(
     session: Session, account_id: int, address_key: str, now: datetime
 ) -> None:
-    """Do the same for the account's changes to other addresses than ``address_key``."""
+    """Void the account's live links that confirm another address than ``address_key``, and cancel
+    the emails that still wait with them.
+    """
     _void(
         session,
         now,

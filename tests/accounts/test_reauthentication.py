@@ -19,6 +19,8 @@ from tests.support.accounts import (
     sign_in,
     summary,
 )
+from tests.support.at_once import at_once
+from tests.support.browser import another_browser
 from tests.support.clock import Clock
 from tests.support.rows import count
 
@@ -153,3 +155,24 @@ def test_a_form_that_was_open_too_long_is_not_taken(
     assert answer.location.endswith("/account/confirm?next=" + path.replace("/", "%2F"))
     assert count(database, AccountEvent) == 1
     assert count(database, Account) == 1
+
+
+def test_a_form_that_is_sent_twice_does_not_sign_the_customer_out(
+    app: Router, browser: TestApp, clock: Clock
+) -> None:
+    clock.advance(timedelta(minutes=10))
+    form = browser.get("/account/email").follow().form
+    form["password"] = PASSWORD
+    fields = form.submit_fields()
+    copies = []
+    for _ in range(2):
+        copy = another_browser(app)
+        for name, value in browser.cookies.items():
+            copy.set_cookie(name, value)
+        copies.append(copy)
+    at_once(lambda copy: copy.post("/account/confirm", fields, expect_errors=True), copies)
+    signed_in = [copy.get("/account", expect_errors=True).status_int for copy in copies]
+    assert 200 in signed_in
+    # The one that came later keeps the old id, and no cookie that opens nothing.
+    late = copies[signed_in.index(303)] if 303 in signed_in else None
+    assert late is None or late.cookies[SESSION].strip('"') == browser.cookies[SESSION]

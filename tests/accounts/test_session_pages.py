@@ -139,7 +139,7 @@ def test_acts_of_staff_are_marked_and_what_is_old_is_not_shown(
                 )
             )
     by_staff, by_owner = rows(laptop, "events")
-    assert by_staff.startswith("Other devices were signed out (by our staff)")
+    assert by_staff.startswith("Devices were signed out (by our staff)")
     assert by_owner.startswith("Signed in")
 
 
