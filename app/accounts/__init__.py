@@ -5,7 +5,7 @@ Adds ``request.account`` and the permissions of ``app.accounts.permissions``. It
 
 from pyramid.config import Configurator
 
-from app.accounts.events import sweep
+from app.accounts import events, tokens
 
 
 def includeme(config: Configurator) -> None:
@@ -14,7 +14,9 @@ def includeme(config: Configurator) -> None:
     config.include("app.accounts.export")
     config.include("app.accounts.sessions")
     config.include("app.accounts.permissions")
-    config.add_housekeeping("old account events deleted", sweep)
+    config.add_housekeeping("old account events deleted", events.sweep)
+    config.add_housekeeping("old links deleted", tokens.sweep)
+    config.add_housekeeping("old sign-ups deleted", tokens.sweep_sign_ups)
     config.add_route("sign_up", "/sign-up")
     config.add_route("sign_up_sent", "/sign-up/sent")
     # A mail program may take a slash behind a link for a part of it.

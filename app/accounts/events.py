@@ -4,6 +4,7 @@ The owner sees the events of the account at ``/account/sessions``. They hold no 
 about the network, and are deleted after 180 days.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -82,6 +83,18 @@ def record(
     )
     session.add(event)
     return event
+
+
+def latest(
+    session: Session, account_id: int, now: datetime, limit: int | None = None
+) -> Sequence[AccountEvent]:
+    """The account's events of the last ``RETENTION``, the newest first."""
+    return session.scalars(
+        select(AccountEvent)
+        .where(AccountEvent.account_id == account_id, AccountEvent.at >= now - RETENTION)
+        .order_by(AccountEvent.id.desc())
+        .limit(limit)
+    ).all()
 
 
 def sweep(session: Session, now: datetime, limit: int) -> int:

@@ -15,12 +15,11 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts.account_emails import emails_of
-from app.accounts.events import EventKind, record
-from app.accounts.models import Account, AccountEvent
+from app.accounts.events import EventKind, latest, record
+from app.accounts.models import Account
 from app.accounts.permissions import RECENT
 from app.accounts.sessions import live_sessions
 from app.mail import addresses
@@ -85,14 +84,9 @@ def _sessions(session: Session, account: Account, now: datetime) -> Any:
 
 
 def _events(session: Session, account: Account, now: datetime) -> Any:
-    events = session.scalars(
-        select(AccountEvent)
-        .where(AccountEvent.account_id == account.id)
-        .order_by(AccountEvent.id.desc())
-    )
     return [
         {"kind": each.kind, "outcome": each.outcome, "at": each.at, "by_staff": bool(each.staff_id)}
-        for each in events
+        for each in latest(session, account.id, now)
     ]
 
 

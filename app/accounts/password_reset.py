@@ -168,7 +168,7 @@ def _send_link(request: Request, address: Address) -> None:
         message = emails.password_reset(request, owner, token.secret, lifetime)
         request.email_service.send_message(
             message,
-            key=f"password_reset:{token.row.id}",
+            key=tokens.email_key(token.row),
             asked_by=limits.asker(request),
         )
         if account is None:

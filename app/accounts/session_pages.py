@@ -8,11 +8,11 @@ from typing import Any
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.request import Request
 from pyramid.view import view_config
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from app.accounts.event_words import words_of
-from app.accounts.events import RETENTION, EventKind, record
-from app.accounts.models import AccountEvent, SignInSession
+from app.accounts.events import RETENTION, EventKind, latest, record
+from app.accounts.models import SignInSession
 from app.accounts.permissions import RECENT
 from app.accounts.sessions import end_all_sessions, live_sessions
 from app.web.translation import _
@@ -26,17 +26,11 @@ EVENTS = 50
 @view_config(route_name="sessions", request_method="GET", permission=RECENT, renderer=PAGE)
 def sessions(request: Request) -> Any:
     """Show the sessions, the last used one first, and the newest events."""
-    events = request.dbsession.scalars(
-        select(AccountEvent)
-        .where(
-            AccountEvent.account_id == request.account.id,
-            AccountEvent.at >= request.now - RETENTION,
-        )
-        .order_by(AccountEvent.id.desc())
-        .limit(EVENTS)
-    )
+    session, account_id = request.dbsession, request.account.id
+    events = latest(session, account_id, request.now, EVENTS)
     return {
-        "sessions": live_sessions(request.dbsession, request.account.id, request.now),
+        "sessions": live_sessions(session, account_id, request.now),
+        "retention": RETENTION,
         "events": [(event, words_of(event)) for event in events],
     }
 
@@ -64,6 +58,8 @@ def end_sessions(request: Request) -> Any:
         ).one_or_none()
         if ended is not None:
             record(session, request, EventKind.SESSION_END, account_id)
-        told = _("That device has been signed out.")
+            told = _("That device has been signed out.")
+        else:
+            told = _("That device was signed out before.")
     request.visitor.tell(request.localizer.translate(told))
     return HTTPSeeOther(request.route_path("sessions"))

@@ -11,7 +11,6 @@ from typing import Any
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.request import Request
 from pyramid.view import view_config
-from sqlalchemy import delete
 
 from app.accounts import emails, rate_limits, tokens
 from app.accounts.addresses import Address, parse_address
@@ -67,10 +66,6 @@ def sign_up(request: Request) -> Any:
         password_hash=password_hash,
         locale=request.locale_name,
         created_at=request.now,
-    )
-    # Delete old sign-ups that were never confirmed.
-    request.dbsession.execute(
-        delete(PendingSignUp).where(PendingSignUp.created_at < request.now - tokens.RETENTION)
     )
     _forget_corrected_sign_up(request, address)
     request.dbsession.add(pending)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.addresses import Address
 from app.accounts.models import PendingSignUp, Token, TokenKind
+from app.database.housekeeping import delete_rows
 from app.mail.outbox import endings
 
 LIFETIMES = {
@@ -27,7 +28,9 @@ _EMAILS = {
     TokenKind.EMAIL_CHANGE: "email_change",
 }
 RETENTION = timedelta(days=30)
-"""How long an expired token is kept, so that its page can say why the link does not work."""
+"""How long a sign-up and an expired token are kept, so that the page of a link can say why it does
+not work.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,8 @@ def issue(
     """Store a new token with a secret of 256 random bits. ``new_address`` is what an
     ``EMAIL_CHANGE`` token confirms.
 
-    A token without an account or a sign-up is expired from the start. Tokens that expired more than
-    ``RETENTION`` ago are deleted.
+    A token without an account or a sign-up is expired from the start.
     """
-    session.execute(delete(Token).where(Token.expires_at < now - RETENTION))
     secret = secrets.token_urlsafe(SECRET_OCTETS)
     is_for_nobody = account_id is None and pending_sign_up_id is None
     row = Token(
@@ -104,8 +105,9 @@ def look_up(
 
 
 def consume(session: Session, kind: TokenKind, secret: str, now: datetime) -> Token | None:
-    """Mark a live token as used, and void every other token of its owner. None if it is not live,
-    or another request used it, or another of the owner's, first.
+    """Mark a live token as used, void every other token of its owner, and cancel the emails that
+    still wait with their links. None if it is not live, or another request used it, or another of
+    the owner's, first.
     """
     token = _find(session, kind, secret)
     if token is None:
@@ -124,26 +126,24 @@ def consume(session: Session, kind: TokenKind, secret: str, now: datetime) -> To
         .execution_options(populate_existing=True)
     ).one_or_none()
     if used is not None:
-        session.execute(update(Token).where(is_live_and_the_owners).values(voided_at=now))
+        _void(session, now, is_live_and_the_owners)
     return used
 
 
 def void_all(session: Session, account_id: int, now: datetime) -> None:
     """Void every live token of an account, and cancel the emails that still wait with their links.
 
-    A new password and a deletion do this.
+    A changed password and a deletion do this.
     """
     _void(session, now, Token.account_id == account_id)
 
 
 def void_sign_ups(session: Session, address_key: str, now: datetime) -> None:
-    """Void the live tokens of every sign-up with this address, because it has an account now."""
+    """Void the live tokens of every sign-up with this address, because it has an account now, and
+    cancel the emails that still wait with their links.
+    """
     sign_ups = select(PendingSignUp.id).where(PendingSignUp.address_key == address_key)
-    session.execute(
-        update(Token)
-        .where(Token.pending_sign_up_id.in_(sign_ups), _is_live(now))
-        .values(voided_at=now)
-    )
+    _void(session, now, Token.pending_sign_up_id.in_(sign_ups))
 
 
 def withdraw_sign_up(session: Session, sign_up_id: int, now: datetime) -> None:
@@ -186,6 +186,18 @@ def requested_email_change(session: Session, account_id: int, now: datetime) -> 
 def email_key(token: Token) -> str:
     """The idempotency key of the email with the token's link."""
     return f"{_EMAILS[TokenKind(token.kind)]}:{token.id}"
+
+
+def sweep(session: Session, now: datetime, limit: int) -> int:
+    """Delete tokens that expired more than ``RETENTION`` ago, for housekeeping."""
+    old = select(Token.id).where(Token.expires_at < now - RETENTION).limit(limit)
+    return delete_rows(session, Token.id, old)
+
+
+def sweep_sign_ups(session: Session, now: datetime, limit: int) -> int:
+    """Delete sign-ups that were not confirmed within ``RETENTION``, for housekeeping."""
+    old = select(PendingSignUp.id).where(PendingSignUp.created_at < now - RETENTION).limit(limit)
+    return delete_rows(session, PendingSignUp.id, old)
 
 
 def _void(session: Session, now: datetime, *conditions: ColumnElement[bool]) -> None:

@@ -7,15 +7,16 @@ from typing import Any
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.request import Request
 from pyramid.view import view_config
-from sqlalchemy import select
 
 from app.accounts import emails, second_factor, tokens
+from app.accounts.email_kinds import PASSWORD_RESET
 from app.accounts.event_words import words_of
-from app.accounts.events import EventKind, Outcome, record
+from app.accounts.events import EventKind, Outcome, latest, record
 from app.accounts.form_fields import AddressField
-from app.accounts.models import Account, AccountEvent, TokenKind
+from app.accounts.models import Account, TokenKind
 from app.accounts.permissions import STAFF, STAFF_RECENT
 from app.accounts.sessions import end_all_sessions, live_sessions
+from app.i18n import formats
 from app.mail.outbox.tables import OutboxEmail, State
 from app.web.forms import Form
 from app.web.translation import _
@@ -26,9 +27,9 @@ LONGEST_ID = 9
 
 HELD_BACK = _(
     "No email was sent, because several reset emails went to this customer lately. Ask the customer"
-    " to use the link in the newest one, or try again in half an hour."
+    " to use the link in the newest one, or try again in ${wait}."
 )
-SENT = _("The reset email is on its way to the customer. Its link works for 30 minutes.")
+SENT = _("The reset email is on its way to the customer. Its link works for ${lifetime}.")
 
 
 class FindForm(Form):
@@ -65,17 +66,11 @@ def show(request: Request) -> Any:
     """Show the account, its sessions and its latest events."""
     account = _account_of(request)
     session = request.dbsession
-    events = session.scalars(
-        select(AccountEvent)
-        .where(AccountEvent.account_id == account.id)
-        .order_by(AccountEvent.id.desc())
-        .limit(MOST_EVENTS)
-    )
     return {
         "account": account,
         "factor": second_factor.find(session, account.id),
         "sessions": live_sessions(session, account.id, request.now),
-        "events": events.all(),
+        "events": latest(session, account.id, request.now, MOST_EVENTS),
         "words_of": words_of,
     }
 
@@ -109,7 +104,7 @@ def send_reset(request: Request) -> Any:
         lifetime = tokens.LIFETIMES[TokenKind.RESET]
         email: OutboxEmail = request.email_service.send_message(
             emails.password_reset(request, account, token.secret, lifetime),
-            key=f"password_reset:{token.row.id}",
+            key=tokens.email_key(token.row),
         )
         state, reason = State(email.state), email.reason or ""
         is_sent = state in (State.QUEUED, State.CAPTURED)
@@ -118,11 +113,12 @@ def send_reset(request: Request) -> Any:
     outcome = Outcome.OK if is_sent else Outcome.REFUSED
     _record(request, EventKind.RESET_REQUEST, account, outcome)
     if is_sent:
-        _say(request, SENT)
+        _say(request, SENT, lifetime=formats.duration(lifetime, request.locale_name))
     elif state is State.THROTTLED:
-        _say(request, HELD_BACK)
+        period = PASSWORD_RESET.limit.period
+        _say(request, HELD_BACK, wait=formats.duration(period, request.locale_name))
     else:
-        _say(request, _("No email was sent: ${reason}.", mapping={"reason": reason or state}))
+        _say(request, _("No email was sent: ${reason}."), reason=reason or state)
     return _to_account(request, account)
 
 
@@ -143,8 +139,8 @@ def _record(
     record(request.dbsession, request, kind, account.id, outcome, staff_id=request.account.id)
 
 
-def _say(request: Request, message: str) -> None:
-    request.visitor.tell(request.localizer.translate(message))
+def _say(request: Request, message: str, **words: str) -> None:
+    request.visitor.tell(request.localizer.translate(message, mapping=words))
 
 
 def _to_account(request: Request, account: Account) -> HTTPSeeOther:

@@ -19,6 +19,7 @@ from tests.support.accounts import (
     forgot_password,
     heading,
     is_signed_in,
+    post,
     recorded_statements,
     sign_in,
     summary,
@@ -257,3 +258,18 @@ def test_an_invalid_address_is_answered_with_an_error(browser: TestApp) -> None:
 
 def test_without_having_asked_the_inbox_page_leads_to_the_form(browser: TestApp) -> None:
     assert browser.get("/forgot-password/sent", status=303).location.endswith("/forgot-password")
+
+
+def test_emails_that_still_wait_with_a_link_that_a_reset_ended_are_cancelled(
+    sending_app: Router, mailbox: Mailbox
+) -> None:
+    intruder, owner = another_browser(sending_app), another_browser(sending_app)
+    sign_in(intruder)
+    post(intruder, "/account/email", new_email="intruder@example.org")
+    assert mailbox.latest(to="intruder@example.org").state == "queued"
+    forgot_password(owner)
+    set_password(owner, mailbox.link(mailbox.latest(kind="password_reset")))
+    waiting = mailbox.latest(to="intruder@example.org")
+    assert (waiting.state, waiting.text_body) == ("cancelled", None)
+    assert waiting.reason == "its link no longer works"
+    assert mailbox.latest(kind="password_changed").state == "queued"

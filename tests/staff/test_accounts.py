@@ -193,7 +193,7 @@ def test_a_reset_that_the_limit_holds_back_is_refused_in_plain_words(
     sent, tokens, recorded = len(mailbox.all()), count(database, Token), events(database)
     page = act(staff, anna, "send_reset").follow()
     assert "No email was sent" in page.text
-    assert "half an hour" in page.text
+    assert "try again in 30 minutes" in page.text
     assert len(mailbox.all()) == sent
     assert count(database, Token) == tokens
     assert events(database) == [*recorded, ("reset_request", "refused")]
