@@ -6,10 +6,34 @@ other, and pages do not wait for them.
 """
 
 import logging
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from waitress.task import ThreadedTaskDispatcher
+
+HASHING_SECONDS = 0.03
+"""How long a password's hash takes, and at least how long each request has a hashing thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AsLongAsAHash:
+    """A connection's request, after which the thread rests until a hash would have been made.
+
+    A try that a limit refuses takes a tenth of that, and all of it in Python. Without the rest, a
+    flood of such tries would leave pages no time in the interpreter.
+    """
+
+    connection: Any
+
+    def service(self) -> None:
+        begun = time.monotonic()
+        self.connection.service()
+        time.sleep(max(0, HASHING_SECONDS - (time.monotonic() - begun)))
+
+    def cancel(self) -> None:
+        self.connection.cancel()
 
 
 class _HashingThreads(ThreadedTaskDispatcher):
@@ -40,7 +64,8 @@ class Threads(ThreadedTaskDispatcher):
         responses keep their order.
         """
         if self._is_hashing(task):
-            self._hashing.add_task(task)
+            as_long_as_a_hash: Any = _AsLongAsAHash(task)
+            self._hashing.add_task(as_long_as_a_hash)
         else:
             super().add_task(task)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from pyramid.router import Router
 
+from app.operations import threads
 from app.web.hashing_paths import hashes_password
 from tests.support.accounts import ANNA, PASSWORD
 from tests.support.databases import on_sqlite
@@ -145,3 +146,26 @@ def may_hash(view: Callable[..., object]) -> bool:
 )
 def test_what_hashes_a_password(app: Router, method: str, path: str, expected: bool) -> None:
     assert hashes_password(app.registry, method, path) is expected
+
+
+class Connection:
+    """A connection whose request takes this long by the given clock, in seconds."""
+
+    def __init__(self, clock: list[float], seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+
+    def service(self) -> None:
+        self._clock[0] += self._seconds
+
+
+@pytest.mark.parametrize(("took", "rest"), [(0.002, 0.028), (0.03, 0), (1.5, 0)])
+def test_a_refused_try_has_its_thread_as_long_as_a_hash(
+    monkeypatch: pytest.MonkeyPatch, took: float, rest: float
+) -> None:
+    """So a flood of refused tries leaves pages their time. A real hash waits for nothing."""
+    clock, rests = [100.0], []
+    monkeypatch.setattr(threads.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(threads.time, "sleep", rests.append)
+    threads._AsLongAsAHash(Connection(clock, took)).service()
+    assert rests == [pytest.approx(rest)]
