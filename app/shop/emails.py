@@ -12,7 +12,7 @@ from app.i18n.formats import amount
 from app.mail.kinds import Kind, Priority, RateLimit
 from app.mail.message import BodyFormat, Recipient
 from app.shop import money
-from app.shop.models import Order, Payment, Receipt
+from app.shop.models import Document, Order, Payment
 
 MAX_OFFERS = 20
 """How many lines the structured data lists, because Gmail cuts off an email over 102 KB.
@@ -77,7 +77,7 @@ def send_purchase_receipt(
     session: Session,
     order: Order,
     payment: Payment,
-    receipt: Receipt,
+    document: Document,
     *,
     key: str | None = None,
 ) -> None:
@@ -87,9 +87,9 @@ def send_purchase_receipt(
     """
     context = PurchaseReceipt(
         order_number=order.number,
-        receipt_number=receipt.number,
+        receipt_number=document.full_number,
         ordered_at=order.created_at,
-        issued_at=receipt.issued_at,
+        issued_at=document.issued_at,
         link=request.link("order", number=order.number),
         seller_name=order.seller_name,
         seller_address=tuple(order.seller_address.splitlines()),
@@ -119,6 +119,30 @@ def send_purchase_receipt(
     message = request.compose(PURCHASE_RECEIPT, context, to=recipient, about=f"order:{order.id}")
     service = replace(request.email_service, session=session)
     service.send_message(message, key=key or receipt_key(order))
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentHeld:
+    """A payment that does not match its order."""
+
+    order_number: str
+    payment_id: str
+    problem: str
+
+
+def send_payment_pending(
+    request: Request, session: Session, order: Order, payment: Payment
+) -> None: ...
+
+
+def send_payment_failed(
+    request: Request, session: Session, order: Order, payment: Payment
+) -> None: ...
+
+
+def send_shop_notice(
+    request: Request, session: Session, notice: PaymentHeld, *, key: str
+) -> None: ...
 
 
 def _structured_data(receipt: PurchaseReceipt) -> dict[str, Any]:
