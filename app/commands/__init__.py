@@ -2,7 +2,7 @@
 
 import click
 
-from app.commands import adopt, deliver, emails, lint, preview, send_test, serve, staff
+from app.commands import adopt, deliver, emails, lint, preview, reconcile, send_test, serve, staff
 
 
 @click.group()
@@ -20,6 +20,7 @@ for command in (
     send_test.send_test,
     serve.migrate,
     adopt.adopt,
+    reconcile.reconcile,
     staff.staff,
 ):
     main.add_command(command)

@@ -12,6 +12,7 @@ import click
 from app.commands.application import INI, ready_application
 from app.database.private_files import warn_of_open_folder
 from app.mail.delivery.worker import Delivery
+from app.shop.chores import ChoresThread
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +45,15 @@ def deliver(ini: Path) -> None:
             email.connections,
             email.debug,
         )
+        chores = ChoresThread(registry)
         worker.start()
+        chores.start()
         name = signal.Signals(signals.get()).name
         log.info(
             "delivery finishes emails in progress: signal=%s seconds=%d", name, PATIENCE_SECONDS
         )
         worker.stop(PATIENCE_SECONDS)
+        chores.stop()
         log.info("delivery stopped")
 
 

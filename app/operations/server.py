@@ -22,6 +22,8 @@ from app.mail.delivery.worker import Delivery
 from app.operations.connections import Connections, connection_limit
 from app.operations.readiness import NotReady, require_own_database
 from app.operations.threads import Threads
+from app.shop.chores import ChoresThread
+from app.shop.payments.waiting import share_threads
 from app.web.hashing_paths import hashes_password
 from app.web.headers import headers_without_page
 
@@ -73,6 +75,7 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     except ValueError as error:
         _refuse(app, f"[server:main]: {error}")
     threads.start(server.adj.threads, HASHING_SLOTS)
+    share_threads(app.registry, server.adj.threads)
     limit = int(settings["connection_limit"])
     pillarbox = app.registry.pillarbox
     connections = Connections(
@@ -85,16 +88,18 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     click.echo(f"Shop     {pillarbox.site.base_url}/")
     if pillarbox.email.debug and not pillarbox.is_production:
         click.echo(f"Mailbox  {pillarbox.site.base_url}/dev/mailbox")
-    delivery = Delivery(app.registry)
+    delivery, chores = Delivery(app.registry), ChoresThread(app.registry)
     in_process = pillarbox.email.delivery == "in-process"
     try:
         if in_process:
             delivery.start()
+            chores.start()
         server.run()
     finally:
         server.close()
         if in_process:
             delivery.stop()
+            chores.stop()
         app.registry.database.dispose()
 
 

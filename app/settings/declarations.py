@@ -226,7 +226,6 @@ class Payments:
         values.webhook_secrets,
         unset=(),
         is_secret=True,
-        spans_lines=True,
     )
     stripe_api: str | None = setting(
         "where Stripe's API is, for tests: http on this machine", hosts.loopback_url, unset=None

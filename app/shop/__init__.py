@@ -3,20 +3,23 @@
 import logging
 
 from pyramid.config import Configurator
+from pyramid.registry import Registry
 
-from app.shop.emails import PURCHASE_RECEIPT
+from app.database import short_transaction
+from app.shop.emails import KINDS, Notice, send_shop_notice
 from app.shop.export import orders_for_export
+from app.shop.payments.provider import PaymentProvider
 from app.shop.payments.test import TestProvider
+from app.shop.payments.waiting import USUAL_THREADS, share_threads
+from app.web.background import background_request
 
 log = logging.getLogger(__name__)
 
 
 def includeme(config: Configurator) -> None:
-    """Register the routes, views and kind of email, and the payment provider.
-
-    Without ``registry.payment_provider`` the checkout is closed.
-    """
-    config.add_email_kind(PURCHASE_RECEIPT)
+    """Register the routes, views and kinds of email, and the payment provider."""
+    for kind in KINDS:
+        config.add_email_kind(kind)
     config.add_to_export("orders", orders_for_export)
     config.add_route("home", "/")
     config.add_route("product", "/products/{slug}")
@@ -26,14 +29,31 @@ def includeme(config: Configurator) -> None:
     config.add_route("order", "/orders/{number}")
     config.add_route("resend_receipt", "/orders/{number}/resend-receipt")
     config.add_private_paths("/basket", "/checkout", "/orders", "/payments/")
-    config.registry.payment_provider = None
-    if config.registry.pillarbox.payments.provider == TestProvider.name:
-        config.registry.payment_provider = TestProvider(config.registry)
+    registry = config.registry
+    share_threads(registry, USUAL_THREADS)
+    registry.payment_provider = provider = _provider(registry)
+    ignored = []
+    if provider.name == TestProvider.name:
         config.add_route("test_payment", "/payments/test/{payment}")
-        config.scan("app.shop.views")
+        ignored.append("app.shop.views.webhooks")
     else:
-        log.warning(
-            "checkout closed, because only payments.provider = test is supported: provider=%s",
-            config.registry.pillarbox.payments.provider,
-        )
-        config.scan("app.shop.views", ignore="app.shop.views.test_payment")
+        config.add_route("stripe_webhook", "/webhooks/stripe")
+        ignored.append("app.shop.views.test_payment")
+    config.scan("app.shop.views", ignore=ignored)
+
+
+def _provider(registry: Registry) -> PaymentProvider:
+    settings = registry.pillarbox.payments
+    if settings.provider == TestProvider.name:
+        return TestProvider(registry)
+    # The library takes 0.15 seconds to import, which a shop without it need not wait for.
+    from app.shop.payments.stripe import StripeProvider
+
+    return StripeProvider(settings, lambda: _tell_of_refused_key(registry))
+
+
+def _tell_of_refused_key(registry: Registry) -> None:
+    """Tell the shop's own people, once a day."""
+    request = background_request(registry, "payments")
+    with short_transaction(registry, write=True) as session:
+        send_shop_notice(request, session, Notice.KEY_REFUSED, f"{request.now:%Y-%m-%d}")

@@ -36,6 +36,8 @@ PRODUCTION = {
     "email.smtp_username": "shop",
     "email.smtp_password": "s3same",
     "payments.provider": "stripe",
+    "payments.stripe_secret_key": "rk_live_sixteenCharacters",
+    "payments.stripe_webhook_secrets": "whsec_eighteenCharacters",
 }
 SECRETS = ("tell-nobody", "s3same", "wh1sper")
 
@@ -337,6 +339,40 @@ def test_production_refuses_what_is_not_safe(changes: dict[str, str], name: str)
 
 
 @pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"stripe_secret_key": ""}, "stripe_secret_key: is not set"),
+        ({"stripe_secret_key": "pk_live_1"}, "the value is not a secret key of Stripe"),
+        ({"stripe_secret_key": "sk_test_1"}, "is a test key, which moves no money"),
+        ({"stripe_secret_key": "rk_test_1"}, "is a test key, which moves no money"),
+        ({"stripe_webhook_secrets": ""}, "stripe_webhook_secrets: is not set"),
+        ({"stripe_webhook_secrets": "sk_live_1"}, "the value is not a signing secret of Stripe"),
+        ({"stripe_webhook_secrets": "whsec_1 whsec_2 whsec_3"}, "has more than two secrets"),
+        ({"stripe_api": "http://127.0.0.1:8080"}, "is for tests only"),
+        ({"stripe_api": "https://api.example.org"}, "a server of this machine"),
+        ({"stripe_api": "http://192.0.2.1:80"}, "a server of this machine"),
+    ],
+)
+def test_stripe_needs_a_key_and_a_webhook_secret(changes: dict[str, str], problem: str) -> None:
+    [line] = problems({**PRODUCTION, **{f"payments.{name}": changes[name] for name in changes}})
+    assert problem in line
+
+
+def test_two_webhook_secrets_may_be_in_use_at_once() -> None:
+    secrets = read({**PRODUCTION, "payments.stripe_webhook_secrets": "whsec_old whsec_new"})
+    assert secrets.payments.stripe_webhook_secrets == ("whsec_old", "whsec_new")
+
+
+def test_a_test_key_is_fine_in_development() -> None:
+    values = {**PRODUCTION, "environment": "development"}
+    assert read({**values, "payments.stripe_secret_key": "sk_test_1"}).payments.stripe_secret_key
+
+
+def test_files_of_products_lie_beside_the_ini() -> None:
+    assert read(PRODUCTION, "/srv/shop").shop.files == Path("/srv/shop/var/files")
+
+
+@pytest.mark.parametrize(
     "changes",
     [{"email.debug": "false"}, {"email.debug_recipients": "anna@example.org"}],
 )
@@ -533,7 +569,8 @@ def test_development_ini_is_complete_and_sends_nothing() -> None:
 
 def test_production_ini_shows_every_setting_and_starts_only_when_filled_in() -> None:
     values = ini("production.ini")
-    named = {setting.name for setting in all_settings()}
+    # Only tests have a Stripe of their own.
+    named = {setting.name for setting in all_settings()} - {"payments.stripe_api"}
     assert named == {name for name in values if name in named}
     assert [line.partition(":")[0] for line in problems(values)] == [
         "site.name",
@@ -543,6 +580,8 @@ def test_production_ini_shows_every_setting_and_starts_only_when_filled_in() -> 
         "secret",
         "email.from",
         "email.smtp_server",
+        "payments.stripe_secret_key",
+        "payments.stripe_webhook_secrets",
     ]
     filled_in = {name: PRODUCTION[name] for name in PRODUCTION if not values.get(name)}
     assert read({**values, **filled_in}).is_production

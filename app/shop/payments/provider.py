@@ -3,6 +3,7 @@
 A provider is asked over the network, so never inside a database transaction.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -63,8 +64,8 @@ class StartedPayment:
 class PaymentResult:
     """What the provider says about a payment. The card has no other data here (STANDARDS D9).
 
-    ``payment_id`` and ``livemode`` are as the provider knows them. ``url`` is the page where the
-    customer pays, as long as the outcome is ``PENDING``.
+    ``payment_id``, ``livemode`` and ``session`` are as the provider knows them. ``url`` is the page
+    where the customer pays, as long as the outcome is ``PENDING``.
     """
 
     outcome: PaymentOutcome
@@ -76,6 +77,7 @@ class PaymentResult:
     card_brand: str | None = None
     card_last4: str | None = None
     statement_name: str | None = None
+    session: str | None = None
     url: str | None = None
 
 
@@ -105,6 +107,22 @@ class RefundResult:
     currency: str
     refund_id: str | None = None
     failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeResult:
+    """A dispute: the customer's bank takes the money back, unless the shop answers until
+    ``answer_by``.
+    """
+
+    reference: str
+    intent: str
+    amount: int
+    currency: str
+    reason: str
+    state: str
+    """In the provider's words, such as ``needs_response``."""
+    answer_by: datetime | None
 
 
 class ProviderError(Exception):
@@ -150,3 +168,9 @@ class PaymentProvider(Protocol):
 
     def fetch_refund(self, reference: str) -> RefundResult:
         """Ask for the state of a refund."""
+
+    def payments_since(self, since: datetime) -> Iterator[PaymentResult]:
+        """Every payment that was started since then. Asks on the way."""
+
+    def refunds_since(self, since: datetime) -> Iterator[RefundResult]:
+        """Every refund that was made since then. Asks on the way."""

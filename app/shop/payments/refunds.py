@@ -6,7 +6,12 @@ from pyramid.request import Request
 
 from app.database import short_transaction
 from app.shop.models import Payment, Refund, RefundState
-from app.shop.payments.provider import PaymentProvider, ProviderError, RefundAsked
+from app.shop.payments.provider import (
+    PaymentProvider,
+    ProviderError,
+    RefundAsked,
+    RefundResult,
+)
 
 log = logging.getLogger(__name__)
 
@@ -26,3 +31,9 @@ def ask_for_refund(request: Request, refund_id: str) -> None:
         provider.refund(asked)
     except ProviderError as error:
         log.warning("refund not asked for: refund=%s problem=%s", refund_id, error)
+
+
+def take_provider_refund(
+    request: Request, result: RefundResult, *, by: str, event: tuple[str, str] | None = None
+) -> None:
+    """Settle a refund of ours, or record one that was made on the provider's own pages."""

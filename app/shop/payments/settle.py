@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.shop.documents.issue import issue
 from app.shop.emails import (
-    PaymentHeld,
+    Notice,
     send_payment_failed,
     send_payment_pending,
     send_purchase_receipt,
@@ -123,8 +123,17 @@ def _take_money(
         payment.held_because = problem
         session.flush()
         log.error("payment held: payment=%s problem=%s", payment.id, problem)
-        notice = PaymentHeld(order.number, payment.id, problem)
-        send_shop_notice(request, session, notice, key=f"held:{payment.id}")
+        send_shop_notice(
+            request,
+            session,
+            Notice.PAYMENT_HELD,
+            payment.id,
+            order=order,
+            amount=result.amount,
+            currency=result.currency,
+            reason=problem,
+            is_test=payment.is_test,
+        )
         return Settlement(is_new=True)
     if not _mark_paid(request, session, order):
         log.warning("order paid twice: order=%d payment=%s", order.id, payment.id)

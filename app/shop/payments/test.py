@@ -4,6 +4,7 @@ It has its own page, where the customer pays or declines, and its own table. The
 result from ``fetch`` only, as it would from a real provider.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from pyramid.registry import Registry
@@ -125,6 +126,14 @@ class TestProvider:
     def fetch_refund(self, reference: str) -> RefundResult:
         """Raises ``ProviderError``: every refund is over when it is asked for."""
         raise ProviderError(f"the test provider keeps no refunds, and so none named {reference}")
+
+    def payments_since(self, since: datetime) -> Iterator[PaymentResult]:
+        """None, because nobody pays but on our own page."""
+        return iter(())
+
+    def refunds_since(self, since: datetime) -> Iterator[RefundResult]:
+        """None, because nobody refunds but we."""
+        return iter(())
 
     def _page(self, session: str) -> str:
         request: Request = background_request(self._registry, "test provider")

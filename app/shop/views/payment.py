@@ -22,6 +22,7 @@ from app.shop.payments.provider import (
     PaymentResult,
     ProviderError,
 )
+from app.shop.payments.waiting import place_to_wait
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ def redirect_to_payment(request: Request, order_id: int) -> HTTPSeeOther:
             settle_result(request, payment.id, _nothing_paid(payment), by=request.id)
             return order_page
         try:
-            url = _payment_page(request, payment)
+            with place_to_wait(request.registry):
+                url = _payment_page(request, payment)
         except ProviderError as error:
             log.warning("payment not started: payment=%s problem=%s", payment.id, error)
             message = _(
@@ -103,6 +105,7 @@ def settle_pending(request: Request, number: str) -> None:
     ):
         return
     try:
-        check_payment(request, payment, by=request.id)
+        with place_to_wait(request.registry):
+            check_payment(request, payment, by=request.id)
     except ProviderError as error:
         log.warning("payment not looked up: payment=%s problem=%s", payment.id, error)
