@@ -4,7 +4,7 @@ import logging
 
 from pyramid.config import Configurator
 
-from app.shop.emails import PURCHASE_RECEIPT
+from app.shop.emails import KINDS
 from app.shop.export import orders_for_export
 from app.shop.payments.test import TestProvider
 
@@ -12,11 +12,12 @@ log = logging.getLogger(__name__)
 
 
 def includeme(config: Configurator) -> None:
-    """Register the routes, views and kind of email, and the payment provider.
+    """Register the routes, views and kinds of emails, and the payment provider.
 
     Without ``registry.payment_provider`` the checkout is closed.
     """
-    config.add_email_kind(PURCHASE_RECEIPT)
+    for kind in KINDS:
+        config.add_email_kind(kind)
     config.add_to_export("orders", orders_for_export)
     config.add_route("home", "/")
     config.add_route("product", "/products/{slug}")
