@@ -36,6 +36,9 @@ NEEDED = [
     "segno>=1.6",
     "WTForms>=3.2",
     "zxcvbn>=4.5",
+    # Payments and documents.
+    "stripe>=16.1",
+    "typst>=0.15",
 ]
 
 # The previews of emails and the lint that checks them. A shop that only sends does without.

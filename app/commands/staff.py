@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 from pyramid.registry import Registry
-from pyramid.request import Request, apply_request_extensions
+from pyramid.request import Request
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from app.accounts.events import EventKind, record
 from app.accounts.models import Account, SignInSession
 from app.commands.application import INI, ready_application
 from app.mail import EmailService
+from app.web.background import background_request
 
 REQUEST_ID = "pillarbox staff"
 """The request id in an event says that a command did it."""
@@ -42,7 +43,7 @@ def staff(ini: Path, address: str, remove: bool, new_second_factor: bool) -> Non
     except UnusableAddress:
         raise click.ClickException(f"{address!r} is not an email address.") from None
     with ready_application(ini) as registry:
-        request = _request(registry)
+        request = background_request(registry, REQUEST_ID)
         with registry.database.transaction(write=True) as session:
             account = Account.find(session, key)
             if account is None:
@@ -106,15 +107,6 @@ def _remove_second_factor(session: Session, request: Request, account: Account) 
 
 def _end_sessions(session: Session, account: Account) -> None:
     session.execute(delete(SignInSession).where(SignInSession.account_id == account.id))
-
-
-def _request(registry: Registry) -> Request:
-    """A request that nobody sent, with what composing an email and recording an event need."""
-    request = Request.blank("/")
-    request.registry = registry
-    request.id = REQUEST_ID
-    apply_request_extensions(request)
-    return request
 
 
 def _email_service(registry: Registry, session: Session) -> EmailService:

@@ -24,7 +24,8 @@ _EXPONENTS = {
 """The currencies of ISO 4217 whose minor unit is not a hundredth: how many decimals it has."""
 
 
-def _decimals(currency: str) -> int:
+def decimals(currency: str) -> int:
+    """How many decimals an amount has by ISO 4217: 2 for EUR, 0 for JPY."""
     return _EXPONENTS.get(currency, 2)
 
 
@@ -33,7 +34,7 @@ def amount(minor: int, currency: str) -> Decimal:
 
     Babel knows only how many decimals people write: none for RSD, whose minor unit is a hundredth.
     """
-    return Decimal(minor).scaleb(-_decimals(currency))
+    return Decimal(minor).scaleb(-decimals(currency))
 
 
 @lru_cache(maxsize=10_000)  # Prices repeat, and Babel is the slowest part of a page.
@@ -48,7 +49,7 @@ def money(minor: int, currency: str, locale: str) -> str:
         written = format_currency(value, currency, locale=locale)
     else:
         pattern = copy(Locale.parse(locale).currency_formats["standard"])
-        pattern.frac_prec = (_decimals(currency), _decimals(currency))
+        pattern.frac_prec = (decimals(currency), decimals(currency))
         written = format_currency(value, currency, pattern, locale, currency_digits=False)
     return written.replace(" ", NO_BREAK_SPACE)
 
@@ -86,6 +87,11 @@ def _zone_name(local: datetime) -> str:
     """``CET``, or ``UTC+03`` where the zone has no letters of its own."""
     name = local.tzname() or ""
     return name if name.isalpha() else f"UTC{name}"
+
+
+def country(code: str, locale: str) -> str:
+    """A country's name by its code of ISO 3166: ``Germany`` for ``DE``. An unknown code stays."""
+    return str(Locale.parse(locale).territories.get(code, code))
 
 
 def duration(value: timedelta, locale: str) -> str:

@@ -215,6 +215,34 @@ class Payments:
         default="test",
         required_in=IN_PRODUCTION,
     )
+    stripe_secret_key: str | None = setting(
+        "the shop's key at Stripe: a secret key or, better, a restricted one",
+        values.stripe_key,
+        unset=None,
+        is_secret=True,
+    )
+    stripe_webhook_secrets: tuple[str, ...] = setting(
+        "the signing secret of the webhook endpoint at Stripe, or the old and the new one",
+        values.webhook_secrets,
+        unset=(),
+        is_secret=True,
+        spans_lines=True,
+    )
+    stripe_api: str | None = setting(
+        "where Stripe's API is, for tests: http on this machine", hosts.loopback_url, unset=None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What is sold."""
+
+    files: Path = setting(  # noqa: RUF009 (it returns a dataclass field)
+        "the folder of what is sold, which `pillarbox shop` fills",
+        values.path,
+        default="var/files",
+        takes_folder=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +274,7 @@ class Settings:
     )
     email: Email
     payments: Payments
+    shop: Shop
     accounts: Accounts
 
     @property

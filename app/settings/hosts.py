@@ -108,3 +108,10 @@ def https_url(value: str) -> str:
     ):
         raise ValueError("is not of the form https://login.example.org/token")
     return value
+
+
+def loopback_url(value: str) -> str:
+    """`http://127.0.0.1:port`: a server of this machine. No path."""
+    if not value.startswith("http://") or not is_loopback(urlsplit(base_url(value)).hostname or ""):
+        raise ValueError("is not of the form http://127.0.0.1:8080, a server of this machine")
+    return base_url(value)

@@ -79,7 +79,36 @@ def rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str
         ("email.smtp_username", "email.smtp_password"),
         "is set without email.smtp_password; set both or neither",
     )
+    yield from _stripe_rules(value)
     yield from _oauth_rules(value)
+
+
+def _stripe_rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str]]:
+    provider, key = "payments.provider", "payments.stripe_secret_key"
+    is_used = value[provider] == "stripe"
+    yield (
+        is_used and not value[key],
+        (key, provider),
+        "is not set, but payments.provider = stripe needs it; make a restricted key at Stripe, as"
+        " docs/payments.md says",
+    )
+    yield (
+        is_used and not value["payments.stripe_webhook_secrets"],
+        ("payments.stripe_webhook_secrets", provider),
+        "is not set, but payments.provider = stripe needs it; make a webhook endpoint at Stripe, as"
+        " docs/payments.md says",
+    )
+    is_production = value["environment"] == "production"
+    yield (
+        is_production and "_test_" in (value[key] or "")[:8],
+        (key,),
+        "is a test key, which moves no money; production needs one with _live_",
+    )
+    yield (
+        is_production and bool(value["payments.stripe_api"]),
+        ("payments.stripe_api",),
+        "is for tests only; unset it",
+    )
 
 
 def _oauth_rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str]]:
@@ -120,6 +149,7 @@ def derived_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
         "server.trusted_proxies": value["server.trusted_proxies"] or (),
         "email.debug_recipients": value["email.debug_recipients"] or (),
         "email.postal_address": value["email.postal_address"] or (),
+        "payments.stripe_webhook_secrets": value["payments.stripe_webhook_secrets"] or (),
         "email.smtp_port": value["email.smtp_port"] or SMTP_PORTS[value["email.smtp_security"]],
         "email.return_path": value["email.return_path"] or value["email.from"].address,
         "email.brand.name": value["email.brand.name"] or value["site.name"],

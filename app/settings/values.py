@@ -194,6 +194,30 @@ def folder(value: str, here: Path) -> Path:
     return path
 
 
+def path(value: str, here: Path) -> Path:
+    """The path of a folder or file that need not exist. A relative one starts at `here`."""
+    return here / value
+
+
+def stripe_key(value: str) -> str:
+    """A secret or restricted key of Stripe, of a test or of the real mode."""
+    if not re.fullmatch(r"(sk|rk)_(test|live)_[A-Za-z0-9_]+", value):
+        raise ValueError(
+            "is not a secret key of Stripe: it begins with sk_live_, rk_live_, sk_test_ or rk_test_"
+        )
+    return value
+
+
+def webhook_secrets(value: str) -> tuple[str, ...]:
+    """One or two signing secrets of Stripe, separated by white space or commas."""
+    secrets = tuple(entries(value))
+    if not all(re.fullmatch(r"whsec_[!-~]+", secret) for secret in secrets):
+        raise ValueError("is not a signing secret of Stripe: it begins with whsec_")
+    if len(secrets) > 2:
+        raise ValueError("has more than two secrets: one, or the old and the new one")
+    return secrets
+
+
 def certificates(value: str, here: Path) -> str:
     """The path of a file with certificates. A relative one starts at `here`."""
     path = here / value

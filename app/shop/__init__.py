@@ -25,6 +25,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("checkout", "/checkout")
     config.add_route("orders", "/orders")
     config.add_route("order", "/orders/{number}")
+    config.add_route("withdraw", "/withdraw")
     config.add_route("resend_receipt", "/orders/{number}/resend-receipt")
     config.add_private_paths("/basket", "/checkout", "/orders", "/payments/")
     config.registry.payment_provider = None

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.shop import money
-from app.shop.models import Product
+from app.shop.models import Product, Seller
 from app.web.translation import _
 from app.web.visitor import Visitor
 
@@ -20,21 +19,21 @@ MAX_QUANTITY = 99
 """The largest quantity of one product."""
 
 NO_LONGER_SOLD = _("This product is no longer available. Remove it to continue.")
-OTHER_CURRENCY = _(
-    "This product is sold in a different currency. Remove it and order it separately."
-)
 
 
 @dataclass(frozen=True, slots=True)
 class BasketLine:
-    """A product in a basket, with ``unit_price`` in minor units, ``vat_rate`` in basis points."""
+    """A product in a basket, with ``unit_price`` in minor units. The price includes VAT.
+
+    ``product`` is None when the shop has none of this slug any more.
+    """
 
     slug: str
     name: str
     quantity: int
     unit_price: int
-    vat_rate: int
-    picture: str | None = None
+    product: Product | None = None
+    format: str = ""
     problem: str | None = None
     """Why it cannot be ordered, as a translation string for the customer."""
 
@@ -58,51 +57,54 @@ class PricedBasket:
         return bool(self.lines) and not any(line.problem for line in self.lines)
 
     @property
-    def sums(self) -> money.Totals:
-        """Net, VAT per rate and total of the lines that can be ordered."""
-        return money.totals(line for line in self.lines if not line.problem)
+    def total(self) -> int:
+        """What the lines cost that can be ordered, in minor units."""
+        return sum(line.total for line in self.lines if not line.problem)
+
+    @property
+    def tax_classes(self) -> frozenset[str]:
+        """The classes of VAT in the basket."""
+        return frozenset(line.product.tax_class for line in self.lines if line.product)
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that the customer sees: names, quantities, prices, currency, VAT rates."""
+        """A hash of all that the customer sees: names, formats, quantities, prices, currency."""
         seen = (
             self.id,
             self.currency,
             *(
-                (line.slug, line.name, line.quantity, line.unit_price, line.vat_rate, line.problem)
+                (line.slug, line.name, line.format, line.quantity, line.unit_price, line.problem)
                 for line in self.lines
             ),
         )
         return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
 
 
-def price_basket(session: Session, visitor: Visitor) -> PricedBasket:
-    """The visitor's basket with current prices.
-
-    An order has one currency: that of the first product that is still sold.
-    """
+def price_basket(session: Session, visitor: Visitor, locale: str) -> PricedBasket:
+    """The visitor's basket with current prices, and names in the visitor's language."""
     found = session.scalars(select(Product).where(Product.slug.in_(visitor.basket)))
     products = {product.slug: product for product in found}
-    in_order = [products[slug] for slug in visitor.basket if slug in products]
-    currency = next((product.currency for product in in_order if product.is_available), "")
+    seller = session.get(Seller, 1)
     return PricedBasket(
         id=visitor.basket_id,
-        currency=currency,
+        currency=seller.currency if seller else "",
         lines=tuple(
-            _line(slug, products.get(slug), quantity, currency)
+            _line(slug, products.get(slug), quantity, locale)
             for slug, quantity in visitor.basket.items()
         ),
     )
 
 
-def _line(slug: str, product: Product | None, quantity: int, currency: str) -> BasketLine:
+def _line(slug: str, product: Product | None, quantity: int, locale: str) -> BasketLine:
     if product is None:
-        return BasketLine(slug, slug, quantity, 0, 0, problem=NO_LONGER_SOLD)
-    problem = None
-    if not product.is_available:
-        problem = NO_LONGER_SOLD
-    elif product.currency != currency:
-        problem = OTHER_CURRENCY
+        return BasketLine(slug, slug, quantity, 0, problem=NO_LONGER_SOLD)
+    text = product.text(locale)
     return BasketLine(
-        slug, product.name, quantity, product.price, product.vat_rate, product.picture, problem
+        slug,
+        text.name,
+        quantity,
+        product.price,
+        product,
+        text.format,
+        problem=None if product.is_available else NO_LONGER_SOLD,
     )

@@ -16,12 +16,12 @@ def orders_for_export(session: Session, account: Account, now: datetime) -> list
         select(Order)
         .where(Order.account_id == account.id)
         .order_by(Order.id.desc())
-        .options(selectinload(Order.lines), selectinload(Order.receipt))
+        .options(selectinload(Order.lines), selectinload(Order.documents))
     )
     return [
         {
             "number": order.number,
-            "receipt": order.receipt.number if order.receipt else None,
+            "receipt": order.receipt.full_number if order.receipt else None,
             "state": order.state,
             "created_at": order.created_at,
             "paid_at": order.paid_at,

@@ -1,11 +1,21 @@
-"""The shop's forms: a product's quantity, and the buyer's name and address."""
+"""The shop's forms: a product's quantity, and what the buyer enters at the checkout."""
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
+from babel import Locale
 from pyramid.request import Request
-from wtforms import Field, HiddenField, IntegerField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    Field,
+    HiddenField,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import DataRequired, Length, ValidationError
 from wtforms.widgets import TextInput
 
@@ -13,6 +23,11 @@ from app.mail.addresses import BadAddress, check_text
 from app.shop.basket import MAX_QUANTITY
 from app.web.forms import Form
 from app.web.translation import _
+
+START_NOW = _(
+    "Start my download at once. I know that I lose my right of withdrawal when the download begins."
+)
+"""The words with which the buyer consents and acknowledges (CRD Article 16(m))."""
 
 
 class QuantityField(IntegerField):
@@ -76,7 +91,7 @@ def _printable(form: Form, field: Field) -> None:
 
 
 class CheckoutForm(Form):
-    """The buyer's name and address for the receipt.
+    """The buyer's name, country and address for the receipt, and when the downloads start.
 
     The hidden fields hold the basket's id, and the fingerprint of what the customer saw.
     """
@@ -93,14 +108,36 @@ class CheckoutForm(Form):
         filters=[_tidy_line],
         render_kw={"autocomplete": "name"},
     )
+    country = SelectField(
+        _("Country"), render_kw={"autocomplete": "country"}, validate_choice=False
+    )
     address = TextAreaField(
-        _("Postal address"),
+        _("Postal address (optional)"),
         [
-            DataRequired(_("Enter your postal address.")),
             Length(max=400, message=_("Enter an address of at most 400 characters.")),
             _printable,
         ],
-        description=_("As on an envelope: street, postcode and town, country."),
+        description=_("Only if you want it on the receipt. Street, postcode and town."),
         filters=[_tidy_lines],
-        render_kw={"autocomplete": "street-address", "rows": 4},
+        render_kw={"autocomplete": "street-address", "rows": 3},
     )
+    start_now = BooleanField(START_NOW)
+
+    countries: Sequence[str] = ()
+
+    def offer_countries(self, countries: Sequence[str], preferred: Sequence[str]) -> None:
+        """Let the buyer choose among ``countries`` (ISO 3166-1 alpha-2). The first of ``preferred``
+        that is among them is preselected on a form that was not sent.
+        """
+        self.countries = countries
+        names = Locale.parse(self.request.locale_name).territories
+        self.country.choices = sorted(
+            ((code, names.get(code, code)) for code in countries), key=lambda choice: choice[1]
+        )
+        if self.country.raw_data is None:
+            self.country.data = next((code for code in preferred if code in countries), None)
+
+    def validate_country(self, field: SelectField) -> None:
+        """Refuse a country where something in the basket is not sold."""
+        if field.data not in self.countries:
+            raise ValidationError(_("Choose the country you live in."))

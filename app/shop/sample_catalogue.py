@@ -1,11 +1,13 @@
 """A small invented catalogue, so that a new shop has something to sell."""
 
+from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.shop.models import Product, Seller
+from app.shop.models import File, Product, ProductText, Seller, TaxRate
 
 STANDARD, REDUCED = 1900, 700
 """VAT rates in basis points. Books have the reduced rate."""
@@ -81,24 +83,57 @@ CATALOGUE = (
 )
 
 
-def add_sample_catalogue(session: Session) -> int:
+def add_sample_catalogue(session: Session, now: datetime | None = None) -> int:
     """Add the catalogue and an invented seller if there is no product yet.
 
     Returns the number of products added.
     """
+    now = now or datetime.now(UTC)
     if session.scalar(select(Product.id).limit(1)) is not None:
         return 0
     session.add_all(
-        Product(**sample._asdict(), currency="EUR", picture=f"{sample.slug}.svg", position=position)
-        for position, sample in enumerate(CATALOGUE)
+        TaxRate(tax_class=name, country="EU", starts_on=date(2020, 1, 1), rate=rate)
+        for name, rate in (("standard", STANDARD), ("reduced", REDUCED))
     )
+    for position, sample in enumerate(CATALOGUE):
+        digest = sha256(sample.slug.encode()).hexdigest()
+        session.add(File(sha256=digest, size=len(sample.slug), created_at=now))
+        session.flush()
+        session.add(
+            Product(
+                slug=sample.slug,
+                price=sample.price,
+                tax_class="standard" if sample.vat_rate == STANDARD else "reduced",
+                file_sha256=digest,
+                file_name=f"{sample.slug}.pdf",
+                position=position,
+                texts=[
+                    ProductText(
+                        locale="en",
+                        position=0,
+                        name=sample.name,
+                        description=sample.description,
+                        format="PDF",
+                    )
+                ],
+            )
+        )
     if session.get(Seller, 1) is None:
         session.add(
             Seller(
                 id=1,
+                name="Pillarbox",
                 address="Sample Street 1\n12345 Sampleton",
+                country="DE",
+                email="help@example.org",
+                phone="",
                 vat_id="XX123456789",
+                register="",
                 statement_name="PILLARBOX SAMPLE",
+                currency="EUR",
+                is_exempt=False,
+                vat_sentence={},
+                terms={"en": "These are the terms of an invented shop."},
             )
         )
     session.flush()

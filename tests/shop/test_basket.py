@@ -9,7 +9,7 @@ from app.database.engine import Database
 from app.shop.models import Product
 from app.shop.sample_catalogue import CATALOGUE, add_sample_catalogue
 from app.web.visitor import MOST_BASKET_LINES
-from tests.support.shopping import put_into_basket, sign_in, stock
+from tests.support.shopping import add_product, put_into_basket, sign_in, stock
 
 
 def test_the_catalogue_shows_what_can_be_bought_in_its_order(
@@ -48,15 +48,6 @@ def test_every_picture_of_the_sample_catalogue_is_there(
     assert len(pictures) == len(CATALOGUE)
     for picture in pictures:
         assert browser.get(picture["src"]).content_type == "image/svg+xml"
-
-
-def test_a_picture_that_is_not_there_costs_no_page(browser: TestApp, database: Database) -> None:
-    stock(database)
-    with database.transaction(write=True) as session:
-        session.execute(update(Product).values(picture="lost.svg"))
-
-    assert not browser.get("/").html.main.find_all("img")
-    assert not browser.get("/products/envelopes").html.main.find_all("img")
 
 
 def test_an_unknown_product_is_not_found(browser: TestApp) -> None:
@@ -193,32 +184,11 @@ def test_a_product_that_vanished_from_the_shop_can_still_be_removed(
     assert "Go to checkout" in basket.text
 
 
-def test_products_in_two_currencies_are_not_added_up(browser: TestApp, database: Database) -> None:
-    stock(database)
-    put_into_basket(browser, "postcards")
-    put_into_basket(browser, "envelopes")
-    with database.transaction(write=True) as session:
-        session.execute(update(Product).where(Product.slug == "envelopes").values(currency="CHF"))
-
-    basket = browser.get("/basket")
-
-    assert "This product is sold in a different currency." in basket.text
-    assert "Go to checkout" not in basket.text
-
-
 def test_a_full_basket_says_so(browser: TestApp, app: Router, database: Database) -> None:
+    stock(database)
     with database.transaction(write=True) as session:
-        session.add_all(
-            Product(
-                slug=f"stamp-{number}",
-                name=f"Stamp {number}",
-                description="A stamp.",
-                price=100,
-                currency="EUR",
-                vat_rate=0,
-            )
-            for number in range(MOST_BASKET_LINES + 1)
-        )
+        for number in range(MOST_BASKET_LINES + 1):
+            add_product(session, f"stamp-{number}", 100)
     for number in range(MOST_BASKET_LINES):
         put_into_basket(browser, f"stamp-{number}")
 

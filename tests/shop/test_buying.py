@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from webtest import TestApp
 
 from app.database.engine import Database
-from app.shop.models import Product, Receipt, Seller
+from app.shop.models import Document, Product, Seller
 from tests.support.accounts import ANNA
 from tests.support.shopping import BUYER, buy, order, orders_in, put_into_basket, sign_in, stock
 
@@ -36,7 +36,7 @@ def test_a_customer_buys_something_and_gets_the_receipt(browser, database, mailb
     number = order_page.html.h1.text.removeprefix("Order ")
     assert order_page.request.path == f"/orders/{number}"
     assert "Your order is paid" in order_page.text
-    assert "2026-000001" in order_page.text
+    assert "T-2026-000001" in order_page.text
     receipt = mailbox.latest(to=ANNA, kind="purchase_receipt")
     assert receipt.subject == f"Receipt for order {number}"
     assert receipt.recipient_name == BUYER["name"]
@@ -56,7 +56,7 @@ def test_the_receipt_says_all_that_a_receipt_must(browser, database, mailbox) ->
     for fact in [
         "Test payment: nothing was charged.",
         number,
-        "2026-000001",
+        "T-2026-000001",
         "November 22, 2026",
         "Letter paper, 50 sheets",
         "Letters to Nobody",
@@ -139,8 +139,8 @@ def test_receipt_numbers_have_no_gap_and_begin_anew_each_year(browser, database,
     buy(browser)
 
     with database.transaction(write=False) as session:
-        numbers = [receipt.number for receipt in session.scalars(select(Receipt))]
-    assert numbers == ["2026-000001", "2026-000002", "2027-000001"]
+        numbers = [receipt.full_number for receipt in session.scalars(select(Document))]
+    assert numbers == ["T-2026-000001", "T-2026-000002", "T-2027-000001"]
 
 
 def test_the_next_checkout_knows_the_customer(browser: TestApp, database: Database) -> None:

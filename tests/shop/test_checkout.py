@@ -7,7 +7,7 @@ from webtest import Form, TestApp
 
 from app.database.engine import Database
 from app.mail.testing import Mailbox
-from app.shop.models import Order, Payment, Product, Receipt, Seller
+from app.shop.models import Document, Order, Payment, Product, Seller
 from tests.support.application import MakeApp
 from tests.support.at_once import at_once
 from tests.support.browser import another_browser
@@ -158,7 +158,7 @@ def test_a_form_that_is_sent_again_after_paying_leads_to_the_paid_order(
     again = form.submit(status=303)
 
     assert again.location == order_page.request.url
-    assert count(database, Order) == count(database, Payment) == count(database, Receipt) == 1
+    assert count(database, Order) == count(database, Payment) == count(database, Document) == 1
     assert len(mailbox.all(kind="purchase_receipt")) == 1
 
 
@@ -194,7 +194,7 @@ def test_parallel_posts_make_one_order_one_payment_and_one_receipt(
         [another_tab(app, browser) for _ in range(6)],
     )
     assert all("Your order is paid" in page for page in pages)
-    assert count(database, Order) == count(database, Payment) == count(database, Receipt) == 1
+    assert count(database, Order) == count(database, Payment) == count(database, Document) == 1
     assert len(mailbox.all(kind="purchase_receipt")) == 1
 
 
@@ -250,7 +250,7 @@ def test_buying_twice_makes_two_orders(browser: TestApp, database: Database) -> 
     buy(browser)
     buy(browser)
 
-    assert count(database, Order) == count(database, Receipt) == 2
+    assert count(database, Order) == count(database, Document) == 2
 
 
 def test_a_basket_that_something_was_taken_out_of_is_a_basket_of_its_own(

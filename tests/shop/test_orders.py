@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pyramid.request import Request
 from pyramid.router import Router
 from sqlalchemy import delete, select, update
 from webtest import TestApp
@@ -13,7 +12,7 @@ from app.accounts.models import Account
 from app.database.engine import Database
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.testing import Mailbox
-from app.shop.models import Order, Payment, Receipt
+from app.shop.models import Document, Payment, Refund
 from app.shop.order_numbers import new_order_number
 from app.shop.payments.provider import (
     Charge,
@@ -22,8 +21,8 @@ from app.shop.payments.provider import (
     ProviderError,
     StartedPayment,
 )
-from app.shop.payments.settle import settle
-from app.shop.payments.test import RememberedPayment
+from app.shop.payments.settle import Settlement, settle
+from app.web.background import background_request
 from tests.support.accounts import ANNA
 from tests.support.application import MakeApp
 from tests.support.browser import another_browser
@@ -45,9 +44,9 @@ def payments_in(database: Database) -> list[Payment]:
         return list(session.scalars(select(Payment).order_by(Payment.attempt)))
 
 
-def receipts_in(database: Database) -> list[Receipt]:
+def receipts_in(database: Database) -> list[Document]:
     with database.transaction(write=False) as session:
-        return list(session.scalars(select(Receipt)))
+        return list(session.scalars(select(Document)))
 
 
 def test_a_customer_without_orders_is_told_what_to_do_next(customer: TestApp) -> None:
@@ -106,7 +105,7 @@ def test_days_and_years_are_those_of_the_shops_time_zone(
     page = buy(browser)
 
     facts = " ".join(page.html.dl.get_text(" ").split())
-    assert "Paid on Jan 1, 2027, 12:30 AM CET Receipt 2027-000001" in facts
+    assert "Paid on Jan 1, 2027, 12:30 AM CET Receipt T-2027-000001" in facts
     assert page.html.find("time")["datetime"] == "2026-12-31T23:30:00+00:00"
     listed = browser.get("/orders").html.tbody.find("time")
     assert (listed["datetime"], listed.text) == ("2027-01-01", "January 1, 2027")
@@ -252,120 +251,130 @@ def test_who_comes_back_without_paying_finds_the_order_unpaid(
     assert not mailbox.all(kind="purchase_receipt")
 
 
-@pytest.mark.parametrize(
-    ("told", "because"),
-    [
-        ({"amount": 979}, "979 EUR came, 980 EUR was asked"),
-        ({"currency": "USD"}, "980 USD came, 980 EUR was asked"),
-        ({"order_number": "0000-0000-0000"}, "it was paid for order 0000-0000-0000"),
-    ],
-)
-def test_other_money_than_was_asked_for_is_held_for_a_person_to_look_at(
-    customer: TestApp, database: Database, mailbox: Mailbox, told: dict[str, Any], because: str
-) -> None:
-    put_into_basket(customer, "envelopes")
-    payment_page = order(customer).follow()
-    number = orders_in(database)[0].number
-    payment_page.forms[0].submit(status=303)
-    with database.transaction(write=True) as session:
-        session.execute(update(RememberedPayment).values(**told))
-
-    page = customer.get(f"/orders/{number}")
-
-    assert "need to check it" in page.text
-    assert not page.forms
-    [payment] = payments_in(database)
-    assert (payment.state, payment.held_because) == ("held", because)
-    assert orders_in(database)[0].state == "open"
-    assert not receipts_in(database)
-    assert not mailbox.all(kind="purchase_receipt")
+def result_of(
+    payment: Payment, outcome: PaymentOutcome = PaymentOutcome.PAID, **told: Any
+) -> PaymentResult:
+    """What the test provider says of this payment, unless ``told`` says otherwise."""
+    facts = {
+        "payment_id": payment.id,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "livemode": False,
+    }
+    return PaymentResult(outcome, **(facts | told))
 
 
-class ReceiptNumbers(list[str]):
-    """Records the receipts' numbers instead of sending emails."""
-
-    def __call__(self, order: Order, payment: Payment, receipt: Receipt) -> None:
-        self.append(receipt.number)
-
-
-def result_of(order: Order, outcome: PaymentOutcome = PaymentOutcome.PAID) -> PaymentResult:
-    return PaymentResult(outcome, order.number, order.total, order.currency, "Visa", "4242")
+def settled(app: Router, payment: Payment, result: PaymentResult) -> Settlement:
+    """Settle as the reconciler does, in a transaction of its own."""
+    request = background_request(app.registry, "test")
+    with app.registry.database.transaction(write=True) as session:
+        return settle(request, session, payment.id, result, by="test")
 
 
 def test_a_second_settle_changes_nothing(
-    customer: TestApp, database: Database, clock: Clock
+    app: Router, customer: TestApp, database: Database, clock: Clock, mailbox: Mailbox
 ) -> None:
     put_into_basket(customer, "envelopes")
     order(customer)
-    [placed], [payment] = orders_in(database), payments_in(database)
-    receipt_numbers = ReceiptNumbers()
+    [payment] = payments_in(database)
 
-    def settled(outcome: PaymentOutcome) -> bool:
-        with database.transaction(write=True) as session:
-            result = result_of(placed, outcome)
-            return settle(session, payment.id, result, now=clock(), send_receipt=receipt_numbers)
-
-    assert not settled(PaymentOutcome.PENDING)
-    assert settled(PaymentOutcome.PAID)
+    assert not settled(app, payment, result_of(payment, PaymentOutcome.PENDING)).is_new
+    assert settled(app, payment, result_of(payment)).is_new
     paid_at = orders_in(database)[0].paid_at
     clock.advance(timedelta(hours=1))
-    assert not settled(PaymentOutcome.PAID)
-    assert not settled(PaymentOutcome.FAILED)
-    assert receipt_numbers == ["2026-000001"]
+    assert not settled(app, payment, result_of(payment)).is_new
+    assert not settled(app, payment, result_of(payment, PaymentOutcome.FAILED)).is_new
+    assert [document.full_number for document in receipts_in(database)] == ["T-2026-000001"]
+    assert len(mailbox.all(kind="purchase_receipt")) == 1
     assert orders_in(database)[0].paid_at == paid_at
     assert payments_in(database)[0].state == "paid"
 
 
 def test_money_that_comes_after_a_failure_pays_the_order(
-    customer: TestApp, database: Database, clock: Clock
+    app: Router, customer: TestApp, database: Database
 ) -> None:
     put_into_basket(customer, "envelopes")
     order(customer).follow().forms[1].submit().follow()
-    [placed], [payment] = orders_in(database), payments_in(database)
-    receipt_numbers = ReceiptNumbers()
+    [payment] = payments_in(database)
 
-    with database.transaction(write=True) as session:
-        settle(session, payment.id, result_of(placed), now=clock(), send_receipt=receipt_numbers)
+    settled(app, payment, result_of(payment))
 
-    assert receipt_numbers == ["2026-000001"]
+    assert [document.full_number for document in receipts_in(database)] == ["T-2026-000001"]
     assert orders_in(database)[0].state == "paid"
 
 
-def test_an_order_that_is_paid_twice_holds_the_second_payment(
-    customer: TestApp, database: Database, clock: Clock
+def test_money_for_an_order_that_is_paid_already_goes_back(
+    app: Router, customer: TestApp, database: Database
 ) -> None:
     put_into_basket(customer, "envelopes")
     declined = order(customer).follow().forms[1].submit().follow()
     declined.forms[0].submit().follow().forms[0].submit().follow()
-    [placed], [first, second] = orders_in(database), payments_in(database)
-    receipt_numbers = ReceiptNumbers()
+    first, second = payments_in(database)
 
-    with database.transaction(write=True) as session:
-        settle(session, first.id, result_of(placed), now=clock(), send_receipt=receipt_numbers)
+    refund_id = settled(app, first, result_of(first)).refund_id
 
     first, second = payments_in(database)
-    assert (first.state, second.state) == ("held", "paid")
-    assert first.held_because == "the order was already paid by another payment"
-    assert not receipt_numbers
+    assert (first.state, first.refunded) == ("paid", first.amount)
+    assert (second.state, second.refunded) == ("paid", 0)
+    with database.transaction(write=False) as session:
+        [refund] = session.scalars(select(Refund))
+    assert (refund.id, refund.origin) == (refund_id, "paid twice")
+    assert (refund.payment_id, refund.amount) == (first.id, first.amount)
     assert len(receipts_in(database)) == 1
 
 
-def test_a_settle_that_is_rolled_back_gives_its_receipt_number_back(
-    customer: TestApp, database: Database, clock: Clock
+@pytest.mark.parametrize(
+    ("told", "because"),
+    [
+        ({"amount": 1}, "1 EUR came, 980 EUR was asked"),
+        ({"currency": "CHF"}, "980 CHF came, 980 EUR was asked"),
+        ({"payment_id": "other"}, "it was paid for payment other"),
+        ({"payment_id": ""}, "it was paid for payment without a name"),
+        ({"livemode": True}, "it is no test payment"),
+    ],
+)
+def test_a_payment_that_does_not_match_is_held(
+    app: Router,
+    customer: TestApp,
+    database: Database,
+    mailbox: Mailbox,
+    told: dict[str, Any],
+    because: str,
 ) -> None:
     put_into_basket(customer, "envelopes")
     order(customer)
-    [placed], [payment] = orders_in(database), payments_in(database)
+    [payment] = payments_in(database)
 
-    def out_of_paper(order: Order, payment: Payment, receipt: Receipt) -> None:
+    settled(app, payment, result_of(payment, **told))
+
+    [payment] = payments_in(database)
+    assert (payment.state, payment.held_because) == ("held", because)
+    assert orders_in(database)[0].state == "open"
+    assert not receipts_in(database)
+    assert not mailbox.all(kind="purchase_receipt")
+    page = customer.get(f"/orders/{orders_in(database)[0].number}")
+    assert "need to check it" in page.text
+    assert not page.forms
+
+
+def test_a_settle_that_is_rolled_back_gives_its_receipt_number_back(
+    app: Router, customer: TestApp, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_into_basket(customer, "envelopes")
+    order(customer)
+    [payment] = payments_in(database)
+
+    def out_of_paper(*_: Any) -> None:
         raise RuntimeError("out of paper")
 
-    with pytest.raises(RuntimeError), database.transaction(write=True) as session:
-        settle(session, payment.id, result_of(placed), now=clock(), send_receipt=out_of_paper)
+    with monkeypatch.context() as patch:
+        patch.setattr("app.shop.payments.settle.send_purchase_receipt", out_of_paper)
+        with pytest.raises(RuntimeError):
+            settled(app, payment, result_of(payment))
     assert payments_in(database)[0].state == "pending"
 
     buy(customer)
-    assert [receipt.number for receipt in receipts_in(database)] == ["2026-000001"]
+    assert [document.full_number for document in receipts_in(database)] == ["T-2026-000001"]
 
 
 class UnreachableProvider:
@@ -373,11 +382,12 @@ class UnreachableProvider:
 
     name = "test"
     is_test = True
+    is_open = True
 
-    def start(self, request: Request, charge: Charge) -> StartedPayment:
+    def start(self, charge: Charge) -> StartedPayment:
         raise ProviderError("timed out")
 
-    def fetch(self, reference: str) -> PaymentResult:
+    def fetch(self, session: str) -> PaymentResult:
         raise ProviderError("timed out")
 
 
@@ -449,6 +459,6 @@ def test_the_log_of_a_purchase_names_neither_person_nor_address(
 
     buy(customer)
 
-    assert "receipt=2026-000001" in caplog.text
+    assert "receipt=T-2026-000001" in caplog.text
     for word in ("anna", "Anna", "Storgatan", "http"):
         assert word not in caplog.text

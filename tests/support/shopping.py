@@ -2,22 +2,47 @@
 first.
 """
 
+from datetime import UTC, datetime
+from hashlib import sha256
+
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from webtest import TestApp, TestResponse
 
 from app.database.engine import Database
-from app.shop.models import Order
+from app.shop.models import File, Order, Product, ProductText
 from app.shop.sample_catalogue import add_sample_catalogue
 from tests.support import accounts
 from tests.support.accounts import ANNA, add_account
 
-BUYER = {"name": "Anna Ödegård", "address": "Storgatan 1\n111 22 Stockholm\nSweden"}
+BUYER = {"name": "Anna Ödegård", "country": "SE", "address": "Storgatan 1\n111 22 Stockholm"}
 
 
 def stock(database: Database) -> None:
     """Fill the shop with the sample catalogue."""
     with database.transaction(write=True) as session:
         add_sample_catalogue(session)
+
+
+def add_product(
+    session: Session, slug: str, price: int, *, tax_class: str = "standard", name: str = ""
+) -> Product:
+    """Sell one more product. Its file is not there."""
+    digest = sha256(slug.encode()).hexdigest()
+    session.add(File(sha256=digest, size=1, created_at=datetime.now(UTC)))
+    session.flush()
+    text = ProductText(locale="en", position=0, name=name or slug, description=".", format="PDF")
+    product = Product(
+        slug=slug,
+        price=price,
+        tax_class=tax_class,
+        file_sha256=digest,
+        file_name=f"{slug}.pdf",
+        texts=[text],
+    )
+    session.add(product)
+    session.flush()
+    return product
 
 
 def sign_in(browser: TestApp, database: Database, address: str = ANNA) -> None:

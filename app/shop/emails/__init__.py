@@ -3,6 +3,7 @@ rows and queue them. Their templates stand in ``templates/email``.
 """
 
 from app.shop.emails.download_ready import DOWNLOAD_READY, DownloadReady
+from app.shop.emails.notices import send_shop_notice
 from app.shop.emails.parties import Buyer, Seller
 from app.shop.emails.payments import (
     PAYMENT_FAILED,
@@ -13,7 +14,16 @@ from app.shop.emails.payments import (
 from app.shop.emails.purchase_receipt import MAX_OFFERS, PurchaseReceipt, ReceiptLine
 from app.shop.emails.receipt_samples import PURCHASE_RECEIPT
 from app.shop.emails.refund_receipt import REFUND_RECEIPT, RefundReceipt
-from app.shop.emails.send import receipt_key, send_purchase_receipt
+from app.shop.emails.send import (
+    download_key,
+    receipt_key,
+    send_download_ready,
+    send_payment_failed,
+    send_payment_pending,
+    send_purchase_receipt,
+    send_refund_receipt,
+    send_withdrawal_received,
+)
 from app.shop.emails.shop_notice import SHOP_NOTICE, Notice, ShopNotice
 from app.shop.emails.withdrawal_received import WITHDRAWAL_RECEIVED, Statement, WithdrawalReceived
 
@@ -49,6 +59,13 @@ __all__ = [
     "ShopNotice",
     "Statement",
     "WithdrawalReceived",
+    "download_key",
     "receipt_key",
+    "send_download_ready",
+    "send_payment_failed",
+    "send_payment_pending",
     "send_purchase_receipt",
+    "send_refund_receipt",
+    "send_shop_notice",
+    "send_withdrawal_received",
 ]

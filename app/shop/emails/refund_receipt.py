@@ -8,6 +8,7 @@ from app.mail.kinds import Kind, Priority, RateLimit
 from app.shop import money
 from app.shop.emails import samples
 from app.shop.emails.parties import Buyer, Seller
+from app.shop.models import RefundOrigin
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +34,18 @@ class RefundReceipt:
     order_total: int
     lines: tuple[str, ...]
     taxes: tuple[money.Tax, ...]
-    """How the amount is split over the VAT rates."""
+    """How the amount is split over the VAT rates. Empty when only the document says it."""
     vat_sentence: str
     """Why an exempt seller charges no VAT. Empty when VAT was charged."""
+    origin: RefundOrigin
+    """What led to the refund."""
     reason: str
-    """In the seller's words. May be empty."""
+    """Why, in the seller's words. May be empty."""
     card_brand: str | None
     card_last4: str | None
     has_pdf: bool
     """The refund's document is attached as a PDF."""
     is_test: bool
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all that the order cost was refunded at once."""
-        return self.amount == self.order_total
 
 
 def _sample(amount: int = 2400, **more: Any) -> RefundReceipt:
@@ -65,6 +63,7 @@ def _sample(amount: int = 2400, **more: Any) -> RefundReceipt:
         lines=(),
         taxes=(money.Tax(1900, amount, money.vat_in(amount, 1900)),),
         vat_sentence="",
+        origin=RefundOrigin.SHOP,
         reason="",
         card_brand="Visa",
         card_last4="4242",
@@ -109,6 +108,10 @@ REFUND_RECEIPT = Kind(
             card_brand="<i>Visa</i>",
         ),
         "part": _sample(500, is_test=True),
+        "withdrawal": _sample(
+            1200, lines=("The art of the letter",), origin=RefundOrigin.WITHDRAWAL
+        ),
+        "paid_twice": _sample(origin=RefundOrigin.PAID_TWICE, receipt_number="2026-000041"),
         "exempt": _sample(
             vat_sentence="As a small business, we charge no VAT (Section 19 UStG).",
             card_brand="SEPA Direct Debit",

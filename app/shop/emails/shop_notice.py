@@ -46,9 +46,7 @@ class ShopNotice:
 
 
 def command_for(what: Notice, ini: str, *, order_number: str = "", reference: str = "") -> str:
-    """The command that shows or settles it. ``ini`` is the shop's .ini file, and ``reference`` is
-    the id of the payment, withdrawal or email.
-    """
+    """The command that shows or settles it. ``ini`` is the shop's .ini file."""
     match what:
         case Notice.PAYMENT_HELD:
             return f"pillarbox payments {ini} release {reference}"
@@ -58,7 +56,9 @@ def command_for(what: Notice, ini: str, *, order_number: str = "", reference: st
             return f"pillarbox withdrawals {ini} accept {reference}"
         case Notice.RECEIPT_NOT_SENT:
             return f"pillarbox emails {ini} resend {reference}"
-        case Notice.DISPUTE_OPENED | Notice.KEY_REFUSED:
+        case Notice.DISPUTE_OPENED:
+            return f"pillarbox payments {ini} list"
+        case Notice.KEY_REFUSED:
             return f"pillarbox payments {ini} check"
 
 

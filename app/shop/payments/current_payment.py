@@ -1,29 +1,40 @@
 """Find the payment that a customer pays an order with, or make one."""
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.database.base import insert_for
 from app.shop.models import Order, Payment, PaymentState
+from app.shop.models.payments import NOTHING_TO_PAY
+from app.shop.payments.provider import PaymentProvider
+
+LIFETIME = timedelta(minutes=60)
+"""How long the customer can pay on the provider's page. After that, the order's page begins the
+next attempt.
+"""
 
 
-def current_payment(session: Session, order: Order, provider: str, now: datetime) -> Payment:
+def current_payment(
+    session: Session, order: Order, provider: PaymentProvider | None, now: datetime
+) -> Payment:
     """The payment that the customer pays ``order`` with now.
 
     It is the latest payment, or a new one if the latest cannot be paid. Two simultaneous requests
-    get the same payment (STANDARDS D1).
+    get the same payment (STANDARDS D1). An order of 0 needs no ``provider``.
     """
     latest_payment = (
         select(Payment)
         .where(Payment.order_id == order.id)
         .order_by(Payment.attempt.desc())
         .limit(1)
+        .execution_options(populate_existing=True)
     )
+    name = provider.name if provider is not None and order.total else NOTHING_TO_PAY
     latest = session.scalars(latest_payment).one_or_none()
-    if latest is not None and not _cannot_be_paid(latest, provider):
+    if latest is not None and not _cannot_be_paid(session, latest, name, now):
         return latest
     session.execute(
         insert_for(session, Payment)
@@ -31,18 +42,44 @@ def current_payment(session: Session, order: Order, provider: str, now: datetime
             id=secrets.token_hex(16),
             order_id=order.id,
             attempt=latest.attempt + 1 if latest else 1,
-            provider=provider,
+            provider=name,
+            livemode=provider is not None and not provider.is_test and order.total > 0,
             amount=order.total,
             currency=order.currency,
+            refunded=0,
             state=PaymentState.PENDING,
             created_at=now,
+            expires_at=now + LIFETIME,
         )
         .on_conflict_do_nothing(index_elements=["order_id", "attempt"])
     )
     return session.scalars(latest_payment).one()
 
 
-def _cannot_be_paid(payment: Payment, provider: str) -> bool:
-    """Whether it failed, or is pending at a provider that this shop no longer uses."""
-    waits = payment.state == PaymentState.PENDING
-    return payment.state == PaymentState.FAILED or (waits and payment.provider != provider)
+def _cannot_be_paid(session: Session, payment: Payment, provider: str, now: datetime) -> bool:
+    """Whether it is over, or is pending at a provider that this shop no longer uses."""
+    if payment.state == PaymentState.PENDING and payment.session is None:
+        expire_unstarted(session, payment, now)
+    is_over = payment.state in (PaymentState.FAILED, PaymentState.EXPIRED)
+    return is_over or (payment.state == PaymentState.PENDING and payment.provider != provider)
+
+
+def expire_unstarted(session: Session, payment: Payment, now: datetime) -> bool:
+    """End a payment that has got no session in an hour. Returns whether this call ended it.
+
+    The provider makes no session any more after that time, so nobody can pay it.
+    """
+    ended = session.scalars(
+        update(Payment)
+        .where(
+            Payment.id == payment.id,
+            Payment.state == PaymentState.PENDING,
+            Payment.session.is_(None),
+            Payment.expires_at <= now,
+        )
+        .values(state=PaymentState.EXPIRED, settled_at=now)
+        .returning(Payment.id)
+    ).one_or_none()
+    if ended is not None:
+        session.refresh(payment)
+    return ended is not None

@@ -1,115 +1,198 @@
 """Settle a payment: its result makes the order paid, once, with a receipt."""
 
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+import secrets
+from dataclasses import dataclass
 
+from pyramid.request import Request
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app.database.base import insert_for
-from app.shop.models import Order, OrderState, Payment, PaymentState, Receipt, ReceiptCounter
+from app.shop.documents.issue import issue
+from app.shop.emails import (
+    Notice,
+    send_payment_failed,
+    send_payment_pending,
+    send_purchase_receipt,
+    send_shop_notice,
+)
+from app.shop.events import record
+from app.shop.models import (
+    DocumentKind,
+    Order,
+    OrderState,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundOrigin,
+    RefundState,
+)
+from app.shop.models.payments import UNSETTLED
 from app.shop.payments.provider import PaymentOutcome, PaymentResult
 
 log = logging.getLogger(__name__)
 
+_STATES = {
+    PaymentOutcome.PROCESSING: PaymentState.PROCESSING,
+    PaymentOutcome.PAID: PaymentState.PAID,
+    PaymentOutcome.FAILED: PaymentState.FAILED,
+    PaymentOutcome.EXPIRED: PaymentState.EXPIRED,
+}
+_BEFORE = {
+    PaymentOutcome.PROCESSING: (PaymentState.PENDING,),
+    # The provider's last word counts, in whichever order its words arrive.
+    PaymentOutcome.PAID: (*UNSETTLED, PaymentState.FAILED, PaymentState.EXPIRED),
+    PaymentOutcome.FAILED: UNSETTLED,
+    PaymentOutcome.EXPIRED: UNSETTLED,
+}
+"""From which states each outcome moves a payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a call of ``settle`` did. ``refund_id`` is a refund that the provider has to be asked
+    for, once the transaction has committed.
+    """
+
+    is_new: bool
+    refund_id: str | None = None
+
+
+NOTHING_NEW = Settlement(is_new=False)
+
 
 def settle(
-    session: Session,
-    payment_id: str,
-    result: PaymentResult,
-    *,
-    now: datetime,
-    zone: tzinfo = UTC,
-    send_receipt: Callable[[Order, Payment, Receipt], None],
-) -> bool:
-    """Record the result of a payment. Returns whether this call settled it (STANDARDS D3).
+    request: Request, session: Session, payment_id: str, result: PaymentResult, *, by: str
+) -> Settlement:
+    """Record the result of a payment (STANDARDS D3).
 
     Every way to learn of a result ends here, in any order and any number of times. The first call
-    settles the payment; later calls change nothing. If amount, currency and order match, the order
-    becomes paid, the receipt gets its number and ``send_receipt`` queues its email, all in the
-    transaction of ``session``. ``zone`` decides to which year the receipt belongs. If they do not
-    match, the payment is held for a person to check.
+    settles the payment; later calls change nothing. If payment, amount, currency and mode match,
+    the order becomes paid, the receipt gets its number and its email is queued, all in the
+    transaction of ``session``. If they do not match, the payment is held for a person to check. If
+    the order is paid already, the money goes back.
+
+    ``request`` may be one that nobody sent. ``by`` says who told us.
     """
-    if result.outcome is PaymentOutcome.PENDING or not _write_outcome(
-        session, payment_id, result, now
-    ):
-        return False
-    if result.outcome is PaymentOutcome.FAILED:
-        log.info("payment failed: payment=%s", payment_id)
-        return True
-    payment = session.get_one(Payment, payment_id)
+    if result.outcome is PaymentOutcome.PENDING:
+        return NOTHING_NEW
+    payment = _write_outcome(request, session, payment_id, result)
+    if payment is None:
+        return NOTHING_NEW
     order = payment.order
-    problem = _mismatch(order, payment, result)
-    if problem is None and not _mark_paid(session, order, now):
-        problem = "the order was already paid by another payment"
+    now = request.now
+    detail = f"payment={payment.id} outcome={result.outcome}"
+    record(session, "payment", by=by, now=now, order_id=order.id, detail=detail)
+    if result.outcome is PaymentOutcome.PAID:
+        return _take_money(request, session, order, payment, result)
+    log.info("payment settled: payment=%s state=%s", payment_id, payment.state)
+    if result.outcome is PaymentOutcome.PROCESSING and not order.is_paid:
+        send_payment_pending(request, session, order, payment)
+    if result.outcome is PaymentOutcome.FAILED and not order.is_paid:
+        send_payment_failed(request, session, order, payment)
+    return Settlement(is_new=True)
+
+
+def _write_outcome(
+    request: Request, session: Session, payment_id: str, result: PaymentResult
+) -> Payment | None:
+    """Move the payment to its new state. None when it is there already."""
+    is_over = result.outcome is not PaymentOutcome.PROCESSING
+    return session.scalars(
+        update(Payment)
+        .where(Payment.id == payment_id, Payment.state.in_(_BEFORE[result.outcome]))
+        .values(
+            state=_STATES[result.outcome],
+            intent=result.intent,
+            card_brand=result.card_brand,
+            card_last4=result.card_last4,
+            statement_name=result.statement_name,
+            settled_at=request.now if is_over else None,
+        )
+        .returning(Payment)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def _take_money(
+    request: Request, session: Session, order: Order, payment: Payment, result: PaymentResult
+) -> Settlement:
+    problem = _mismatch(payment, result)
     if problem is not None:
         payment.state = PaymentState.HELD
         payment.held_because = problem
-        log.error("payment held: payment=%s problem=%s", payment_id, problem)
-        return True
-    receipt = _issue_receipt(session, order, payment, now, zone)
-    send_receipt(order, payment, receipt)
-    log.info("order paid: order=%d payment=%s receipt=%s", order.id, payment_id, receipt.number)
-    return True
-
-
-def _write_outcome(session: Session, payment_id: str, result: PaymentResult, now: datetime) -> bool:
-    paid = result.outcome is PaymentOutcome.PAID
-    # A payment that failed can still be paid later.
-    unsettled = [PaymentState.PENDING, PaymentState.FAILED] if paid else [PaymentState.PENDING]
-    written = session.scalars(
-        update(Payment)
-        .where(Payment.id == payment_id, Payment.state.in_(unsettled))
-        .values(
-            state=PaymentState.PAID if paid else PaymentState.FAILED,
-            card_brand=result.card_brand,
-            card_last4=result.card_last4,
-            settled_at=now,
+        session.flush()
+        log.error("payment held: payment=%s problem=%s", payment.id, problem)
+        send_shop_notice(
+            request,
+            session,
+            Notice.PAYMENT_HELD,
+            payment.id,
+            order=order,
+            amount=payment.amount,
+            currency=payment.currency,
+            reason=problem,
+            is_test=payment.is_test,
         )
-        .returning(Payment.id)
-    ).one_or_none()
-    return written is not None
+        return Settlement(is_new=True)
+    if not _mark_paid(request, session, order):
+        log.warning("order paid twice: order=%d payment=%s", order.id, payment.id)
+        return Settlement(is_new=True, refund_id=_give_back(request, session, order, payment))
+    document = issue(
+        session,
+        DocumentKind.RECEIPT,
+        order,
+        payment,
+        now=request.now,
+        zone=request.registry.pillarbox.site.time_zone,
+    )
+    send_purchase_receipt(request, session, order, payment, document)
+    values = order.id, payment.id, document.full_number
+    log.info("order paid: order=%d payment=%s receipt=%s", *values)
+    return Settlement(is_new=True)
 
 
-def _mismatch(order: Order, payment: Payment, result: PaymentResult) -> str | None:
-    """How the result differs from the order, for staff to read; None if it matches."""
-    if result.order_number != order.number:
-        return f"it was paid for order {result.order_number}"
-    if (result.amount, result.currency) != (order.total, order.currency):
-        return f"{result.amount} {result.currency} came, {order.total} {order.currency} was asked"
+def _mismatch(payment: Payment, result: PaymentResult) -> str | None:
+    """How the result differs from the payment, for staff to read; None if it matches."""
+    if result.payment_id != payment.id:
+        return f"it was paid for payment {result.payment_id or 'without a name'}"
+    if (result.amount, result.currency) != (payment.amount, payment.currency):
+        asked = f"{payment.amount} {payment.currency} was asked"
+        return f"{result.amount} {result.currency} came, {asked}"
+    if result.livemode != payment.livemode:
+        return "it is a test payment" if payment.livemode else "it is no test payment"
     return None
 
 
-def _mark_paid(session: Session, order: Order, now: datetime) -> bool:
+def _mark_paid(request: Request, session: Session, order: Order) -> bool:
     marked = session.scalars(
         update(Order)
         .where(Order.id == order.id, Order.state == OrderState.OPEN)
-        .values(state=OrderState.PAID, paid_at=now)
+        .values(state=OrderState.PAID, paid_at=request.now)
         .returning(Order.id)
     ).one_or_none()
-    return marked is not None
-
-
-def _issue_receipt(
-    session: Session, order: Order, payment: Payment, now: datetime, zone: tzinfo
-) -> Receipt:
-    """Write the receipt of ``order``, numbered without gaps within the year of ``now`` in ``zone``
-    (STANDARDS D7).
-
-    One transaction increments the counter and writes the receipt, so a rollback undoes both. A
-    second transaction waits for the counter's row, so two receipts never get one number.
-    """
-    year = now.astimezone(zone).year
-    counter = insert_for(session, ReceiptCounter).values(year=year, last=1)
-    sequence = session.scalars(
-        counter.on_conflict_do_update(
-            index_elements=["year"], set_={"last": ReceiptCounter.last + 1}
-        ).returning(ReceiptCounter.last)
-    ).one()
-    receipt = Receipt(
-        order_id=order.id, payment_id=payment.id, year=year, sequence=sequence, issued_at=now
-    )
-    session.add(receipt)
+    if marked is None:
+        return False
+    if order.consent_at is not None:
+        order.opened_at = request.now
     session.flush()
-    return receipt
+    return True
+
+
+def _give_back(request: Request, session: Session, order: Order, payment: Payment) -> str:
+    """Write the refund of all that a second payment brought. Returns its id."""
+    payment.refunded = payment.amount
+    refund = Refund(
+        id=secrets.token_hex(16),
+        order_id=order.id,
+        payment_id=payment.id,
+        amount=payment.amount,
+        currency=payment.currency,
+        origin=RefundOrigin.PAID_TWICE,
+        state=RefundState.REQUESTED,
+        requested_by="settle",
+        created_at=request.now,
+    )
+    session.add(refund)
+    session.flush()
+    return refund.id

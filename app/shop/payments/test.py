@@ -4,6 +4,8 @@ It has its own page, where the customer pays or declines, and its own table. The
 result from ``fetch`` only, as it would from a real provider.
 """
 
+from datetime import datetime
+
 from pyramid.registry import Registry
 from pyramid.request import Request
 from sqlalchemy import String, update
@@ -11,14 +13,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import short_transaction
 from app.database.base import Base, insert_for
-from app.shop.models import Amount
+from app.shop.models import Amount, RefundState
 from app.shop.payments.provider import (
     Charge,
     PaymentOutcome,
     PaymentResult,
     ProviderError,
+    RefundAsked,
+    RefundResult,
     StartedPayment,
 )
+from app.web.background import background_request
+
+_REFUND = "test_refund_"
 
 
 class RememberedPayment(Base):
@@ -31,6 +38,9 @@ class RememberedPayment(Base):
     amount: Mapped[Amount]
     currency: Mapped[str] = mapped_column(String(3))
     outcome: Mapped[str] = mapped_column(String(16), default=PaymentOutcome.PENDING)
+    settles_as: Mapped[str | None] = mapped_column(String(16))
+    """The outcome of a payment that takes its time, from ``settles_at`` on."""
+    settles_at: Mapped[datetime | None]
 
 
 class TestProvider:
@@ -39,11 +49,12 @@ class TestProvider:
     __test__ = False  # Otherwise pytest collects it, because its name starts with "Test".
     name = "test"
     is_test = True
+    is_open = True
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def start(self, request: Request, charge: Charge) -> StartedPayment:
+    def start(self, charge: Charge) -> StartedPayment:
         """Record the payment. Its page is ``/payments/test/{payment}``."""
         with short_transaction(self._registry, write=True) as session:
             session.execute(
@@ -57,33 +68,69 @@ class TestProvider:
                 )
                 .on_conflict_do_nothing(index_elements=["reference"])
             )
-        url = request.route_url("test_payment", payment=charge.payment_id)
-        return StartedPayment(reference=charge.payment_id, url=url)
+        return StartedPayment(session=charge.payment_id, url=self._page(charge.payment_id))
 
-    def fetch(self, reference: str) -> PaymentResult:
+    def fetch(self, session: str) -> PaymentResult:
         """The customer's decision on the page."""
-        with short_transaction(self._registry, write=False) as session:
-            payment = session.get(RememberedPayment, reference)
+        with short_transaction(self._registry, write=False) as database_session:
+            payment = database_session.get(RememberedPayment, session)
         if payment is None:
             raise ProviderError("the test provider has no payment with this reference")
-        paid = payment.outcome == PaymentOutcome.PAID
+        outcome = PaymentOutcome(payment.outcome)
+        if payment.settles_at is not None and payment.settles_at <= self._now():
+            outcome = PaymentOutcome(payment.settles_as or outcome)
+        is_paid = outcome is PaymentOutcome.PAID
         return PaymentResult(
-            outcome=PaymentOutcome(payment.outcome),
-            order_number=payment.order_number,
+            outcome=outcome,
+            payment_id=session,
             amount=payment.amount,
             currency=payment.currency,
-            card_brand="Test card" if paid else None,
-            card_last4="4242" if paid else None,
+            livemode=False,
+            intent=f"test_intent_{session}",
+            card_brand="Test card" if is_paid else None,
+            card_last4="4242" if is_paid else None,
+            url=self._page(session) if outcome is PaymentOutcome.PENDING else None,
         )
 
-    def decide(self, reference: str, outcome: PaymentOutcome) -> None:
-        """Pay or decline. A second decision changes nothing."""
-        with short_transaction(self._registry, write=True) as session:
-            session.execute(
+    def decide(
+        self,
+        session: str,
+        outcome: PaymentOutcome,
+        *,
+        settles_as: PaymentOutcome | None = None,
+        settles_at: datetime | None = None,
+    ) -> None:
+        """Pay or decline, or do what takes its time. A second decision changes nothing."""
+        with short_transaction(self._registry, write=True) as database_session:
+            database_session.execute(
                 update(RememberedPayment)
                 .where(
-                    RememberedPayment.reference == reference,
+                    RememberedPayment.reference == session,
                     RememberedPayment.outcome == PaymentOutcome.PENDING,
                 )
-                .values(outcome=outcome)
+                .values(outcome=outcome, settles_as=settles_as, settles_at=settles_at)
             )
+
+    def refund(self, asked: RefundAsked) -> RefundResult:
+        """Give the money back that was never taken, at once."""
+        return RefundResult(
+            reference=f"{_REFUND}{asked.refund_id}",
+            state=RefundState.SUCCEEDED,
+            intent=asked.intent,
+            amount=asked.amount,
+            currency=asked.currency,
+            refund_id=asked.refund_id,
+        )
+
+    def fetch_refund(self, reference: str) -> RefundResult:
+        """Raises ``ProviderError``: every refund is over when it is asked for."""
+        raise ProviderError(f"the test provider keeps no refunds, and so none named {reference}")
+
+    def _page(self, session: str) -> str:
+        request: Request = background_request(self._registry, "test provider")
+        link: str = request.link("test_payment", payment=session)
+        return link
+
+    def _now(self) -> datetime:
+        now: datetime = self._registry.clock()
+        return now

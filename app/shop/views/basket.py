@@ -66,12 +66,12 @@ def set_quantity(request: Request) -> Response:
             return HTTPSeeOther(request.route_path("basket"))
         if product is None or product.slug in request.visitor.basket:
             return _render(request, "shop/basket.jinja2", _basket_page(request, session, form))
-    page = product_page(request, product, form) | {"form": form}
+    page = product_page(request, session, product, form) | {"form": form}
     return _render(request, "shop/product.jinja2", page)
 
 
 def _basket_page(request: Request, session: Session, refused: QuantityForm | None = None) -> Page:
-    basket = price_basket(session, request.visitor)
+    basket = price_basket(session, request.visitor, request.locale_name)
     forms = {
         line.slug: QuantityForm.showing(request, line.slug, line.quantity) for line in basket.lines
     }

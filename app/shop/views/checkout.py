@@ -1,4 +1,4 @@
-"""The checkout: the customer reviews the order, enters name and address, and goes on to pay."""
+"""The checkout: the customer reviews the order, enters name and country, and goes on to pay."""
 
 import logging
 import secrets
@@ -9,16 +9,19 @@ from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
+from sqlalchemy.orm import Session
 
 from app.accounts.permissions import SIGNED_IN
 from app.database import short_transaction
 from app.i18n import formats
 from app.shop.basket import PricedBasket, price_basket
-from app.shop.checkout import last_order, place_order, placed_order
+from app.shop.checkout import Buyer, last_order, place_order, placed_order, taxed
+from app.shop.currencies import LEAST_CHARGE, MOST_CHARGE, can_be_charged
 from app.shop.forms import CheckoutForm
 from app.shop.models import Seller
-from app.shop.payments.current_payment import current_payment
-from app.shop.views.payment import redirect_to_provider
+from app.shop.payments.provider import PaymentProvider
+from app.shop.tax import TaxRates, rates_of
+from app.shop.views.payment import redirect_to_payment
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
@@ -29,15 +32,16 @@ TEMPLATE = "shop/checkout.jinja2"
 
 @view_config(route_name="checkout", request_method="GET", permission=SIGNED_IN, renderer=TEMPLATE)
 def checkout(request: Request) -> Page | Response:
-    """Show what is about to be ordered, and the form for name and address."""
-    if _is_closed(request):
-        return _closed(request)
+    """Show what is about to be ordered, and the form for the buyer's details."""
     session, visitor = request.dbsession, request.visitor
+    seller = session.get(Seller, 1)
+    if seller is None or _is_closed(request):
+        return _closed(request)
     if visitor.basket_id and placed_order(session, visitor.basket_id):
         # The customer came back from the payment page to change something or to order the same
         # again. Either becomes a new order, so the basket gets a new id.
         visitor.basket_id = secrets.token_urlsafe(16)
-    basket = price_basket(session, visitor)
+    basket = price_basket(session, visitor, request.locale_name)
     if not basket.can_be_ordered:
         return HTTPSeeOther(request.route_path("basket"))
     last = last_order(session, request.account.id)
@@ -48,69 +52,116 @@ def checkout(request: Request) -> Page | Response:
         name=last.buyer_name if last else "",
         address=last.buyer_address if last else "",
     )
+    rates = _rates(request, session, seller)
+    countries = rates.countries(basket.tax_classes)
+    form.offer_countries(countries, [last.buyer_country if last else "", seller.country])
     return {"basket": basket, "form": form}
 
 
 @view_config(route_name="checkout", request_method="POST", permission=SIGNED_IN, renderer=TEMPLATE)
 def order_and_pay(request: Request) -> Page | Response:
     """Place the order, once for each basket, and redirect to its payment."""
-    if _is_closed(request):
-        return _closed(request)
     form = CheckoutForm(request)
     # This short transaction commits the order before the provider is asked over the network.
     with short_transaction(request.registry, write=True) as session:
+        seller = session.get(Seller, 1)
+        if seller is None or _is_closed(request):
+            return _closed(request)
         order = placed_order(session, form.basket.data) if form.basket.data else None
         if order is None:
-            basket = price_basket(session, request.visitor)
+            basket = price_basket(session, request.visitor, request.locale_name)
             if not basket.can_be_ordered:
                 return HTTPSeeOther(request.route_path("basket"))
-            if not form.validate() or not _saw_the_same_basket(form, basket):
+            rates = _rates(request, session, seller)
+            form.offer_countries(rates.countries(basket.tax_classes), [])
+            lines = None
+            if (
+                form.validate()
+                and _saw_the_same_basket(form, basket)
+                and _can_be_paid(form, basket)
+            ):
+                lines = taxed(basket, rates, form.country.data)
+            if lines is None:
                 return {"basket": basket, "form": form}
             order = place_order(
                 session,
                 basket,
+                lines,
                 request.account,
-                name=form.name.data or "",
-                address=form.address.data or "",
-                site=request.registry.pillarbox.site,
+                Buyer(
+                    name=form.name.data or "",
+                    country=form.country.data,
+                    address=form.address.data or "",
+                    starts_now=form.start_now.data,
+                ),
+                seller,
                 now=request.now,
+                zone=request.registry.pillarbox.site.time_zone,
             )
         if order.account_id != request.account.id:
             return HTTPSeeOther(request.route_path("checkout"))
-        provider = request.registry.payment_provider
-        payment = current_payment(session, order, provider.name, request.now)
-    return redirect_to_provider(request, order, payment)
+    return redirect_to_payment(request, order.id)
+
+
+def _rates(request: Request, session: Session, seller: Seller) -> TaxRates:
+    zone = request.registry.pillarbox.site.time_zone
+    return rates_of(session, seller, request.now.astimezone(zone).date())
 
 
 def _saw_the_same_basket(form: CheckoutForm, basket: PricedBasket) -> bool:
     """Whether the basket is what the customer saw. If not, prepare the page that says so."""
     if form.seen.data == basket.fingerprint:
         return True
-    total = formats.money(basket.sums.total, basket.currency, form.request.locale_name)
-    form.form_errors = [
+    total = formats.money(basket.total, basket.currency, form.request.locale_name)
+    form.basket.data, form.seen.data = basket.id, basket.fingerprint
+    return _refuse(
+        form,
         _(
             "Your basket or a price has changed since you opened this page, so nothing has been"
             " ordered. The total is now ${total}. Check your order, then place it again.",
             mapping={"total": total},
+        ),
+    )
+
+
+def _can_be_paid(form: CheckoutForm, basket: PricedBasket) -> bool:
+    """Whether a provider takes this amount. If not, prepare the page that says so."""
+    if can_be_charged(basket.total, basket.currency):
+        return True
+    locale = form.request.locale_name
+    least = formats.money(LEAST_CHARGE[basket.currency], basket.currency, locale)
+    most = formats.money(MOST_CHARGE, basket.currency, locale)
+    if basket.total < LEAST_CHARGE[basket.currency]:
+        return _refuse(
+            form,
+            _(
+                "The smallest amount that can be paid is ${least}. Add something to your basket.",
+                mapping={"least": least},
+            ),
         )
-    ]
-    form.basket.data, form.seen.data = basket.id, basket.fingerprint
+    return _refuse(
+        form,
+        _(
+            "The largest amount that can be paid at once is ${most}. Place two orders instead.",
+            mapping={"most": most},
+        ),
+    )
+
+
+def _refuse(form: CheckoutForm, problem: str) -> bool:
+    form.form_errors = [problem]
     form.request.response.status_int = 422
     return False
 
 
 def _is_closed(request: Request) -> bool:
-    """Whether there is no payment provider, or no seller for the receipt to name."""
-    if request.registry.payment_provider is None:
-        return True
-    with short_transaction(request.registry, write=False) as session:
-        if session.get(Seller, 1) is not None:
-            return False
-    log.error("checkout closed, because the table shop_seller has no row")
-    return True
+    """Whether no payment can be started now."""
+    provider: PaymentProvider | None = request.registry.payment_provider
+    return provider is None or not provider.is_open
 
 
 def _closed(request: Request) -> Response:
+    log.error("checkout closed: no payment provider, or no seller (pillarbox shop INI import)")
     request.response.status_int = 503
     return render_to_response(
         "shop/checkout_closed.jinja2", {}, request=request, response=request.response

@@ -17,9 +17,8 @@ from app.database import short_transaction
 from app.i18n import formats
 from app.shop.models import Order, PaymentState
 from app.shop.order_numbers import read_order_number
-from app.shop.payments.current_payment import current_payment
 from app.shop.receipt_emails import AGAIN, Again, ReceiptState, receipt_state, send_again
-from app.shop.views.payment import redirect_to_provider, settle_pending
+from app.shop.views.payment import redirect_to_payment, settle_pending
 from app.web import limits
 from app.web.translation import _
 
@@ -61,13 +60,11 @@ def order(request: Request) -> Page:
 def pay_order(request: Request) -> Response:
     """Redirect to the payment of an order that is not paid yet."""
     number = _number(request)
-    provider = request.registry.payment_provider
-    with short_transaction(request.registry, write=True) as session:
+    with short_transaction(request.registry, write=False) as session:
         found = _own_order(request, session, number)
-        if found.is_paid or provider is None:
-            return HTTPSeeOther(request.route_path("order", number=number))
-        payment = current_payment(session, found, provider.name, request.now)
-    return redirect_to_provider(request, found, payment)
+    if found.is_paid or request.registry.payment_provider is None:
+        return HTTPSeeOther(request.route_path("order", number=number))
+    return redirect_to_payment(request, found.id)
 
 
 @view_config(route_name="resend_receipt", request_method="POST", permission=SIGNED_IN)
@@ -124,7 +121,7 @@ def _own_order(request: Request, session: Session, number: str) -> Order:
             selectinload(Order.lines),
             selectinload(Order.taxes),
             selectinload(Order.payments),
-            selectinload(Order.receipt),
+            selectinload(Order.documents),
         )
     ).one_or_none()
     if found is None:

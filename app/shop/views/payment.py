@@ -1,87 +1,108 @@
 """Sending the customer to the payment provider, and asking the provider for the result."""
 
 import logging
-from functools import partial
 
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.request import Request
-from sqlalchemy import select, update
 
 from app.database import short_transaction
-from app.shop.emails import send_purchase_receipt
 from app.shop.models import Order, Payment, PaymentState
-from app.shop.payments.provider import Charge, PaymentOutcome, PaymentProvider, ProviderError
-from app.shop.payments.settle import settle
+from app.shop.models.payments import NOTHING_TO_PAY, UNSETTLED
+from app.shop.payments.asking import (
+    check_payment,
+    claim_check,
+    latest_payment,
+    settle_result,
+    start_payment,
+)
+from app.shop.payments.current_payment import current_payment
+from app.shop.payments.provider import (
+    PaymentOutcome,
+    PaymentProvider,
+    PaymentResult,
+    ProviderError,
+)
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
 
-
-def redirect_to_provider(request: Request, order: Order, payment: Payment) -> HTTPSeeOther:
-    """Redirect to the provider's page for ``payment``, or to the order if nothing is to be paid.
-
-    Call it outside of any transaction, because it asks the provider over the network.
-    """
-    order_page = HTTPSeeOther(request.route_path("order", number=order.number))
-    if order.is_paid or payment.state != PaymentState.PENDING:
-        return order_page
-    provider: PaymentProvider = request.registry.payment_provider
-    charge = Charge(payment.id, order.number, payment.amount, payment.currency)
-    try:
-        started = provider.start(request, charge)
-    except ProviderError as error:
-        log.warning("payment not started: payment=%s problem=%s", payment.id, error)
-        message = _(
-            "The payment could not be started, and you have not been charged. Try again in a"
-            " minute."
-        )
-        request.visitor.tell(request.localizer.translate(message))
-        return order_page
-    with short_transaction(request.registry, write=True) as session:
-        session.execute(
-            update(Payment).where(Payment.id == payment.id).values(reference=started.reference)
-        )
-    return HTTPSeeOther(started.url)
+MOST_ATTEMPTS = 3
+"""How often one request looks for a payment that can be paid."""
 
 
-def settle_pending(request: Request, number: str) -> None:
-    """Ask the provider about the pending payment of the customer's order, and settle it.
+def redirect_to_payment(request: Request, order_id: int) -> HTTPSeeOther:
+    """Redirect to the provider's page for the order, or to the order's own page if there is nothing
+    to pay.
 
     Call it outside of any transaction, because it asks the provider over the network.
     """
     provider: PaymentProvider | None = request.registry.payment_provider
-    if provider is None:
-        return
-    with short_transaction(request.registry, write=False) as session:
-        payment = session.scalars(
-            select(Payment)
-            .join(Order)
-            .where(
-                Order.number == number,
-                Order.account_id == request.account.id,
-                Payment.state == PaymentState.PENDING,
-                Payment.provider == provider.name,
-                Payment.reference.is_not(None),
+    for _attempt in range(MOST_ATTEMPTS):
+        with short_transaction(request.registry, write=True) as session:
+            order = session.get_one(Order, order_id)
+            order_page = HTTPSeeOther(request.route_path("order", number=order.number))
+            if order.is_paid:
+                return order_page
+            payment = current_payment(session, order, provider, request.now)
+        if payment.state != PaymentState.PENDING:
+            return order_page
+        if payment.provider == NOTHING_TO_PAY:
+            settle_result(request, payment.id, _nothing_paid(payment), by=request.id)
+            return order_page
+        try:
+            url = _payment_page(request, payment)
+        except ProviderError as error:
+            log.warning("payment not started: payment=%s problem=%s", payment.id, error)
+            message = _(
+                "The payment could not be started, and you have not been charged. Try again in a"
+                " minute."
             )
-            .order_by(Payment.attempt.desc())
-            .limit(1)
-        ).one_or_none()
-    if payment is None or payment.reference is None:
+            request.visitor.tell(request.localizer.translate(message))
+            return order_page
+        if url is not None:
+            return HTTPSeeOther(url)
+    return order_page
+
+
+def _payment_page(request: Request, payment: Payment) -> str | None:
+    """The provider's page where ``payment`` can be paid; None if it is over by now.
+
+    A payment that has a session is looked up, because starting it again would bring the first
+    answer again, whose page may be closed by now.
+    """
+    if payment.session is None:
+        started = start_payment(request, payment)
+        # An earlier request may have started it already, without living to see the answer.
+        if payment.created_at == request.now:
+            return started.url
+        payment.session = started.session
+    return check_payment(request, payment, by=request.id).url
+
+
+def _nothing_paid(payment: Payment) -> PaymentResult:
+    return PaymentResult(
+        PaymentOutcome.PAID, payment.id, payment.amount, payment.currency, payment.livemode
+    )
+
+
+def settle_pending(request: Request, number: str) -> None:
+    """Ask the provider about the customer's own order, unless somebody asked just now, and settle
+    the answer (STANDARDS D3).
+
+    Call it outside of any transaction, because it asks the provider over the network.
+    """
+    provider: PaymentProvider | None = request.registry.payment_provider
+    payment = latest_payment(request, number, request.account.id)
+    if (
+        provider is None
+        or payment is None
+        or payment.state not in UNSETTLED
+        or payment.provider != provider.name
+        or payment.session is None
+        or not claim_check(request, payment.id)
+    ):
         return
     try:
-        result = provider.fetch(payment.reference)
+        check_payment(request, payment, by=request.id)
     except ProviderError as error:
         log.warning("payment not looked up: payment=%s problem=%s", payment.id, error)
-        return
-    if result.outcome is PaymentOutcome.PENDING:
-        return
-    with short_transaction(request.registry, write=True) as session:
-        send_receipt = partial(send_purchase_receipt, request, session)
-        settle(
-            session,
-            payment.id,
-            result,
-            now=request.now,
-            zone=request.registry.pillarbox.site.time_zone,
-            send_receipt=send_receipt,
-        )
