@@ -89,6 +89,11 @@ def _zone_name(local: datetime) -> str:
     return name if name.isalpha() else f"UTC{name}"
 
 
+def country(code: str, locale: str) -> str:
+    """A country's name by its code of ISO 3166: ``Germany`` for ``DE``. An unknown code stays."""
+    return str(Locale.parse(locale).territories.get(code, code))
+
+
 def duration(value: timedelta, locale: str) -> str:
     """A length of time rounded up to whole minutes, hours or days: ``30 minutes``, ``24 hours``."""
     seconds = value.total_seconds()

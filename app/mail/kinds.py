@@ -73,7 +73,9 @@ class Kind:
     supersedes: bool = False
     """A newer email of this kind with the same ``about`` ends the older ones in the queue."""
     confirms_address: bool = False
-    """It goes to an unconfirmed address, so it holds no text that a stranger typed."""
+    """It goes to an unconfirmed address, so it holds no text that a stranger typed. A kind that
+    goes to both sorts of addresses says which by an ``is_unconfirmed`` of its context.
+    """
     reports_purchase: bool = False
     """It reports a purchase, so it holds the order as schema.org describes one."""
 
@@ -83,6 +85,10 @@ class Kind:
                 raise TypeError(
                     f"sample {name!r} of {self.name!r} is not a {self.context.__name__}"
                 )
+
+    def is_unconfirmed(self, context: Any) -> bool:
+        """Whether an email with this context goes to an unconfirmed address."""
+        return self.confirms_address or bool(getattr(context, "is_unconfirmed", False))
 
 
 class Kinds:

@@ -47,8 +47,8 @@ class Preview:
     @property
     def to(self) -> Recipient:
         """An invented customer."""
-        # An email that asks for a confirmation shows no name, because a stranger may have typed it.
-        name = "" if self.kind.confirms_address else "Ada Lovelace"
+        # An email to an unconfirmed address shows no name, because a stranger may have typed it.
+        name = "" if self.kind.is_unconfirmed(self.context) else "Ada Lovelace"
         return Recipient("ada@example.org", name, self.language, self.body_format)
 
 

@@ -186,6 +186,7 @@ def _environment(site: Site, brand: Brand, loader: BaseLoader, reload: bool) -> 
         date=_localized(partial(formats.date, zone=site.time_zone)),
         date_time=_localized(partial(formats.date_time, zone=site.time_zone)),
         duration=_localized(formats.duration),
+        country=_localized(formats.country),
         direction=direction,
     )
     return environment

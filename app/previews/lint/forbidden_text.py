@@ -21,6 +21,8 @@ _TEXT_LEFTOVERS = {
     r"</?[a-z][a-z0-9]*(?: [^<>]*)?>": "is a tag of HTML",
     "[\ue000-\uf8ff]": "is a character of the private use area",
 }
+_NUMBER = re.compile("[0-9A-Z]{4}(-[0-9A-Z]{4}){2}")
+"""An order number in its standard form."""
 
 
 def leftovers(email: ParsedEmail) -> Iterator[Finding]:
@@ -42,13 +44,14 @@ def leftovers(email: ParsedEmail) -> Iterator[Finding]:
 
 
 def unconfirmed_text(email: ParsedEmail) -> Iterator[Finding]:
-    """An email that asks for a confirmation shows nothing that a person typed, because that person
-    may not own the address.
+    """An email to an unconfirmed address shows nothing that a person typed, because that person may
+    not own the address. A number has no room for words.
     """
     expected = email.expected
-    if not expected.kind.confirms_address:
+    if not expected.kind.is_unconfirmed(expected.context):
         return
     written = set(expected.given_text.splitlines()) - {*expected.links, expected.site.name, ""}
+    written = {words for words in written if not _NUMBER.fullmatch(words)}
     header = email.message.get("To")
     names = {address.display_name for address in header.addresses} if header is not None else set()
     for words in sorted(written | names - {""}):

@@ -39,7 +39,7 @@ LOOKS_BACK = timedelta(days=3)
 DAILY = Limit("reconcile", 1, timedelta(days=1))
 BATCH = 100
 
-Row = TypeVar("Row", Payment, Refund)
+Row = TypeVar("Row")
 
 
 def reconcile(registry: Registry, *, is_daily_due: bool = False) -> dict[str, int]:
@@ -164,7 +164,7 @@ def _compare(request: Request, provider: PaymentProvider) -> int:
     return compared
 
 
-def _each(request: Request, rows: Select[tuple[Row]]) -> Iterator[Row]:
+def _each(request: Request, rows: Select[Row]) -> Iterator[Row]:
     """The rows of a query, read in batches. Whoever takes them makes sure that a row which was
     taken is no longer found.
     """

@@ -59,7 +59,9 @@ def read_event(body: bytes, signature: str, secrets: tuple[str, ...], now: datet
     except (ValueError, LookupError, TypeError, RecursionError):
         raise BadEvent("it is not an event") from None
     parts = (event.id, event.type, event.object_id)
-    if not is_event or not all(isinstance(part, str) and part and len(part) < 256 for part in parts):
+    if not is_event or not all(
+        isinstance(part, str) and part and len(part) < 256 for part in parts
+    ):
         raise BadEvent("it is not an event")
     return event
 
