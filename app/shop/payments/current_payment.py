@@ -43,7 +43,7 @@ def current_payment(
             order_id=order.id,
             attempt=latest.attempt + 1 if latest else 1,
             provider=name,
-            livemode=provider is not None and not provider.is_test and order.total > 0,
+            livemode=provider is None or not provider.is_test,
             amount=order.total,
             currency=order.currency,
             refunded=0,
