@@ -60,7 +60,7 @@ def current_payment(
 def _cannot_be_paid(
     session: Session, payment: Payment, provider: str, livemode: bool, now: datetime
 ) -> bool:
-    """Whether it is over, or is pending at a provider or in a mode that this shop no longer uses."""
+    """Whether it is over, or pending at a provider or in a mode that this shop no longer uses."""
     if payment.state == PaymentState.PENDING and payment.session is None:
         expire_unstarted(session, payment, now)
     is_over = payment.state in (PaymentState.FAILED, PaymentState.EXPIRED)
