@@ -56,7 +56,7 @@ def checkout(request: Request) -> Page | Response:
     if not countries:
         return _sold_nowhere(request)
     form.offer_countries(countries, [last.buyer_country if last else "", seller.country])
-    return {"basket": basket, "form": form, "terms": _terms(request, seller)}
+    return _page(request, seller, basket, form)
 
 
 @view_config(route_name="checkout", request_method="POST", permission=SIGNED_IN, renderer=TEMPLATE)
@@ -86,7 +86,7 @@ def order_and_pay(request: Request) -> Page | Response:
             ):
                 lines = taxed(basket, rates, form.country.data)
             if lines is None:
-                return {"basket": basket, "form": form, "terms": _terms(request, seller)}
+                return _page(request, seller, basket, form)
             order = place_order(
                 session,
                 basket,
@@ -107,9 +107,15 @@ def order_and_pay(request: Request) -> Page | Response:
     return redirect_to_payment(request, order.id)
 
 
-def _terms(request: Request, seller: Seller) -> str:
-    """The terms in the language in which the order keeps them."""
-    return in_language(seller.terms, request.account.locale)
+def _page(request: Request, seller: Seller, basket: PricedBasket, form: CheckoutForm) -> Page:
+    # The order keeps these texts in the customer's language, which need not be the page's.
+    locale = request.account.locale
+    return {
+        "basket": basket,
+        "form": form,
+        "terms": in_language(seller.terms, locale),
+        "vat_sentence": in_language(seller.vat_sentence, locale) if seller.is_exempt else "",
+    }
 
 
 def _rates(request: Request, session: Session, seller: Seller) -> TaxRates:
