@@ -18,6 +18,7 @@ from benchmarks import (
     distant_relay,
     known_addresses,
     memory,
+    settling,
     sign_ins,
     sign_up,
 )
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "sign-up": sign_up.run,
     "sign-ins": sign_ins.run,
     "known-addresses": known_addresses.run,
+    "settle": settling.run,
     "latency": commit_to_relay.run,
     "claims": claims.run,
     "memory": memory.run,

@@ -28,6 +28,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("orders", "/orders")
     config.add_route("order", "/orders/{number}")
     config.add_route("resend_receipt", "/orders/{number}/resend-receipt")
+    config.add_route("withdraw", "/withdraw")
     config.add_private_paths("/basket", "/checkout", "/orders", "/payments/")
     registry = config.registry
     share_threads(registry, USUAL_THREADS)

@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 from pyramid.registry import Registry
 
+from app.shop.late_receipts import tell_of_late_receipts
 from app.shop.payments.reconcile import PERIOD, reconcile
 
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 5.0
 
-CHORES: tuple[Callable[[Registry], dict[str, int]], ...] = (reconcile,)
+CHORES: tuple[Callable[[Registry], dict[str, int]], ...] = (reconcile, tell_of_late_receipts)
 
 
 def run_chores(registry: Registry) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from webtest import TestApp
 
 from app.database.engine import Database
-from app.shop.models import Document, Product, Seller
+from app.shop.models import Document, Product, ProductText, Seller, TaxRate
 from tests.support.accounts import ANNA
 from tests.support.shopping import BUYER, buy, order, orders_in, put_into_basket, sign_in, stock
 
@@ -118,9 +118,9 @@ def test_a_product_that_changes_later_changes_no_order(browser, database) -> Non
     order_page = buy(browser)
 
     with database.transaction(write=True) as session:
-        session.execute(
-            update(Product).values(name="Something else", price=1, currency="CHF", vat_rate=0)
-        )
+        session.execute(update(Product).values(price=1, tax_class="reduced"))
+        session.execute(update(ProductText).values(name="Something else", format="ZIP"))
+        session.execute(update(TaxRate).values(rate=0))
         session.execute(update(Seller).values(address="Elsewhere", vat_id="ZZ1"))
     later = browser.get(order_page.request.path)
 

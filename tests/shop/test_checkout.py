@@ -1,18 +1,29 @@
 """The checkout: one order for one basket, at the prices that the customer saw."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 from pyramid.router import Router
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from webtest import Form, TestApp
 
 from app.database.engine import Database
 from app.mail.testing import Mailbox
-from app.shop.models import Document, Order, Payment, Product, Seller
+from app.shop.models import Document, Order, Payment, Product, Seller, TaxRate
 from tests.support.application import MakeApp
 from tests.support.at_once import at_once
 from tests.support.browser import another_browser
 from tests.support.rows import count
-from tests.support.shopping import BUYER, buy, order, orders_in, put_into_basket, sign_in, stock
+from tests.support.shopping import (
+    BUYER,
+    add_product,
+    buy,
+    order,
+    orders_in,
+    put_into_basket,
+    sign_in,
+    stock,
+)
 
 
 def be_a_customer(browser: TestApp, database: Database) -> None:
@@ -60,7 +71,6 @@ def test_an_empty_basket_leads_back_to_the_basket(browser: TestApp, database: Da
         ("name", "a" * 101, "at most 100 characters"),
         ("name", "Anna\x07", "any invisible characters"),
         ("name", "=?utf-8?q?Anna?=", "any invisible characters"),
-        ("address", "", "Enter your postal address"),
         ("address", "a" * 401, "at most 400 characters"),
         ("address", "Storgatan\n\x07", "any invisible characters"),
     ],
@@ -217,19 +227,18 @@ def test_a_basket_that_somebody_else_has_ordered_is_not_ordered_for_them(
     assert count(database, Order) == 1
 
 
-def test_a_shop_that_cannot_take_payments_says_so(
-    make_app: MakeApp, settings_values: dict[str, str]
+def test_a_shop_whose_provider_refuses_the_key_says_so(
+    app: Router, browser: TestApp, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = make_app(settings_values | {"payments.provider": "stripe"})
-    database: Database = app.registry.database
-    browser = another_browser(app)
-    be_a_customer(browser, database)
+    form = checkout_of_a_customer(browser, database)
+    monkeypatch.setattr(app.registry.payment_provider, "is_open", False, raising=False)
 
+    form.submit(status=503)
     closed = browser.get("/checkout", status=503)
 
     assert "This shop cannot take payments at the moment." in closed.text
     assert "Lined envelopes" in browser.get("/basket").text
-    browser.get("/payments/test/0", status=404)
+    assert not orders_in(database)
 
 
 def test_a_shop_without_a_seller_sells_nothing(browser: TestApp, database: Database) -> None:
@@ -241,6 +250,145 @@ def test_a_shop_without_a_seller_sells_nothing(browser: TestApp, database: Datab
 
     browser.get("/checkout", status=503)
     assert not orders_in(database)
+
+
+def test_the_country_of_the_seller_is_chosen_until_the_customer_chose_another(
+    browser: TestApp, database: Database
+) -> None:
+    be_a_customer(browser, database)
+    assert browser.get("/checkout").forms[0]["country"].value == "DE"
+
+    order(browser, country="SE")
+
+    put_into_basket(browser, "postcards")
+    assert browser.get("/checkout").forms[0]["country"].value == "SE"
+
+
+@pytest.mark.parametrize("country", ["", "US", "EU", "se", "Sweden"])
+def test_a_country_without_a_rate_is_refused(
+    browser: TestApp, database: Database, country: str
+) -> None:
+    form = checkout_of_a_customer(browser, database)
+    form["country"].force_value(country)
+
+    refused = form.submit(status=422)
+
+    assert "Choose the country you live in." in refused.html.find(class_="error-summary").text
+    assert not orders_in(database)
+
+
+def test_a_rate_that_is_gone_when_the_order_comes_is_told(
+    browser: TestApp, database: Database
+) -> None:
+    form = checkout_of_a_customer(browser, database)
+    with database.transaction(write=True) as session:
+        session.execute(update(TaxRate).values(country="FR"))
+
+    refused = form.submit(status=422)
+
+    assert "Choose the country you live in." in refused.text
+    assert refused.forms[0]["country"].options == [("FR", False, "France")]
+    assert not orders_in(database)
+
+
+def test_products_that_no_country_has_all_rates_for_cannot_be_ordered_together(
+    browser: TestApp, database: Database
+) -> None:
+    be_a_customer(browser, database)
+    with database.transaction(write=True) as session:
+        session.add(TaxRate(tax_class="stone", country="CH", starts_on=date(2020, 1, 1), rate=810))
+        session.execute(
+            update(Product).where(Product.slug == "postcards").values(tax_class="stone")
+        )
+    form = browser.get("/checkout").forms[0]
+    put_into_basket(browser, "postcards")
+
+    basket = browser.get("/checkout", status=303).follow()
+
+    assert "We cannot sell these products together." in basket.text
+    assert form.submit(status=303).location.endswith("/basket")
+    assert not orders_in(database)
+
+
+def test_vat_follows_the_country_of_the_buyer(browser: TestApp, database: Database) -> None:
+    be_a_customer(browser, database)
+    with database.transaction(write=True) as session:
+        session.add(
+            TaxRate(tax_class="standard", country="SE", starts_on=date(2020, 1, 1), rate=2500)
+        )
+
+    order(browser, country="SE")
+
+    [placed] = orders_in(database)
+    # 9.80 holds 1.96 at 25%.
+    assert (placed.total, placed.vat, placed.buyer_country) == (980, 196, "SE")
+
+
+def test_consent_to_start_at_once_is_kept_with_its_time(
+    browser: TestApp, database: Database
+) -> None:
+    form = checkout_of_a_customer(browser, database)
+    assert not form["start_now"].checked
+    form["start_now"].checked = True
+
+    form.submit(status=303)
+
+    [placed] = orders_in(database)
+    assert placed.consent_at == placed.created_at
+
+
+def test_without_consent_the_right_of_withdrawal_lasts_for_fourteen_whole_days(
+    make_app: MakeApp, settings_values: dict[str, str]
+) -> None:
+    app = make_app(settings_values | {"site.time_zone": "Europe/Berlin"})
+    database: Database = app.registry.database
+    checkout_of_a_customer(another_browser(app), database).submit(status=303)
+
+    [placed] = orders_in(database)
+    assert placed.consent_at is None
+    # Ordered on November 22. In Berlin, December 6 ends at 23:00 UTC.
+    assert placed.withdrawal_ends_at == datetime(2026, 12, 6, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("price", "told"),
+    [
+        (49, "The smallest amount that can be paid is €0.50."),
+        (100_000_000, "The largest amount that can be paid at once is €999,999.99."),
+    ],
+)
+def test_an_amount_that_no_provider_takes_is_refused(
+    browser: TestApp, database: Database, price: int, told: str
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    with database.transaction(write=True) as session:
+        add_product(session, "stamp", price)
+    put_into_basket(browser, "stamp")
+
+    refused = order(browser)
+
+    assert refused.status_int == 422
+    assert told in refused.html.find(class_="error-summary").text
+    assert not orders_in(database)
+
+
+def test_an_order_of_nothing_needs_no_provider(
+    browser: TestApp, database: Database, mailbox: Mailbox
+) -> None:
+    stock(database)
+    sign_in(browser, database)
+    with database.transaction(write=True) as session:
+        add_product(session, "gift", 0)
+    put_into_basket(browser, "gift")
+
+    page = order(browser).follow()
+
+    assert "Your order is paid" in page.text
+    assert len(mailbox.all(kind="purchase_receipt")) == 1
+    with database.transaction(write=False) as session:
+        [payment] = session.scalars(select(Payment))
+    assert (payment.provider, payment.amount, payment.state) == ("none", 0, "paid")
 
 
 def test_buying_twice_makes_two_orders(browser: TestApp, database: Database) -> None:

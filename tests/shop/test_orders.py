@@ -392,7 +392,7 @@ class UnreachableProvider:
 
 
 def test_an_order_stays_when_the_provider_cannot_be_reached(
-    app: Router, customer: TestApp, database: Database
+    app: Router, customer: TestApp, database: Database, clock: Clock
 ) -> None:
     put_into_basket(customer, "envelopes")
     provider = app.registry.payment_provider
@@ -408,7 +408,10 @@ def test_an_order_stays_when_the_provider_cannot_be_reached(
     app.registry.payment_provider = UnreachableProvider()
     assert "This order is not paid yet." in customer.get(order_path).text
 
+    # Within ten seconds nobody asks about the same payment again.
     app.registry.payment_provider = provider
+    assert "This order is not paid yet." in customer.get(order_path).text
+    clock.advance(timedelta(seconds=10))
     assert "Your order is paid" in customer.get(order_path).text
     assert len(payments_in(database)) == 1
 

@@ -161,6 +161,7 @@ def _orders() -> None:
             # These orders have no downloads that could open.
             .values(withdrawal_ends_at=created_at + timedelta(days=15), opened_at=created_at)
         )
+    op.create_index(op.f("ix_shop_order_paid_at"), "shop_order", ["paid_at"])
     op.create_index(
         "ix_shop_order_closed",
         "shop_order",
@@ -371,6 +372,7 @@ def downgrade() -> None:
         op.drop_column("shop_payment", name)
     op.execute("ALTER TABLE shop_payment RENAME COLUMN session TO reference")
     op.drop_index("ix_shop_order_closed", table_name="shop_order")
+    op.drop_index(op.f("ix_shop_order_paid_at"), table_name="shop_order")
     for name in ("closed_at", "first_download_at", "file_sha256", "file_name", "format"):
         op.drop_column("shop_order_line", name)
     for name in (

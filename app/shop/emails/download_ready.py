@@ -25,8 +25,8 @@ class DownloadReady:
     """The names of what can be downloaded."""
     consent_at: datetime | None
     withdraw_link: str
-    withdrawal_ends_at: datetime
-    """The moment at which the right of withdrawal ends."""
+    withdraw_until: datetime
+    """The last moment of the last day on which the customer can withdraw."""
     is_test: bool
 
 
@@ -38,7 +38,7 @@ def _sample(*files: str, **more: Any) -> DownloadReady:
         files=files,
         consent_at=datetime(2026, 11, 24, 8, 15, tzinfo=UTC),
         withdraw_link=samples.WITHDRAW_LINK,
-        withdrawal_ends_at=samples.WITHDRAWAL_ENDS_AT,
+        withdraw_until=samples.WITHDRAW_UNTIL,
         is_test=False,
     )
     return replace(ready, **more)

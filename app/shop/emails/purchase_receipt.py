@@ -61,8 +61,8 @@ class PurchaseReceipt:
     statement_name: str | None
     """What the card statement will show. None when the provider did not say."""
     withdraw_link: str
-    withdrawal_ends_at: datetime
-    """The moment at which the right of withdrawal ends."""
+    withdraw_until: datetime
+    """The last moment of the last day on which the customer can withdraw."""
     consent_at: datetime | None
     """When the customer asked for the downloads at once, knowing what that costs. None without
     that consent.

@@ -10,8 +10,8 @@ ORDER_LINK = f"{SITE}/orders/{ORDER_NUMBER}"
 WITHDRAW_LINK = f"{SITE}/withdraw"
 ORDERED_AT = datetime(2026, 11, 22, 17, 49, tzinfo=UTC)
 PAID_AT = datetime(2026, 11, 22, 17, 50, tzinfo=UTC)
-WITHDRAWAL_ENDS_AT = datetime(2026, 12, 7, tzinfo=UTC)
-"""The first moment after the 14th day."""
+WITHDRAW_UNTIL = datetime(2026, 12, 6, 23, 59, 59, tzinfo=UTC)
+OPENS_AT = datetime(2026, 12, 7, tzinfo=UTC)
 
 SELLER = Seller(
     name="Pillarbox",

@@ -40,7 +40,7 @@ class Order(Base):
     )
     state: Mapped[str] = mapped_column(String(16), default=OrderState.OPEN)
     created_at: Mapped[datetime]
-    paid_at: Mapped[datetime | None]
+    paid_at: Mapped[datetime | None] = mapped_column(index=True)
 
     seller_name: Mapped[str] = mapped_column(Text)
     seller_address: Mapped[str] = mapped_column(Text)

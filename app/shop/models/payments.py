@@ -59,7 +59,7 @@ class Payment(Base):
     intent: Mapped[str | None] = mapped_column(String(255), index=True)
     """The provider's name for the movement of money, by which refunds refer to it."""
     livemode: Mapped[bool] = mapped_column(server_default=false())
-    """Whether money moves."""
+    """Whether the shop takes real money, even if this payment is of 0."""
     amount: Mapped[Amount]
     currency: Mapped[str] = mapped_column(String(3))
     refunded: Mapped[Amount] = mapped_column(default=0, server_default=text("0"))
@@ -96,4 +96,4 @@ class Payment(Base):
     @property
     def is_test(self) -> bool:
         """Whether no money moves. Every page and email about it says so (STANDARDS D12)."""
-        return not self.livemode and self.provider != NOTHING_TO_PAY
+        return not self.livemode

@@ -12,6 +12,7 @@ from sqlalchemy import or_, select, update
 from app.database import short_transaction
 from app.shop.events import take_provider_event
 from app.shop.models import Order, Payment
+from app.shop.payments.current_payment import expire_unstarted
 from app.shop.payments.provider import (
     Charge,
     ChargedLine,
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 ASK_AGAIN = timedelta(seconds=10)
 """How long the pages of an order wait before they ask about the same payment again."""
 
+SHORTEST_SESSION = timedelta(minutes=35)
+"""Stripe makes no session that closes within 30 minutes. The rest is for clocks that differ."""
+
 
 def start_payment(request: Request, payment: Payment) -> StartedPayment:
     """Start the payment at the provider, and store its session. Raises ``ProviderError``."""
@@ -41,6 +45,15 @@ def start_payment(request: Request, payment: Payment) -> StartedPayment:
             .values(session=started.session)
         )
     return started
+
+
+def end_unstarted(request: Request, payment: Payment) -> bool:
+    """End a payment that is too old for the provider to make a session for it. Returns whether it
+    is.
+    """
+    with short_transaction(request.registry, write=True) as session:
+        current = session.get_one(Payment, payment.id)
+        return expire_unstarted(session, current, request.now, SHORTEST_SESSION)
 
 
 def _charge(request: Request, payment: Payment) -> Charge:

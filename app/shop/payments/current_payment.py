@@ -34,7 +34,8 @@ def current_payment(
     )
     name = provider.name if provider is not None and order.total else NOTHING_TO_PAY
     latest = session.scalars(latest_payment).one_or_none()
-    if latest is not None and not _cannot_be_paid(session, latest, name, now):
+    livemode = provider is None or not provider.is_test
+    if latest is not None and not _cannot_be_paid(session, latest, name, livemode, now):
         return latest
     session.execute(
         insert_for(session, Payment)
@@ -43,7 +44,7 @@ def current_payment(
             order_id=order.id,
             attempt=latest.attempt + 1 if latest else 1,
             provider=name,
-            livemode=provider is not None and not provider.is_test and order.total > 0,
+            livemode=livemode,
             amount=order.total,
             currency=order.currency,
             refunded=0,
@@ -56,16 +57,22 @@ def current_payment(
     return session.scalars(latest_payment).one()
 
 
-def _cannot_be_paid(session: Session, payment: Payment, provider: str, now: datetime) -> bool:
-    """Whether it is over, or is pending at a provider that this shop no longer uses."""
+def _cannot_be_paid(
+    session: Session, payment: Payment, provider: str, livemode: bool, now: datetime
+) -> bool:
+    """Whether it is over, or pending at a provider or in a mode that this shop no longer uses."""
     if payment.state == PaymentState.PENDING and payment.session is None:
         expire_unstarted(session, payment, now)
     is_over = payment.state in (PaymentState.FAILED, PaymentState.EXPIRED)
-    return is_over or (payment.state == PaymentState.PENDING and payment.provider != provider)
+    is_elsewhere = (payment.provider, payment.livemode) != (provider, livemode)
+    return is_over or (payment.state == PaymentState.PENDING and is_elsewhere)
 
 
-def expire_unstarted(session: Session, payment: Payment, now: datetime) -> bool:
-    """End a payment that has got no session in an hour. Returns whether this call ended it.
+def expire_unstarted(
+    session: Session, payment: Payment, now: datetime, sooner: timedelta = timedelta()
+) -> bool:
+    """End a payment that has got no session in an hour, or ``sooner``. Returns whether this call
+    ended it.
 
     The provider makes no session any more after that time, so nobody can pay it.
     """
@@ -75,7 +82,7 @@ def expire_unstarted(session: Session, payment: Payment, now: datetime) -> bool:
             Payment.id == payment.id,
             Payment.state == PaymentState.PENDING,
             Payment.session.is_(None),
-            Payment.expires_at <= now,
+            Payment.expires_at <= now + sooner,
         )
         .values(state=PaymentState.EXPIRED, settled_at=now)
         .returning(Payment.id)

@@ -52,8 +52,9 @@ def checkout(request: Request) -> Page | Response:
         name=last.buyer_name if last else "",
         address=last.buyer_address if last else "",
     )
-    rates = _rates(request, session, seller)
-    countries = rates.countries(basket.tax_classes)
+    countries = _rates(request, session, seller).countries(basket.tax_classes)
+    if not countries:
+        return _sold_nowhere(request)
     form.offer_countries(countries, [last.buyer_country if last else "", seller.country])
     return {"basket": basket, "form": form}
 
@@ -73,7 +74,10 @@ def order_and_pay(request: Request) -> Page | Response:
             if not basket.can_be_ordered:
                 return HTTPSeeOther(request.route_path("basket"))
             rates = _rates(request, session, seller)
-            form.offer_countries(rates.countries(basket.tax_classes), [])
+            countries = rates.countries(basket.tax_classes)
+            if not countries:
+                return _sold_nowhere(request)
+            form.offer_countries(countries, [])
             lines = None
             if (
                 form.validate()
@@ -106,6 +110,15 @@ def order_and_pay(request: Request) -> Page | Response:
 def _rates(request: Request, session: Session, seller: Seller) -> TaxRates:
     zone = request.registry.pillarbox.site.time_zone
     return rates_of(session, seller, request.now.astimezone(zone).date())
+
+
+def _sold_nowhere(request: Request) -> HTTPSeeOther:
+    """Send the customer to the basket, which holds products that no country has all rates for."""
+    message = _(
+        "We cannot sell these products together. Remove one of them, and order it separately."
+    )
+    request.visitor.tell(request.localizer.translate(message))
+    return HTTPSeeOther(request.route_path("basket"))
 
 
 def _saw_the_same_basket(form: CheckoutForm, basket: PricedBasket) -> bool:

@@ -11,6 +11,7 @@ from app.shop.models.payments import NOTHING_TO_PAY, UNSETTLED
 from app.shop.payments.asking import (
     check_payment,
     claim_check,
+    end_unstarted,
     latest_payment,
     settle_result,
     start_payment,
@@ -21,6 +22,7 @@ from app.shop.payments.provider import (
     PaymentProvider,
     PaymentResult,
     ProviderError,
+    ProviderRefuses,
 )
 from app.shop.payments.waiting import place_to_wait
 from app.web.translation import _
@@ -73,7 +75,14 @@ def _payment_page(request: Request, payment: Payment) -> str | None:
     answer again, whose page may be closed by now.
     """
     if payment.session is None:
-        started = start_payment(request, payment)
+        try:
+            started = start_payment(request, payment)
+        except ProviderRefuses:
+            # The provider makes no session that would close soon. Nobody has a page of this payment
+            # then, so the next one can begin.
+            if end_unstarted(request, payment):
+                return None
+            raise
         # An earlier request may have started it already, without living to see the answer.
         if payment.created_at == request.now:
             return started.url
