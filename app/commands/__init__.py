@@ -2,7 +2,18 @@
 
 import click
 
-from app.commands import adopt, deliver, emails, lint, preview, reconcile, send_test, serve, staff
+from app.commands import (
+    adopt,
+    deliver,
+    emails,
+    lint,
+    preview,
+    reconcile,
+    refund,
+    send_test,
+    serve,
+    staff,
+)
 
 
 @click.group()
@@ -21,6 +32,7 @@ for command in (
     serve.migrate,
     adopt.adopt,
     reconcile.reconcile,
+    refund.refund,
     staff.staff,
 ):
     main.add_command(command)
