@@ -30,6 +30,7 @@ from app.shop.payments.refunds import (
 )
 from app.web.background import background_request
 from tests.support.accounts import ANNA
+from tests.support.application import MakeApp
 from tests.support.at_once import at_once
 from tests.support.orders import place
 from tests.support.paid_orders import (
@@ -46,6 +47,12 @@ from tests.support.paid_orders import (
 )
 
 LINE_1, LINE_2, ALL = 1200, 1600, 2800
+
+
+@pytest.fixture
+def app(make_app: MakeApp, settings_values: dict[str, str]) -> Router:
+    """The application, with the test provider."""
+    return make_app(settings_values)
 
 
 @pytest.fixture
