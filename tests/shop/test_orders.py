@@ -395,6 +395,7 @@ class UnreachableProvider:
     name = "test"
     is_test = True
     is_open = True
+    page_origin = None
 
     def start(self, charge: Charge) -> StartedPayment:
         raise ProviderError("timed out")

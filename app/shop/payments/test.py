@@ -54,6 +54,7 @@ class TestProvider:
     name = "test"
     is_test = True
     is_open = True
+    page_origin = None
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry

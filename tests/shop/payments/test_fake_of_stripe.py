@@ -1,79 +1,21 @@
-"""The fake of Stripe does to the real package what Stripe does to it."""
+"""The fake of Stripe shows the real package sessions, refunds and a page as Stripe does."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 import stripe as package
-from stripe import StripeClient, Webhook
 
 from tests.support.clock import Clock
-from tests.support.stripe import KEY, LIVE_KEY, SECRET, FakeStripe, Json, NotPayable
-from tests.support.waiting import eventually
+from tests.support.stripe import FakeStripe, Json, NotPayable
+from tests.support.stripe.client import Client, basket, error_of, paid_intent, types
 
-Connect = Callable[..., StripeClient]
 CARD = "payment_intent.latest_charge"
 
 
-@pytest.fixture
-def connect(stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
-    """Makes clients: the real package, set up as the shop does it."""
-    monkeypatch.setattr(package, "enable_telemetry", False)
-    with requests.Session() as session:
-
-        def connect(key: str = KEY, seconds: float = 4, retries: int = 1) -> StripeClient:
-            http = package.RequestsClient(timeout=(2, seconds), session=session)
-            address = {"api": stripe.url}
-            return StripeClient(
-                key, base_addresses=address, http_client=http, max_network_retries=retries
-            )
-
-        yield connect
-
-
-@pytest.fixture
-def client(connect: Connect) -> StripeClient:
-    return connect()
-
-
-def basket(clock: Clock, **others: Any) -> Any:
-    """The parameters of a session over 24 euros."""
-    price = {"currency": "eur", "unit_amount": 1200, "product_data": {"name": "Maps & <Atlases>"}}
-    return {
-        "mode": "payment",
-        "line_items": [{"quantity": 2, "price_data": price}],
-        "client_reference_id": "payment-1",
-        "metadata": {"order": "K7"},
-        "payment_intent_data": {"metadata": {"order": "K7"}},
-        "customer_email": "ada@example.org",
-        "expires_at": int((clock.now + timedelta(hours=1)).timestamp()),
-        "success_url": "https://shop.test/orders/K7?session={CHECKOUT_SESSION_ID}",
-        "cancel_url": "https://shop.test/basket",
-        "adaptive_pricing": {"enabled": False},
-    } | others
-
-
-def paid_intent(client: StripeClient, stripe: FakeStripe, clock: Clock) -> str:
-    """The payment intent of a session that was paid by card."""
-    id: str = stripe.pay(client.v1.checkout.sessions.create(basket(clock)).id)["payment_intent"]
-    return id
-
-
-def error_of(ask: Callable[[], object]) -> package.StripeError:
-    with pytest.raises(package.StripeError) as caught:
-        ask()
-    return caught.value
-
-
-def types(events: list[Json]) -> list[str]:
-    return [event["type"] for event in events]
-
-
 def test_a_session_is_paid_and_shows_its_card(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
+    client: Client, stripe: FakeStripe, clock: Clock
 ) -> None:
     made = client.v1.checkout.sessions.create(basket(clock))
     assert (made.status, made.payment_status, made.payment_intent) == ("open", "unpaid", None)
@@ -104,9 +46,9 @@ def test_a_session_is_paid_and_shows_its_card(
     ],
 )
 def test_a_parameter_that_stripe_does_not_take_is_a_400(
-    client: StripeClient, clock: Clock, others: Json, code: str | None, param: str
+    client: Client, clock: Clock, others: Json, code: str | None, param: str
 ) -> None:
-    error: Any = error_of(lambda: client.v1.checkout.sessions.create(basket(clock, **others)))
+    error = error_of(lambda: client.v1.checkout.sessions.create(basket(clock, **others)))
     assert isinstance(error, package.InvalidRequestError)
     assert (error.code, error.param) == (code, param)
 
@@ -116,7 +58,7 @@ def test_a_parameter_that_stripe_does_not_take_is_a_400(
     [(29, "must be at least 30 minutes"), (24 * 60 + 1, "must be less than 24 hours")],
 )
 def test_a_session_lasts_half_an_hour_to_a_day(
-    client: StripeClient, clock: Clock, minutes: int, message: str
+    client: Client, clock: Clock, minutes: int, message: str
 ) -> None:
     expires_at = int((clock.now + timedelta(minutes=minutes)).timestamp())
     with pytest.raises(package.InvalidRequestError, match=message):
@@ -148,7 +90,7 @@ def items_over(amount: int, currency: str) -> list[Json]:
     ],
 )
 def test_too_little_and_too_much_is_a_400(
-    client: StripeClient, clock: Clock, amount: int, currency: str, code: str
+    client: Client, clock: Clock, amount: int, currency: str, code: str
 ) -> None:
     items = items_over(amount, currency)
     error = error_of(lambda: client.v1.checkout.sessions.create(basket(clock, line_items=items)))
@@ -157,7 +99,7 @@ def test_too_little_and_too_much_is_a_400(
 
 @pytest.mark.parametrize(("amount", "currency"), [(50, "EUR"), (30, "gbp"), (99_999_999, "jpy")])
 def test_the_least_and_the_most_is_taken(
-    client: StripeClient, clock: Clock, amount: int, currency: str
+    client: Client, clock: Clock, amount: int, currency: str
 ) -> None:
     items = items_over(amount, currency)
     made = client.v1.checkout.sessions.create(basket(clock, line_items=items))
@@ -165,7 +107,7 @@ def test_the_least_and_the_most_is_taken(
 
 
 def test_a_session_ends_with_its_time_or_when_it_is_told_to_while_it_is_open(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
+    client: Client, stripe: FakeStripe, clock: Clock
 ) -> None:
     first = client.v1.checkout.sessions.create(basket(clock)).id
     second = client.v1.checkout.sessions.create(basket(clock)).id
@@ -180,7 +122,7 @@ def test_a_session_ends_with_its_time_or_when_it_is_told_to_while_it_is_open(
 
 
 def test_a_delayed_payment_succeeds_or_fails_later(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
+    client: Client, stripe: FakeStripe, clock: Clock
 ) -> None:
     good, bad = (client.v1.checkout.sessions.create(basket(clock)).id for _ in range(2))
     for id in (good, bad):
@@ -201,77 +143,8 @@ def test_a_delayed_payment_succeeds_or_fails_later(
     ]
 
 
-def test_one_key_makes_one_session_and_takes_no_other_parameters(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
-) -> None:
-    def create(**others: Any) -> Any:
-        return client.v1.checkout.sessions.create(
-            basket(clock, **others), {"idempotency_key": "payment-1"}
-        )
-
-    first, again = create(), create()
-    assert first.id == again.id
-    assert again.last_response.headers["Idempotent-Replayed"] == "true"
-    # The answer is the stored one, although the session is over.
-    stripe.expire(first.id)
-    assert create().status == "open"
-    error = error_of(lambda: create(client_reference_id="payment-2"))
-    assert isinstance(error, package.IdempotencyError)
-    assert len(stripe.sessions) == 1
-    clock.advance(timedelta(days=1))
-    assert create().id != first.id
-
-
-def test_a_500_is_stored_although_the_money_moved(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
-) -> None:
-    intent = paid_intent(client, stripe, clock)
-    stripe.fail("POST /v1/refunds", 500, when="after")
-    for _ in range(2):
-        error = error_of(
-            lambda: client.v1.refunds.create({"payment_intent": intent}, {"idempotency_key": "r"})
-        )
-        assert error.http_status == 500
-    assert error.headers["Idempotent-Replayed"] == "true"
-    assert [refund["amount"] for refund in stripe.refunds] == [2400]
-
-
-def test_what_stripe_did_not_begin_is_not_stored(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
-) -> None:
-    def create(**others: Any) -> Any:
-        return client.v1.checkout.sessions.create(basket(clock, **others), {"idempotency_key": "k"})
-
-    stripe.fail("POST /v1/checkout/sessions", 429)
-    assert isinstance(error_of(create), package.RateLimitError)
-    assert error_of(lambda: create(foo="bar")).http_status == 400
-    stripe.api.refuses_keys = True
-    assert isinstance(error_of(create), package.AuthenticationError)
-    stripe.api.refuses_keys = False
-    assert create().status == "open"
-
-
-def test_two_requests_at_once_with_one_key_conflict(
-    connect: Connect, stripe: FakeStripe, clock: Clock
-) -> None:
-    client = connect(retries=0)
-
-    def create() -> str:
-        return client.v1.checkout.sessions.create(basket(clock), {"idempotency_key": "k"}).id
-
-    slow = stripe.hang("POST /v1/checkout/sessions", times=1, when="during")
-    with ThreadPoolExecutor(1) as other:
-        first = other.submit(create)
-        stripe.faults.wait_for(slow)
-        error = error_of(create)
-        assert (error.http_status, error.code) == (409, None)
-        assert error.json_body["error"]["code"] == "idempotency_key_in_use"
-        slow.release()
-        assert first.result() == create()
-
-
 def test_a_refund_takes_no_more_than_is_left(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
+    client: Client, stripe: FakeStripe, clock: Clock
 ) -> None:
     intent = paid_intent(client, stripe, clock)
 
@@ -279,7 +152,7 @@ def test_a_refund_takes_no_more_than_is_left(
         return client.v1.refunds.create({"payment_intent": intent, "amount": amount})
 
     assert refund(1000).status == "succeeded"
-    error: Any = error_of(lambda: refund(1500))
+    error = error_of(lambda: refund(1500))
     assert "(€15.00) is greater than unrefunded amount on charge (€14.00)" in str(error)
     assert error.param == "amount"
     stripe.next_refund("pending")
@@ -301,7 +174,7 @@ def test_a_refund_takes_no_more_than_is_left(
 
 
 def test_a_delayed_payment_cannot_be_refunded_before_it_is_paid(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
+    client: Client, stripe: FakeStripe, clock: Clock
 ) -> None:
     session = client.v1.checkout.sessions.create(basket(clock)).id
     intent = stripe.pay_later(session)["payment_intent"]
@@ -309,9 +182,7 @@ def test_a_delayed_payment_cannot_be_refunded_before_it_is_paid(
     assert "does not have a successful charge" in str(error)
 
 
-def test_a_dispute_is_opened_and_closed(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
-) -> None:
+def test_a_dispute_is_opened_and_closed(client: Client, stripe: FakeStripe, clock: Clock) -> None:
     intent = paid_intent(client, stripe, clock)
     id = stripe.dispute(intent)["id"]
     assert client.v1.disputes.retrieve(id).payment_intent == intent
@@ -321,58 +192,8 @@ def test_a_dispute_is_opened_and_closed(
     assert types(stripe.events)[1:] == ["charge.dispute.created", "charge.dispute.closed"]
 
 
-def test_the_package_finds_the_signature_of_an_event_right(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
-) -> None:
-    paid_intent(client, stripe, clock)
-    [event] = stripe.events
-    body, headers = stripe.signed(event, ["whsec_old", SECRET])
-    header = headers["Stripe-Signature"]
-    for secret in ("whsec_old", SECRET):
-        taken = Webhook.construct_event(body, header, secret, tolerance=0)
-        assert taken.data.object.id == stripe.sessions[0]["id"]
-    for wrong_body, secret in ((body + b" ", SECRET), (body, "whsec_other")):
-        with pytest.raises(package.SignatureVerificationError):
-            Webhook.construct_event(wrong_body, header, secret, tolerance=0)
-    assert client.v1.events.retrieve(event["id"]).type == "checkout.session.completed"
-
-
-def test_events_come_in_any_order_twice_or_never_and_again_until_they_are_taken(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
-) -> None:
-    client.v1.refunds.create({"payment_intent": paid_intent(client, stripe, clock)})
-    came: list[str] = []
-    status = 500
-
-    def post(body: bytes, headers: dict[str, str]) -> int:
-        assert f"t={int(clock.now.timestamp())}," in headers["Stripe-Signature"]
-        event = Webhook.construct_event(body, headers["Stripe-Signature"], SECRET, tolerance=0)
-        came.append(event.type)
-        return status
-
-    assert stripe.deliver(post, lost=["charge.refunded"]) == [500, 500]
-    assert came == ["checkout.session.completed", "refund.created"]
-    came.clear()
-    status = 200
-    assert stripe.deliver(post, reverse=True, times=2) == [200] * 4
-    assert came == ["refund.created"] * 2 + ["checkout.session.completed"] * 2
-    assert stripe.deliver(post) == []
-
-
-def test_events_are_posted_by_themselves_until_a_webhook_takes_them(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
-) -> None:
-    # Another fake is the webhook: it takes the second try.
-    with FakeStripe(clock) as webhook:
-        webhook.fail("POST /v1/refunds", 500)
-        stripe.deliver_by_itself(f"{webhook.url}/v1/refunds")
-        paid_intent(client, stripe, clock)
-        eventually(lambda: len(webhook.requests) > 2, what="the event to come again")
-    assert webhook.requests[0].headers["stripe-signature"].startswith("t=")
-
-
 def test_lists_come_page_by_page_the_newest_first(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
+    client: Client, stripe: FakeStripe, clock: Clock
 ) -> None:
     made = []
     for _ in range(5):
@@ -389,62 +210,8 @@ def test_lists_come_page_by_page_the_newest_first(
     assert [s.id for s in client.v1.checkout.sessions.list({"status": "complete"})] == [made[1]]
 
 
-def test_a_client_gives_up_when_the_fake_hangs_and_finds_its_work_later(
-    connect: Connect, stripe: FakeStripe, clock: Clock
-) -> None:
-    client = connect(seconds=0.2, retries=0)
-    hanging = stripe.hang("POST /v1/checkout/*")
-
-    def create() -> str:
-        return client.v1.checkout.sessions.create(basket(clock), {"idempotency_key": "k"}).id
-
-    assert isinstance(error_of(create), package.APIConnectionError)
-    assert (hanging.met, stripe.sessions) == (1, [])
-    hanging.release()
-    assert [create(), create()] == [stripe.sessions[0]["id"]] * 2
-    assert len(stripe.sessions) == 1
-
-
-def test_a_connection_that_drops_after_the_work_is_made_good_by_the_packages_second_try(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
-) -> None:
-    stripe.drop("POST /v1/checkout/sessions", when="after")
-    assert client.v1.checkout.sessions.create(basket(clock)).id == stripe.sessions[0]["id"]
-    assert [request.line for request in stripe.requests] == ["POST /v1/checkout/sessions"] * 2
-    assert len(stripe.sessions) == 1
-
-
-def test_connections_are_refused_until_they_are_taken_again(
-    connect: Connect, stripe: FakeStripe
-) -> None:
-    client = connect(retries=0)
-    assert client.v1.balance.retrieve().livemode is False
-    stripe.refuse_connections()
-    assert isinstance(error_of(client.v1.balance.retrieve), package.APIConnectionError)
-    stripe.accept_connections()
-    assert client.v1.balance.retrieve().livemode is False
-
-
-def test_a_key_is_of_one_mode_and_may_lack_a_permission(
-    connect: Connect, stripe: FakeStripe, clock: Clock
-) -> None:
-    made = connect(LIVE_KEY).v1.checkout.sessions.create(basket(clock))
-    assert made.livemode
-    assert made.id.startswith("cs_live_")
-    client = connect("rk_test_1")
-    error = error_of(lambda: client.v1.checkout.sessions.retrieve(made.id))
-    assert (error.http_status, error.code) == (404, "resource_missing")
-    assert list(client.v1.checkout.sessions.list().auto_paging_iter()) == []
-    stripe.api.lacks = {"GET /v1/checkout/*"}
-    error = error_of(lambda: client.v1.checkout.sessions.retrieve(made.id))
-    assert isinstance(error, package.PermissionError)
-    assert isinstance(
-        error_of(connect("pk_test_1").v1.balance.retrieve), package.AuthenticationError
-    )
-
-
 def test_webhook_endpoints_and_the_account_can_be_checked(
-    client: StripeClient, stripe: FakeStripe
+    client: Client, stripe: FakeStripe
 ) -> None:
     stripe.add_webhook("https://shop.test/webhooks/stripe", ["refund.failed"], "disabled")
     stripe.add_webhook("https://shop.test/webhooks/stripe", livemode=True)
@@ -454,10 +221,9 @@ def test_webhook_endpoints_and_the_account_can_be_checked(
 
 
 def test_the_page_takes_money_until_the_session_is_over(
-    client: StripeClient, stripe: FakeStripe, clock: Clock
+    client: Client, stripe: FakeStripe, clock: Clock
 ) -> None:
     made = client.v1.checkout.sessions.create(basket(clock))
-    assert made.url is not None
     with requests.Session() as browser:
         shown = browser.get(made.url, timeout=4).text
         assert "2 × Maps &amp; &lt;Atlases&gt;" in shown
