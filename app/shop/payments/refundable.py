@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.i18n.formats import money
 from app.i18n.languages import SOURCE
 from app.shop.models import Order, OrderLine, Payment, PaymentState, Refund, RefundState
+from app.shop.refund_taxes import left_at_rates
 
 HOLDING = (RefundState.REQUESTED, RefundState.PENDING, RefundState.SUCCEEDED)
 """The states in which a refund holds its amount, so that no other refund gives it back."""
@@ -72,7 +73,11 @@ def left_of(session: Session, order: Order, payment: Payment, position: int | No
 
 
 def left_of_line(session: Session, payment: Payment, line: OrderLine) -> int:
-    """What refunds of this line have not taken yet, in minor units."""
+    """What refunds have left of this line, in minor units.
+
+    A refund of no particular line has taken from every rate of VAT, and at no rate can more go back
+    than the receipt says.
+    """
     held = session.scalar(
         select(func.coalesce(func.sum(Refund.amount), 0)).where(
             Refund.payment_id == payment.id,
@@ -80,7 +85,8 @@ def left_of_line(session: Session, payment: Payment, line: OrderLine) -> int:
             Refund.state.in_(HOLDING),
         )
     )
-    return line.total - int(held or 0)
+    at_rate = sum(tax.gross for tax in left_at_rates(session, payment) if tax.rate == line.vat_rate)
+    return min(line.total - int(held or 0), at_rate)
 
 
 def reserve(

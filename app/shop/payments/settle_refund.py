@@ -13,6 +13,7 @@ from app.shop.models import DocumentKind, Refund, RefundState
 from app.shop.models.refunds import OPEN
 from app.shop.payments.provider import RefundResult
 from app.shop.payments.refundable import HOLDING, free
+from app.shop.refund_taxes import refund_taxes
 
 log = logging.getLogger(__name__)
 
@@ -94,11 +95,18 @@ def _move(
 
 def _hand_out_document(request: Request, session: Session, refund: Refund) -> None:
     order, payment = refund.order, refund.payment
-    zone = request.registry.pillarbox.site.time_zone
+    taxes = refund_taxes(session, refund)
     document = issue(
-        session, DocumentKind.REFUND, order, payment, refund, now=request.now, zone=zone
+        session,
+        DocumentKind.REFUND,
+        order,
+        payment,
+        refund,
+        now=request.now,
+        zone=request.registry.pillarbox.site.time_zone,
+        taxes=taxes,
     )
-    send_refund_receipt(request, session, order, refund, document)
+    send_refund_receipt(request, session, order, refund, document, taxes=taxes)
 
 
 def _give_up(request: Request, session: Session, refund: Refund) -> None:
