@@ -18,7 +18,7 @@ from webtest import TestApp, TestResponse
 from app.i18n import formats
 from app.mail import Recipient
 from app.mail.testing import Mailbox
-from app.shop.sample_catalogue import CATALOGUE
+from tests.support.sample_catalogue import CATALOGUE
 from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,

@@ -7,7 +7,7 @@ from webtest import TestApp
 
 from app.database.engine import Database
 from app.shop.models import Product
-from app.shop.sample_catalogue import CATALOGUE, add_sample_catalogue
+from tests.support.sample_catalogue import CATALOGUE, add_sample_catalogue
 from app.web.visitor import MOST_BASKET_LINES
 from tests.support.shopping import add_product, put_into_basket, sign_in, stock
 

@@ -11,7 +11,7 @@ from webtest import TestApp, TestResponse
 
 from app.database.engine import Database
 from app.shop.models import File, Order, Product, ProductText
-from app.shop.sample_catalogue import add_sample_catalogue
+from tests.support.sample_catalogue import add_sample_catalogue
 from tests.support import accounts
 from tests.support.accounts import ANNA, add_account
 from tests.support.clock import Clock

@@ -18,7 +18,7 @@ from sqlalchemy import delete
 from waitress.server import create_server
 
 from app import configure
-from app.shop.sample_catalogue import add_sample_catalogue
+from tests.support.sample_catalogue import add_sample_catalogue
 from app.web.limits import RateLimit
 from tests.support.chromium import OpenPage, launch, watched_context
 from tests.support.ports import free_port

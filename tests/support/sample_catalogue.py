@@ -1,6 +1,10 @@
-"""A small invented catalogue, so that a new shop has something to sell."""
+"""The sample shop's products as rows, for tests that need something to sell at once. They have no
+files and no pictures.
+"""
 
+import tomllib
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -8,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.shop.models import File, Product, ProductText, Seller, TaxRate
+from tests.support.texts import PROJECT
 
 STANDARD, REDUCED = 1900, 700
-"""VAT rates in basis points. Books have the reduced rate."""
+"""VAT rates in basis points, the same in each country. Books have the reduced rate."""
 
 
 class SampleProduct(NamedTuple):
@@ -19,68 +24,27 @@ class SampleProduct(NamedTuple):
     slug: str
     name: str
     price: int
-    vat_rate: int
+    tax_class: str
     description: str
+    format: str
 
 
-CATALOGUE = (
-    SampleProduct(
-        "letter-paper",
-        "Letter paper, 50 sheets",
-        1200,
-        STANDARD,
-        "Cream paper with a soft tooth, heavy enough for both sides. Ink stays where you put it.",
-    ),
-    SampleProduct(
-        "envelopes",
-        "Lined envelopes, 25",
-        980,
-        STANDARD,
-        "Each holds one sheet folded twice. The lining shows a map of a town that does not exist.",
-    ),
-    SampleProduct(
-        "postcards",
-        "Twelve postcards of doors",
-        750,
-        STANDARD,
-        "A dozen front doors, drawn in one line each. Somebody you know lives behind one of them.",
-    ),
-    SampleProduct(
-        "sealing-wax",
-        "Sealing wax and a fox seal",
-        1850,
-        STANDARD,
-        "Three sticks of red wax and a brass seal. The fox looks to the left, as foxes do.",
-    ),
-    SampleProduct(
-        "blue-black-ink",
-        "Blue-black ink, 30 ml",
-        1425,
-        STANDARD,
-        "Goes on blue, dries black, and stays for longer than you will need the letter.",
-    ),
-    SampleProduct(
-        "desk-postbox",
-        "A postbox for the desk",
-        3900,
-        STANDARD,
-        "Folded from one sheet of red steel. Keeps a week of letters that wait for an answer.",
-    ),
-    SampleProduct(
-        "letters-to-nobody",
-        "Letters to Nobody",
-        1600,
-        REDUCED,
-        "Forty letters that were written, stamped and never sent. A book, 160 pages, sewn.",
-    ),
-    SampleProduct(
-        "slow-post-almanac",
-        "The Slow Post Almanac",
-        995,
-        REDUCED,
-        "A year of reasons to write to somebody, one for each week. A booklet with room for notes.",
-    ),
-)
+def _catalogue() -> tuple[SampleProduct, ...]:
+    file = PROJECT / "app" / "shop" / "sample" / "shop.toml"
+    return tuple(
+        SampleProduct(
+            slug=product["slug"],
+            name=product["name"]["en"],
+            price=int(Decimal(product["price"]) * 100),
+            tax_class=product["tax"],
+            description=product["description"]["en"],
+            format=product["format"]["en"],
+        )
+        for product in tomllib.loads(file.read_text("utf-8"))["product"]
+    )
+
+
+CATALOGUE = _catalogue()
 
 
 def add_sample_catalogue(session: Session, now: datetime | None = None) -> int:
@@ -103,7 +67,7 @@ def add_sample_catalogue(session: Session, now: datetime | None = None) -> int:
             Product(
                 slug=sample.slug,
                 price=sample.price,
-                tax_class="standard" if sample.vat_rate == STANDARD else "reduced",
+                tax_class=sample.tax_class,
                 file_sha256=digest,
                 file_name=f"{sample.slug}.pdf",
                 position=position,
@@ -113,7 +77,7 @@ def add_sample_catalogue(session: Session, now: datetime | None = None) -> int:
                         position=0,
                         name=sample.name,
                         description=sample.description,
-                        format="PDF",
+                        format=sample.format,
                     )
                 ],
             )
