@@ -24,8 +24,10 @@ def content_security_policy(*form_targets: str) -> str:
     )
 
 
+CONTENT_SECURITY_POLICY = content_security_policy()
+
 ON_EVERY_RESPONSE = {
-    "Content-Security-Policy": content_security_policy(),
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",

@@ -67,7 +67,7 @@ class StripeProvider:
         stripe.enable_telemetry = False
         key = settings.stripe_secret_key or ""
         self.is_test = "_test_" in key[:8]
-        self.page_origin = settings.stripe_api or "https://checkout.stripe.com"
+        self.page_origin: str | None = settings.stripe_api or "https://checkout.stripe.com"
         self.client = stripe.StripeClient(
             key,
             base_addresses={"api": settings.stripe_api} if settings.stripe_api else None,

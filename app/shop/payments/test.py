@@ -54,7 +54,7 @@ class TestProvider:
     name = "test"
     is_test = True
     is_open = True
-    page_origin = None
+    page_origin: str | None = None
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry

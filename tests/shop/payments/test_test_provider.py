@@ -12,11 +12,18 @@ from app.mail.testing import Mailbox
 from app.shop.models import Document, Payment
 from app.shop.payments.provider import PaymentOutcome
 from app.shop.payments.reconcile import reconcile
+from tests.support.application import MakeApp
 from tests.support.clock import Clock
 from tests.support.databases import on_sqlite
 from tests.support.shopping import decide, order, orders_in, put_into_basket, sign_in, stock
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+@pytest.fixture
+def app(make_app: MakeApp, settings_values: dict[str, str]) -> Router:
+    """The application, with the test provider."""
+    return make_app(settings_values)
 
 
 @pytest.fixture
