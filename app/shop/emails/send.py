@@ -18,7 +18,6 @@ from app.mail import Attachment, BodyFormat, EmailService, Kind, Recipient
 from app.shop import money
 from app.shop.emails.attachments import document_file, terms_file
 from app.shop.emails.download_ready import DOWNLOAD_READY, DownloadReady
-from app.shop.emails.parties import Buyer, Seller
 from app.shop.emails.payments import (
     PAYMENT_FAILED,
     PAYMENT_PENDING,
@@ -31,6 +30,7 @@ from app.shop.emails.refund_receipt import REFUND_RECEIPT, RefundReceipt
 from app.shop.emails.withdrawal_received import WITHDRAWAL_RECEIVED, Statement, WithdrawalReceived
 from app.shop.models import Document, Order, Payment, Refund, RefundOrigin, Withdrawal
 from app.shop.order_numbers import read_order_number
+from app.shop.parties import buyer_of, seller_of
 from app.web import limits
 
 A_MOMENT = timedelta(microseconds=1)
@@ -71,8 +71,8 @@ def send_purchase_receipt(
         ordered_at=order.created_at,
         issued_at=document.issued_at,
         link=_order_link(request, order),
-        seller=_seller(order),
-        buyer=_buyer(order),
+        seller=seller_of(order),
+        buyer=buyer_of(order),
         currency=order.currency,
         lines=tuple(
             ReceiptLine(line.name, line.quantity, line.unit_price, line.vat_rate, line.format)
@@ -139,8 +139,8 @@ def send_refund_receipt(
         receipt_number=receipt.full_number if receipt else "",
         issued_at=document.issued_at,
         link=_order_link(request, order),
-        seller=_seller(order),
-        buyer=_buyer(order),
+        seller=seller_of(order),
+        buyer=buyer_of(order),
         currency=refund.currency,
         amount=refund.amount,
         order_total=order.total,
@@ -242,19 +242,3 @@ def _order_link(request: Request, order: Order) -> str:
 def _withdraw_link(request: Request) -> str:
     link: str = request.link("withdraw")
     return link
-
-
-def _seller(order: Order) -> Seller:
-    return Seller(
-        name=order.seller_name,
-        address=tuple(order.seller_address.splitlines()),
-        country=order.seller_country,
-        email=order.seller_support_email,
-        phone=order.seller_phone,
-        vat_id=order.seller_vat_id,
-        register=order.seller_register,
-    )
-
-
-def _buyer(order: Order) -> Buyer:
-    return Buyer(order.buyer_name, tuple(order.buyer_address.splitlines()), order.buyer_country)
