@@ -24,6 +24,7 @@ from tests.support.postgresql import PostgreSQL
 from tests.support.relay import Relay, through
 from tests.support.scripted_smtp import ScriptedSMTP
 from tests.support.shop_settings import shop_settings
+from tests.support.stripe import FakeStripe
 from tests.support.workers import Hire
 
 pytest_plugins = ["app.mail.testing"]
@@ -209,6 +210,16 @@ def scripted_values(
 def scripted_app(make_app: MakeApp, scripted_values: dict[str, str]) -> Router:
     """The application that sends through ``scripted``, which is started."""
     return make_app(scripted_values)
+
+
+# --- Stripe -------------------------------------------------------------------
+
+
+@pytest.fixture
+def stripe(clock: Clock) -> Iterator[FakeStripe]:
+    """A fake of Stripe's API, whose time is the test's. ``stripe.settings()`` leads there."""
+    with FakeStripe(clock) as stripe:
+        yield stripe
 
 
 # --- The outbox and its workers -----------------------------------------------

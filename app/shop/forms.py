@@ -121,7 +121,13 @@ class CheckoutForm(Form):
         filters=[_tidy_lines],
         render_kw={"autocomplete": "street-address", "rows": 3},
     )
-    start_now = BooleanField(START_NOW)
+    start_now = BooleanField(
+        START_NOW,
+        description=_(
+            "Your downloads open when the 14 days in which you can withdraw are over. They open as"
+            " soon as you have paid if you agree to this, now or later on the page of your order:"
+        ),
+    )
 
     countries: Sequence[str] = ()
 

@@ -80,7 +80,7 @@ def send_again(request: Request, session: Session, order: Order) -> Again:
         raise ValueError("an order that is not paid has no receipt")
     payment = next(paid for paid in order.payments if paid.id == receipt.payment_id)
     key = decisions.next_key(session, receipt_key(order))
-    send_purchase_receipt(request, session, order, payment, receipt, key=key)
+    send_purchase_receipt(request, session, order, payment, receipt, key=key, is_copy=True)
     return Again.QUEUED
 
 

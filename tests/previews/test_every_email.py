@@ -187,6 +187,12 @@ def test_every_email_of_the_design_that_has_a_flow_is_a_kind() -> None:
         "password_reset",
         "password_changed",
         "purchase_receipt",
+        "payment_pending",
+        "payment_failed",
+        "refund_receipt",
+        "download_ready",
+        "withdrawal_received",
+        "shop_notice",
     }
 
 

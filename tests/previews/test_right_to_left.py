@@ -82,7 +82,7 @@ def test_peoples_words_run_in_their_own_direction(composer: Composer) -> None:
     sample = PURCHASE_RECEIPT.samples["scripts"]
     for locale in ("ar", "en"):
         isolated = [span.get_text() for span in parsed(composer, locale).select("span[dir=auto]")]
-        for words in (sample.buyer_name, *sample.buyer_address, *(x.name for x in sample.lines)):
+        for words in (sample.buyer.name, *sample.buyer.address, *(x.name for x in sample.lines)):
             assert words in isolated
 
 

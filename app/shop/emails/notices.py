@@ -30,7 +30,7 @@ def send_shop_notice(
     the same ``what`` and ``reference`` is not sent.
 
     ``reference`` is the id that the command takes: of the payment, refund, dispute, withdrawal or
-    email; for a refused key, its last four characters. ``order_number`` names an order that is not
+    email; for a refused key, the day. ``order_number`` names an order that is not
     known. ``amount`` is in minor units of ``currency``. ``reason`` is in English, and holds neither
     addresses nor what a stranger typed.
     """

@@ -70,7 +70,7 @@ PURCHASE_RECEIPT = receipt_kind(
         "scripts": _sample(
             ReceiptLine("Почтовая бумага «Нева»", 1, 980, 1900, "PDF, 12 страниц"),
             ReceiptLine("便箋とインクの贈り物", 3, 1450, 1900, "PDF、24ページ"),
-            ReceiptLine("دفتر الرسائل", 1, 2200, 700, "PDF"),
+            ReceiptLine("دفتر الرسائل", 1, 2200, 0, "PDF"),
             ReceiptLine("Σφραγίδα με βουλοκέρι ✉", 2, 640, 1900),
             buyer=samples.LUCJA,
             seller=replace(samples.SELLER, name="Bücher & Briefe"),
@@ -82,7 +82,7 @@ PURCHASE_RECEIPT = receipt_kind(
             ReceiptLine("A name of a hundred and twenty characters ".ljust(120, "m"), 1, 100, 1900),
             ReceiptLine("🎁🎉 O'Reilly & Sons", 1, 100, 1900),
             ReceiptLine("Donaudampfschifffahrtsgesellschaftskapitän" * 2, 99, 99_999_999, 700),
-            ReceiptLine(samples.MARKDOWN_WORDS, 1, 250, 0),
+            ReceiptLine(samples.MARKDOWN_WORDS, 1, 250, 700),
             buyer=samples.HOSTILE_BUYER,
             card=("<i>Visa</i>", "0000"),
         ),

@@ -24,7 +24,7 @@ SELLER = Seller(
 )
 ADA = Buyer("Ada Lovelace", ("12 St James's Square", "London SW1Y 4JH"), "GB")
 LUCJA = Buyer("Łucja Żółć-Nguyễn", ("ул. Почтовая, д. 5", "東京都千代田区", "القاهرة"), "PL")
-HOSTILE_NAME = 'O\'Reilly "<b>" & Söhne</script> '.ljust(200, "y")
+HOSTILE_NAME = 'O\'Reilly "<b>" & Söhne</script> '.ljust(100, "y")
 HOSTILE_WORDS = "<script>alert(1)</script></title><!-- &amp; {{ 7*7 }} {% raw %}"
 MARKDOWN_WORDS = "A | B [c](https://evil.example) **d** _e_ \\. \u202egnirts\u202c"
 HOSTILE_BUYER = Buyer(

@@ -48,7 +48,7 @@ WITHDRAWAL_RECEIVED = Kind(
             _AT,
             Statement(
                 "Adelheid Friederike Wilhelmine von Musterhausen-Beispielstein",
-                "adelheid.friederike.wilhelmine@a-host-with-a-long-name.example.org",
+                "adelheid.wilhelmine@a-host-with-a-long-name.example.org",
                 tuple(f"Postcard no. {n}, printed by hand on cotton paper" for n in range(1, 21)),
             ),
         ),

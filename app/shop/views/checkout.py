@@ -15,13 +15,13 @@ from app.accounts.permissions import SIGNED_IN
 from app.database import short_transaction
 from app.i18n import formats
 from app.shop.basket import PricedBasket, price_basket
-from app.shop.checkout import Buyer, last_order, place_order, placed_order, taxed
+from app.shop.checkout import Buyer, in_language, last_order, place_order, placed_order, taxed
 from app.shop.currencies import LEAST_CHARGE, MOST_CHARGE, can_be_charged
 from app.shop.forms import CheckoutForm
 from app.shop.models import Seller
 from app.shop.payments.provider import PaymentProvider
 from app.shop.tax import TaxRates, rates_of
-from app.shop.views.payment import redirect_to_payment
+from app.shop.views.payment import allow_payment_page, redirect_to_payment
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def checkout(request: Request) -> Page | Response:
     if not countries:
         return _sold_nowhere(request)
     form.offer_countries(countries, [last.buyer_country if last else "", seller.country])
-    return {"basket": basket, "form": form}
+    return _page(request, seller, basket, form)
 
 
 @view_config(route_name="checkout", request_method="POST", permission=SIGNED_IN, renderer=TEMPLATE)
@@ -86,7 +86,7 @@ def order_and_pay(request: Request) -> Page | Response:
             ):
                 lines = taxed(basket, rates, form.country.data)
             if lines is None:
-                return {"basket": basket, "form": form}
+                return _page(request, seller, basket, form)
             order = place_order(
                 session,
                 basket,
@@ -105,6 +105,18 @@ def order_and_pay(request: Request) -> Page | Response:
         if order.account_id != request.account.id:
             return HTTPSeeOther(request.route_path("checkout"))
     return redirect_to_payment(request, order.id)
+
+
+def _page(request: Request, seller: Seller, basket: PricedBasket, form: CheckoutForm) -> Page:
+    allow_payment_page(request)
+    # The order keeps these texts in the customer's language, which need not be the page's.
+    locale = request.account.locale
+    return {
+        "basket": basket,
+        "form": form,
+        "terms": in_language(seller.terms, locale),
+        "vat_sentence": in_language(seller.vat_sentence, locale) if seller.is_exempt else "",
+    }
 
 
 def _rates(request: Request, session: Session, seller: Seller) -> TaxRates:

@@ -29,7 +29,7 @@ def composer() -> Composer:
 
 def composed(composer: Composer, name: str) -> tuple[PurchaseReceipt, Message]:
     sample: PurchaseReceipt = PURCHASE_RECEIPT.samples[name]
-    to = Recipient("anna@example.org", sample.buyer_name)
+    to = Recipient("anna@example.org", sample.buyer.name)
     return sample, composer.compose(PURCHASE_RECEIPT, sample, to=to, about="order:1")
 
 
@@ -51,7 +51,8 @@ def test_the_sums_of_every_sample_agree(name: str) -> None:
 def test_the_subject_names_the_order(composer: Composer, name: str) -> None:
     sample, message = composed(composer, name)
 
-    assert message.subject == f"Receipt for order {sample.order_number}"
+    title = "Copy of the receipt" if sample.is_copy else "Receipt"
+    assert message.subject == f"{title} for order {sample.order_number}"
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -68,12 +69,16 @@ def test_both_bodies_carry_every_line_and_fact(composer: Composer, name: str) ->
             *(line.name for line in sample.lines),
             sample.order_number,
             sample.receipt_number,
-            sample.buyer_name,
-            *sample.buyer_address,
-            sample.seller_name,
-            *sample.seller_address,
-            sample.seller_vat_id,
-            sample.support_email,
+            *(line.format for line in sample.lines),
+            sample.buyer.name,
+            *sample.buyer.address,
+            sample.seller.name,
+            *sample.seller.address,
+            sample.seller.email,
+            sample.seller.phone,
+            sample.seller.vat_id,
+            sample.seller.register,
+            sample.vat_sentence,
         ]
         for fact in facts:
             assert squeezed(fact) in seen, fact
@@ -93,7 +98,7 @@ def test_the_order_for_machines_can_be_read_and_ends_no_script(
 
     assert "<" not in script
     found = json.loads(script)
-    assert found["merchant"] == {"@type": "Organization", "name": sample.seller_name}
+    assert found["merchant"] == {"@type": "Organization", "name": sample.seller.name}
     assert found["orderNumber"] == sample.order_number
     assert found["priceCurrency"] == sample.currency
     assert found["price"] == f"{sample.total // 100}.{sample.total % 100:02}"
