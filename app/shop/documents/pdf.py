@@ -30,7 +30,6 @@ _NOT_ALLOWED = re.compile(
 )
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _QUOTED = re.compile(r"`.*?`", re.DOTALL)
-"""A part of the document in a message of typst."""
 _compilers = local()
 
 
@@ -44,9 +43,13 @@ def render(content: DocumentContent, languages: Languages, zone: tzinfo) -> byte
     try:
         page = _allowed(page_of(content, languages, zone))
         return _compile(json.dumps(page, ensure_ascii=False), content)
-    except Exception:
+    except BaseException as error:
+        # A panic of typst is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         # A receipt without its PDF is better than money without a receipt.
         log.exception("document not rendered: document=%s", content.number)
+        _compilers.__dict__.clear()
         return None
 
 
@@ -68,10 +71,17 @@ def _compile(data: str, content: DocumentContent) -> bytes:
         tagged = compiler.compile(format="pdf", pdf_standards=["a-2a", "ua-1"], **options)
         return _only_file(tagged)
     except TypstError as error:
-        # What it quotes can be a name.
-        problem = _QUOTED.sub("…", error.message)
-        log.warning("document is plain PDF: document=%s problem=%s", content.number, problem)
-    return _only_file(compiler.compile(format="pdf", **options))
+        values = content.number, _without_quotes(error)
+        log.warning("document is plain PDF: document=%s problem=%s", *values)
+    try:
+        return _only_file(compiler.compile(format="pdf", **options))
+    except TypstError as error:
+        raise ValueError(_without_quotes(error)) from None
+
+
+def _without_quotes(error: TypstError) -> str:
+    """What the error says. What it quotes can be a name, which is for no log."""
+    return _QUOTED.sub("…", error.message)
 
 
 def _only_file(result: bytes | list[bytes] | None) -> bytes:

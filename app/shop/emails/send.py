@@ -6,7 +6,7 @@ format. Each has one key, so reaching a state a second time sends nothing.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from gettext import NullTranslations
 from typing import Any
 
@@ -32,9 +32,6 @@ from app.shop.models import Document, Order, Payment, Refund, RefundOrigin, With
 from app.shop.order_numbers import read_order_number
 from app.shop.parties import buyer_of, seller_of
 from app.web import limits
-
-A_MOMENT = timedelta(microseconds=1)
-"""The right of withdrawal ends at midnight, which is no part of its last day any more."""
 
 
 def receipt_key(order: Order) -> str:
@@ -86,7 +83,7 @@ def send_purchase_receipt(
         card_last4=payment.card_last4,
         statement_name=payment.statement_name or order.seller_statement_name or None,
         withdraw_link=_withdraw_link(request),
-        withdraw_until=order.withdrawal_ends_at - A_MOMENT,
+        withdraw_until=order.withdraw_until,
         consent_at=order.consent_at,
         opens_at=order.withdrawal_ends_at if waits else None,
         has_terms=bool(terms),
@@ -171,7 +168,7 @@ def send_download_ready(
         files=tuple(line.name for line in order.lines if line.closed_at is None),
         consent_at=consent_at,
         withdraw_link=_withdraw_link(request),
-        withdraw_until=order.withdrawal_ends_at - A_MOMENT,
+        withdraw_until=order.withdraw_until,
         is_test=any(payment.is_test for payment in order.payments),
     )
     _send_about(order, request, session, DOWNLOAD_READY, context, download_key(order))

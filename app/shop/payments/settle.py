@@ -157,6 +157,7 @@ def pay_order(
         payment,
         now=request.now,
         zone=request.registry.pillarbox.site.time_zone,
+        languages=request.registry.languages,
     )
     send_purchase_receipt(request, session, order, payment, document)
     values = order.id, payment.id, document.full_number
