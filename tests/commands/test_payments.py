@@ -13,6 +13,7 @@ from app.database.clock import utc_clock
 from app.database.engine import Database
 from app.shop.models import File, Order, Payment, Product, Refund, RefundState, Seller, TaxRate
 from app.shop.payments.asking import check_payment
+from app.shop.payments.stripe_checks import PERMISSIONS
 from app.shop.payments.webhook import EVENTS
 from app.web.background import background_request
 from tests.support.application import MakeApp
@@ -300,6 +301,16 @@ def test_the_test_provider_is_named(
     assert "provider    test: every payment is a test, and nothing is charged" in output
     assert "seller      Pillarbox" in output
     assert not ready.requests
+
+
+def test_the_documentation_names_the_same_events_and_permissions() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "payments.md").read_text(encoding="utf-8")
+
+    listed = page.partition("and these events:\n\n   ```\n")[2].partition("   ```")[0]
+    assert tuple(listed.split()) == EVENTS
+    for permission in PERMISSIONS:
+        assert f"| {permission.name} | " in page
+    assert "| Webhook Endpoints | Read |" in page
 
 
 # --- list ---------------------------------------------------------------------
