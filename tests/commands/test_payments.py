@@ -328,7 +328,7 @@ def test_the_list_shows_held_payments_and_why(
         number = session.scalars(select(Order.number)).one()
     assert heads.split() == ["ORDER", "PAYMENT", "STATE", "AMOUNT", "SINCE", "(UTC)", "WHY"]
     assert row.startswith(f"{number}  {payment.id}  held   €9.80 ")
-    assert row.endswith("1 EUR came, 980 EUR was asked")
+    assert row.endswith("€0.01 came, €9.80 was asked")
 
 
 def test_the_longer_list_shows_what_is_not_settled(
@@ -395,7 +395,7 @@ def test_without_an_option_the_payment_is_described_and_nothing_changes(
     output = pillarbox("payments", ini, "release", payment.id, code=2).output
 
     assert "is held." in output
-    assert "900 EUR came, 980 EUR was asked" in output
+    assert "€9.00 came, €9.80 was asked" in output
     assert "--pay" in output
     assert "--refund" in output
     with database.transaction(write=False) as session:
