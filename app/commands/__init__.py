@@ -2,7 +2,19 @@
 
 import click
 
-from app.commands import adopt, deliver, emails, lint, preview, reconcile, send_test, serve, staff
+from app.commands import (
+    adopt,
+    deliver,
+    emails,
+    lint,
+    payments,
+    preview,
+    reconcile,
+    refund,
+    send_test,
+    serve,
+    staff,
+)
 
 
 @click.group()
@@ -20,7 +32,9 @@ for command in (
     send_test.send_test,
     serve.migrate,
     adopt.adopt,
+    payments.payments,
     reconcile.reconcile,
+    refund.refund,
     staff.staff,
 ):
     main.add_command(command)

@@ -6,7 +6,7 @@ of 0.05 at 19% contain 0.02 VAT, not 0.03.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,6 +69,45 @@ def vat_in(gross: int, rate: int) -> int:
         raise ValueError(f"gross={gross} and rate={rate} must not be negative")
     divisor = WHOLE + rate
     return (2 * gross * rate + divisor) // (2 * divisor)
+
+
+def split(amount: int, taxes: Sequence[Tax]) -> tuple[Tax, ...]:
+    """The part of ``taxes`` that a refund of ``amount`` minor units gives back.
+
+    ``taxes`` is what earlier refunds left of an order. Each rate gives in proportion to what is
+    left of it; the minor units that remain go to the largest fractions, of equal ones to the lowest
+    rate. A rate keeps the VAT that is in what it keeps. So several refunds that give all back give
+    back exactly the VAT of the receipt. A rate that gives nothing is not in the result.
+
+    Raises ``ValueError`` if ``amount`` is negative or more than is left.
+    """
+    left = sum(tax.gross for tax in taxes)
+    if not 0 <= amount <= left:
+        raise ValueError(f"{amount} cannot be taken from {left}")
+    if not left:
+        return ()
+    shares = [divmod(amount * tax.gross, left) for tax in taxes]
+    parts = [whole for whole, _ in shares]
+    largest_first = sorted(range(len(taxes)), key=lambda i: (-shares[i][1], taxes[i].rate))
+    for i in largest_first[: amount - sum(parts)]:
+        parts[i] += 1
+    return tuple(
+        Tax(tax.rate, part, tax.vat - vat_in(tax.gross - part, tax.rate))
+        for tax, part in zip(taxes, parts, strict=True)
+        if part
+    )
+
+
+def subtract(taxes: Iterable[Tax], taken: Iterable[Tax]) -> tuple[Tax, ...]:
+    """What is left of ``taxes`` at each rate after ``taken`` was taken from them."""
+    gross: defaultdict[int, int] = defaultdict(int)
+    vat: defaultdict[int, int] = defaultdict(int)
+    for tax in taken:
+        gross[tax.rate] += tax.gross
+        vat[tax.rate] += tax.vat
+    return tuple(
+        Tax(tax.rate, tax.gross - gross[tax.rate], tax.vat - vat[tax.rate]) for tax in taxes
+    )
 
 
 def totals(lines: Iterable[Line]) -> Totals:

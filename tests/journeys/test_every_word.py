@@ -36,7 +36,7 @@ from tests.support.databases import on_sqlite
 from tests.support.sample_kinds import KINDS
 from tests.support.second_factor import PAGE as SECOND_FACTOR
 from tests.support.second_factor import start_set_up
-from tests.support.shopping import BUYER, put_into_basket, stock
+from tests.support.shopping import BUYER, decide, fail, put_into_basket, stock
 from tests.support.texts import forms, texts, write_catalogue
 
 MARKED_LANGUAGE = "eo"
@@ -156,9 +156,12 @@ def pages(browser: TestApp, mailbox: Mailbox, clock: Clock) -> Iterator[TestResp
     yield post(browser, "/checkout", name="", address="")
     payment = post(browser, "/checkout", **BUYER).follow()
     yield payment
-    declined = payment.forms[1].submit().follow()
-    yield declined
-    yield declined.forms[0].submit().follow().forms[0].submit().follow()
+    yield decide(payment, "decline")
+    failed = fail(payment, clock)
+    yield failed
+    payment = failed.forms[0].submit().follow()
+    yield decide(payment, "close").follow()
+    yield browser.get(failed.request.path)
     yield browser.get("/orders")
 
 

@@ -9,7 +9,16 @@ from webtest import TestApp
 from app.database.engine import Database
 from app.shop.models import Document, Product, ProductText, Seller, TaxRate
 from tests.support.accounts import ANNA
-from tests.support.shopping import BUYER, buy, order, orders_in, put_into_basket, sign_in, stock
+from tests.support.shopping import (
+    BUYER,
+    buy,
+    fail,
+    order,
+    orders_in,
+    put_into_basket,
+    sign_in,
+    stock,
+)
 
 
 def test_a_customer_buys_something_and_gets_the_receipt(browser, database, mailbox) -> None:
@@ -29,7 +38,10 @@ def test_a_customer_buys_something_and_gets_the_receipt(browser, database, mailb
     assert payment_page.html.h1.text == "Test payment: nothing is charged"
     assert [button.text for button in payment_page.html.find_all("button")] == [
         "Pay €24.00",
-        "Decline payment",
+        "Pay later, and succeed",
+        "Pay later, and fail",
+        "Pay and close the tab",
+        "Decline the card",
     ]
     order_page = payment_page.forms[0].submit().follow()
 
@@ -132,7 +144,7 @@ def test_receipt_numbers_have_no_gap_and_begin_anew_each_year(browser, database,
     sign_in(browser, database)
     buy(browser)
     put_into_basket(browser, "postcards")
-    order(browser).follow().forms[1].submit().follow()
+    fail(order(browser).follow(), clock)
     buy(browser)
     clock.now = clock.now.replace(year=2027, month=1, day=1)
     sign_in(browser, database, "bert@example.org")

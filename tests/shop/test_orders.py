@@ -28,7 +28,16 @@ from tests.support.application import MakeApp
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
 from tests.support.databases import on_sqlite
-from tests.support.shopping import buy, order, orders_in, put_into_basket, sign_in, stock
+from tests.support.shopping import (
+    buy,
+    decide,
+    fail,
+    order,
+    orders_in,
+    put_into_basket,
+    sign_in,
+    stock,
+)
 
 
 @pytest.fixture
@@ -185,11 +194,11 @@ def test_an_order_outlives_its_account(customer: TestApp, database: Database) ->
     assert len(receipts_in(database)) == 1
 
 
-def test_a_declined_payment_can_be_tried_again(
-    customer: TestApp, database: Database, mailbox: Mailbox
+def test_a_failed_payment_can_be_tried_again(
+    customer: TestApp, database: Database, mailbox: Mailbox, clock: Clock
 ) -> None:
     put_into_basket(customer, "envelopes")
-    order_page = order(customer).follow().forms[1].submit().follow()
+    order_page = fail(order(customer).follow(), clock)
     assert "The payment was declined, and you have not been charged." in order_page.text
     assert not mailbox.all(kind="purchase_receipt")
 
@@ -217,17 +226,20 @@ def test_an_order_that_was_left_unpaid_can_be_paid_later(
     assert order_page.forms[0].submit(status=303).location == payment_page
 
 
-def test_the_first_decision_at_the_provider_stands(customer: TestApp, database: Database) -> None:
+def test_the_first_decision_at_the_provider_stands(
+    customer: TestApp, database: Database, clock: Clock
+) -> None:
     put_into_basket(customer, "envelopes")
     payment_page = order(customer).follow()
 
-    payment_page.forms[1].submit(status=303)
-    payment_page.forms[0].submit(status=303).follow()
+    decide(payment_page, "fail_later")
+    decide(payment_page, "pay")
+    clock.advance(timedelta(minutes=1))
+    decide(payment_page, "pay").follow()
 
     assert [payment.state for payment in payments_in(database)] == ["failed"]
-    assert customer.get(payment_page.request.path, status=303).location.endswith(
-        orders_in(database)[0].number
-    )
+    back = customer.get(payment_page.request.path, status=303).location
+    assert f"/orders/{orders_in(database)[0].number}" in back
 
 
 def test_the_test_page_wants_a_decision(customer: TestApp) -> None:
@@ -291,10 +303,10 @@ def test_a_second_settle_changes_nothing(
 
 
 def test_money_that_comes_after_a_failure_pays_the_order(
-    app: Router, customer: TestApp, database: Database
+    app: Router, customer: TestApp, database: Database, clock: Clock
 ) -> None:
     put_into_basket(customer, "envelopes")
-    order(customer).follow().forms[1].submit().follow()
+    fail(order(customer).follow(), clock)
     [payment] = payments_in(database)
 
     settled(app, payment, result_of(payment))
@@ -304,11 +316,11 @@ def test_money_that_comes_after_a_failure_pays_the_order(
 
 
 def test_money_for_an_order_that_is_paid_already_goes_back(
-    app: Router, customer: TestApp, database: Database
+    app: Router, customer: TestApp, database: Database, clock: Clock
 ) -> None:
     put_into_basket(customer, "envelopes")
-    declined = order(customer).follow().forms[1].submit().follow()
-    declined.forms[0].submit().follow().forms[0].submit().follow()
+    failed = fail(order(customer).follow(), clock)
+    failed.forms[0].submit().follow().forms[0].submit().follow()
     first, second = payments_in(database)
 
     refund_id = settled(app, first, result_of(first)).refund_id
@@ -383,6 +395,7 @@ class UnreachableProvider:
     name = "test"
     is_test = True
     is_open = True
+    page_origin = None
 
     def start(self, charge: Charge) -> StartedPayment:
         raise ProviderError("timed out")

@@ -16,6 +16,7 @@ from app.accounts import rate_limits, recovery_codes, second_factor
 from app.accounts.models import SecondFactor, TokenKind
 from app.mail.outbox.tables import OutboxEmail, State
 from app.shop.models import Product
+from app.shop.payments.test import RememberedPayment
 from app.web.limits import Limit
 from tests.support import accounts, shopping
 from tests.support.browser import another_browser
@@ -26,6 +27,7 @@ Prepare = Callable[[Visit], str]
 Act = Callable[[Page], None]
 """Something that is done on the page at that path."""
 
+FAILS_LATER = 2
 LONG_NAME = "Adolph Blaine Charles David Earl Frederick Gerald Hubert Wolfeschlegelsteinhausen"
 
 
@@ -75,7 +77,9 @@ def buying(path: str, *slugs: str) -> Prepare:
 
 
 def ordered(press: int | None = None) -> Prepare:
-    """The page of an order. ``press`` is the button of the test payment: 0 pays, 1 declines."""
+    """The page of an order. ``press`` is the button of the test payment: 0 pays, 1 pays later, and
+    2 fails later. The wait for the failure is over.
+    """
 
     def prepare(visit: Visit) -> str:
         visit.sign_in()
@@ -84,10 +88,22 @@ def ordered(press: int | None = None) -> Prepare:
         page = shopping.order(visit.browser, name=LONG_NAME).follow()
         order = page.html.select(".facts dd")[1].get_text()
         if press is not None:
-            page.forms[press].submit().follow()
+            order_page = page.forms[press].submit()
+            if press == FAILS_LATER:
+                _end_the_wait(visit)
+            order_page.follow()
         return f"/orders/{order}"
 
     return prepare
+
+
+def _end_the_wait(visit: Visit) -> None:
+    with visit.registry.database.transaction(write=True) as session:
+        session.execute(
+            update(RememberedPayment)
+            .where(RememberedPayment.settles_at.is_not(None))
+            .values(settles_at=visit.now)
+        )
 
 
 def receipt_again(visit: Visit) -> str:
@@ -122,6 +138,13 @@ def _not_sold(visit: Visit, slug: str) -> Iterator[None]:
             )
         if not is_available:
             yield
+
+
+def tab_closed(visit: Visit) -> str:
+    visit.sign_in()
+    shopping.put_into_basket(visit.browser, "sealing-wax")
+    page = shopping.order(visit.browser).follow()
+    return shopping.decide(page, "close").location
 
 
 def checkout_closed(visit: Visit) -> str:

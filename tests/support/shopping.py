@@ -2,7 +2,7 @@
 first.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy import select
@@ -14,6 +14,7 @@ from app.shop.models import File, Order, Product, ProductText
 from app.shop.sample_catalogue import add_sample_catalogue
 from tests.support import accounts
 from tests.support.accounts import ANNA, add_account
+from tests.support.clock import Clock
 
 BUYER = {"name": "Anna Ödegård", "country": "SE", "address": "Storgatan 1\n111 22 Stockholm"}
 
@@ -72,6 +73,23 @@ def buy(browser: TestApp, *slugs: str) -> TestResponse:
         put_into_basket(browser, slug)
     payment_page = order(browser).follow()
     return payment_page.forms[0].submit().follow()
+
+
+def decide(payment_page: TestResponse, decision: str) -> TestResponse:
+    """Press the button of the test provider's page that sends this decision."""
+    [form] = [
+        form
+        for key, form in payment_page.forms.items()
+        if isinstance(key, int) and "decision" in form.fields and form["decision"].value == decision
+    ]
+    return form.submit(expect_errors=True)
+
+
+def fail(payment_page: TestResponse, clock: Clock) -> TestResponse:
+    """Pay with a debit that fails, wait until it has, and return the order's page."""
+    order_page = decide(payment_page, "fail_later")
+    clock.advance(timedelta(minutes=1))
+    return order_page.follow()
 
 
 def orders_in(database: Database) -> list[Order]:

@@ -29,6 +29,11 @@ def upgrade() -> None:
     _events()
     op.add_column("test_payment", sa.Column("settles_as", sa.String(16), nullable=True))
     op.add_column("test_payment", sa.Column("settles_at", TIME, nullable=True))
+    op.add_column("test_payment", sa.Column("expires_at", TIME, nullable=True))
+    op.execute(
+        "UPDATE test_payment SET expires_at ="
+        " (SELECT expires_at FROM shop_payment WHERE shop_payment.id = test_payment.reference)"
+    )
 
 
 def _catalogue() -> None:
@@ -360,6 +365,7 @@ def _events() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("test_payment", "expires_at")
     op.drop_column("test_payment", "settles_at")
     op.drop_column("test_payment", "settles_as")
     op.drop_table("shop_event")

@@ -149,6 +149,8 @@ class PaymentProvider(Protocol):
     name: str
     is_test: bool
     """Whether no money moves. Every page, email and document then says so (STANDARDS D12)."""
+    page_origin: str | None
+    """The origin (RFC 6454) of the page where the customer pays; None when it is ours."""
 
     @property
     def is_open(self) -> bool:

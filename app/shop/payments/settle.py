@@ -18,6 +18,7 @@ from app.shop.emails import (
 )
 from app.shop.events import record
 from app.shop.models import (
+    Document,
     DocumentKind,
     Order,
     OrderState,
@@ -135,9 +136,20 @@ def _take_money(
             is_test=payment.is_test,
         )
         return Settlement(is_new=True)
-    if not _mark_paid(request, session, order):
+    if pay_order(request, session, order, payment) is None:
         log.warning("order paid twice: order=%d payment=%s", order.id, payment.id)
         return Settlement(is_new=True, refund_id=_give_back(request, session, order, payment))
+    return Settlement(is_new=True)
+
+
+def pay_order(
+    request: Request, session: Session, order: Order, payment: Payment
+) -> Document | None:
+    """Make the order paid by ``payment``: it gets its receipt, and the email with it is queued.
+    Returns the receipt, or None if the order was paid before.
+    """
+    if not _mark_paid(request, session, order):
+        return None
     document = issue(
         session,
         DocumentKind.RECEIPT,
@@ -149,7 +161,7 @@ def _take_money(
     send_purchase_receipt(request, session, order, payment, document)
     values = order.id, payment.id, document.full_number
     log.info("order paid: order=%d payment=%s receipt=%s", *values)
-    return Settlement(is_new=True)
+    return document
 
 
 def _mismatch(payment: Payment, result: PaymentResult) -> str | None:

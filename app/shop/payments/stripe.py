@@ -67,6 +67,7 @@ class StripeProvider:
         stripe.enable_telemetry = False
         key = settings.stripe_secret_key or ""
         self.is_test = "_test_" in key[:8]
+        self.page_origin: str | None = settings.stripe_api or "https://checkout.stripe.com"
         self.client = stripe.StripeClient(
             key,
             base_addresses={"api": settings.stripe_api} if settings.stripe_api else None,
@@ -130,8 +131,17 @@ class StripeProvider:
             )
 
     def refund(self, asked: RefundAsked) -> RefundResult:
-        """Refund a part of a payment. The idempotency key is the refund's id."""
+        """Refund a part of a payment. The idempotency key is the refund's id.
+
+        A refund that Stripe has made before is found by its metadata. The key alone is not enough:
+        Stripe forgets it after a day, and until then repeats the error of a try that did make it.
+        """
         with self._answer("refund"):
+            made = self.client.v1.refunds.list({"payment_intent": asked.intent, "limit": 100})
+            for refund in made.auto_paging_iter():
+                result = _refund_result(refund)
+                if result.refund_id == asked.refund_id:
+                    return result
             return _refund_result(
                 self.client.v1.refunds.create(
                     {

@@ -1,7 +1,7 @@
 """The test provider: takes no money, and otherwise behaves like a real provider.
 
-It has its own page, where the customer pays or declines, and its own table. The shop learns the
-result from ``fetch`` only, as it would from a real provider.
+It has its own page, where the customer decides what becomes of the payment, and its own table. The
+shop learns the result from ``fetch`` only, as it would from a real provider.
 """
 
 from collections.abc import Iterator
@@ -42,6 +42,9 @@ class RememberedPayment(Base):
     settles_as: Mapped[str | None] = mapped_column(String(16))
     """The outcome of a payment that takes its time, from ``settles_at`` on."""
     settles_at: Mapped[datetime | None]
+    # SQLite cannot add a time that is never NULL to a table that exists. It is never NULL.
+    expires_at: Mapped[datetime] = mapped_column(nullable=True)
+    """When the page closes."""
 
 
 class TestProvider:
@@ -51,6 +54,7 @@ class TestProvider:
     name = "test"
     is_test = True
     is_open = True
+    page_origin: str | None = None
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -66,20 +70,19 @@ class TestProvider:
                     amount=charge.amount,
                     currency=charge.currency,
                     outcome=PaymentOutcome.PENDING,
+                    expires_at=charge.expires_at,
                 )
                 .on_conflict_do_nothing(index_elements=["reference"])
             )
         return StartedPayment(session=charge.payment_id, url=self._page(charge.payment_id))
 
     def fetch(self, session: str) -> PaymentResult:
-        """The customer's decision on the page."""
+        """The customer's decision on the page, or that the page closed before there was one."""
         with short_transaction(self._registry, write=False) as database_session:
             payment = database_session.get(RememberedPayment, session)
         if payment is None:
             raise ProviderError("the test provider has no payment with this reference")
-        outcome = PaymentOutcome(payment.outcome)
-        if payment.settles_at is not None and payment.settles_at <= self._now():
-            outcome = PaymentOutcome(payment.settles_as or outcome)
+        outcome = self._outcome(payment)
         is_paid = outcome is PaymentOutcome.PAID
         return PaymentResult(
             outcome=outcome,
@@ -90,6 +93,7 @@ class TestProvider:
             intent=f"test_intent_{session}",
             card_brand="Test card" if is_paid else None,
             card_last4="4242" if is_paid else None,
+            session=session,
             url=self._page(session) if outcome is PaymentOutcome.PENDING else None,
         )
 
@@ -101,13 +105,16 @@ class TestProvider:
         settles_as: PaymentOutcome | None = None,
         settles_at: datetime | None = None,
     ) -> None:
-        """Pay or decline, or do what takes its time. A second decision changes nothing."""
+        """Settle the payment now, or as ``settles_as`` at ``settles_at``. A second decision changes
+        nothing, and neither does one after the page has closed.
+        """
         with short_transaction(self._registry, write=True) as database_session:
             database_session.execute(
                 update(RememberedPayment)
                 .where(
                     RememberedPayment.reference == session,
                     RememberedPayment.outcome == PaymentOutcome.PENDING,
+                    RememberedPayment.expires_at > self._now(),
                 )
                 .values(outcome=outcome, settles_as=settles_as, settles_at=settles_at)
             )
@@ -134,6 +141,15 @@ class TestProvider:
     def refunds_since(self, since: datetime) -> Iterator[RefundResult]:
         """None, because nobody refunds but we."""
         return iter(())
+
+    def _outcome(self, payment: RememberedPayment) -> PaymentOutcome:
+        now = self._now()
+        outcome = PaymentOutcome(payment.outcome)
+        if outcome is PaymentOutcome.PENDING and payment.expires_at <= now:
+            return PaymentOutcome.EXPIRED
+        if payment.settles_at is not None and payment.settles_at <= now:
+            return PaymentOutcome(payment.settles_as or outcome)
+        return outcome
 
     def _page(self, session: str) -> str:
         request: Request = background_request(self._registry, "test provider")

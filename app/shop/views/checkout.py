@@ -21,7 +21,7 @@ from app.shop.forms import CheckoutForm
 from app.shop.models import Seller
 from app.shop.payments.provider import PaymentProvider
 from app.shop.tax import TaxRates, rates_of
-from app.shop.views.payment import redirect_to_payment
+from app.shop.views.payment import allow_payment_page, redirect_to_payment
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ def order_and_pay(request: Request) -> Page | Response:
 
 
 def _page(request: Request, seller: Seller, basket: PricedBasket, form: CheckoutForm) -> Page:
+    allow_payment_page(request)
     # The order keeps these texts in the customer's language, which need not be the page's.
     locale = request.account.locale
     return {

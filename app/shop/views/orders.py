@@ -18,7 +18,11 @@ from app.i18n import formats
 from app.shop.models import Order, PaymentState
 from app.shop.order_numbers import read_order_number
 from app.shop.receipt_emails import AGAIN, Again, ReceiptState, receipt_state, send_again
-from app.shop.views.payment import redirect_to_payment, settle_pending
+from app.shop.views.payment import (
+    allow_payment_page,
+    redirect_to_payment,
+    settle_pending,
+)
 from app.web import limits
 from app.web.translation import _
 
@@ -48,6 +52,7 @@ def order(request: Request) -> Page:
     found = _own_order(request, request.dbsession, number)
     if found.is_paid and found.basket_id == request.visitor.basket_id:
         request.visitor.empty_basket()
+    allow_payment_page(request)
     paid = [payment for payment in found.payments if payment.state == PaymentState.PAID]
     return {
         "order": found,

@@ -25,12 +25,21 @@ from app.shop.payments.provider import (
     ProviderRefuses,
 )
 from app.shop.payments.waiting import place_to_wait
+from app.web.headers import content_security_policy
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
 """How often one request looks for a payment that can be paid."""
+
+
+def allow_payment_page(request: Request) -> None:
+    """Let the forms of the page that is shown redirect to the provider's page."""
+    provider: PaymentProvider | None = request.registry.payment_provider
+    if provider is not None and provider.page_origin is not None:
+        policy = content_security_policy(provider.page_origin)
+        request.response.headers["Content-Security-Policy"] = policy
 
 
 def redirect_to_payment(request: Request, order_id: int) -> HTTPSeeOther:

@@ -1,8 +1,11 @@
 """A shop that takes its money by our fake of Stripe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
+import requests
+import stripe as package
 from pyramid.router import Router
 from webtest import TestApp
 
@@ -10,6 +13,7 @@ from app.database.engine import Database
 from tests.support.application import MakeApp
 from tests.support.shopping import sign_in, stock
 from tests.support.stripe import FakeStripe
+from tests.support.stripe.client import Client, Connect, client_of
 
 Post = Callable[[bytes, dict[str, str]], int]
 
@@ -38,3 +42,17 @@ def webhook(app: Router) -> Post:
         return answer.status_int
 
     return post
+
+
+@pytest.fixture
+def connect(stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+    """Makes clients of the fake. They share their connections, which end with the test."""
+    monkeypatch.setattr(package, "enable_telemetry", False)
+    with requests.Session() as session:
+        yield partial(client_of, stripe, session)
+
+
+@pytest.fixture
+def client(connect: Connect) -> Client:
+    """The real package, set up as the shop does it, without a shop."""
+    return connect()

@@ -72,6 +72,20 @@ def test_a_session_says_what_the_order_says(
         assert word not in str(request)
 
 
+def test_the_pages_with_a_button_to_pay_let_their_forms_lead_to_stripe(
+    customer: TestApp, stripe: FakeStripe, database: Database
+) -> None:
+    put_into_basket(customer, "envelopes")
+    pages = [customer.get("/checkout"), order(customer, name="")]
+    order(customer)
+    pages.append(order_page(customer, database))
+
+    for page in pages:
+        policy = page.headers["Content-Security-Policy"]
+        assert f"form-action 'self' {stripe.url};" in policy
+    assert "form-action 'self';" in customer.get("/basket").headers["Content-Security-Policy"]
+
+
 def test_who_comes_back_from_paying_has_paid_and_gets_the_receipt(
     customer: TestApp, stripe: FakeStripe, database: Database, mailbox: Mailbox
 ) -> None:

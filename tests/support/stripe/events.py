@@ -81,7 +81,8 @@ class Waiting:
         """Post every waiting event, and return the statuses of the answers. An event whose answer
         is not 2xx stays here, as Stripe tries again. The types in ``lost`` are thrown away.
         """
-        events, self.events = self.events, []
+        with self._changed:
+            events, self.events = self.events, []
         statuses = []
         for event in reversed(events) if reverse else events:
             if event["type"] in lost:
@@ -90,7 +91,7 @@ class Waiting:
             answers = [post(*signed(event, self.secrets, at)) for _ in range(times)]
             statuses += answers
             if not any(200 <= status < 300 for status in answers):
-                self.events.append(event)
+                self.add(event)
         return statuses
 
     def deliver_by_itself(self, url: str) -> None:
@@ -100,7 +101,7 @@ class Waiting:
             while not self._is_over:
                 with self._changed:
                     self._changed.wait_for(lambda: self._is_over or bool(self.events))
-                if not self._is_over and not any(
+                if not self._is_over and not all(
                     200 <= status < 300 for status in self.deliver(post_to(url))
                 ):
                     with self._changed:

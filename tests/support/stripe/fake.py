@@ -180,7 +180,12 @@ class FakeStripe:
         self.waiting.deliver_by_itself(url)
 
     def add_webhook(
-        self, url: str, enabled_events: Iterable[str] = ("*",), status: str = "enabled"
+        self,
+        url: str,
+        enabled_events: Iterable[str] = ("*",),
+        status: str = "enabled",
+        *,
+        livemode: bool = False,
     ) -> Json:
         """A webhook endpoint that is set up at Stripe. Nothing is posted because of it."""
         return self.state.store(
@@ -190,7 +195,7 @@ class FakeStripe:
                 "api_version": None,
                 "created": self.state.now,
                 "enabled_events": list(enabled_events),
-                "livemode": False,
+                "livemode": livemode,
                 "status": status,
                 "url": url,
             }

@@ -1,5 +1,6 @@
 """The hosted page, which needs no JavaScript."""
 
+from collections.abc import Callable
 from html import escape
 
 from tests.support.stripe import paying
@@ -17,6 +18,11 @@ _BUTTONS = (
     ("pay_later", "Pay with SEPA Direct Debit"),
     ("decline", "Pay with a card that is declined"),
 )
+_ACTS: dict[str, Callable[[State, str], Json]] = {
+    "pay": paying.pay,
+    "pay_later": paying.pay_later,
+    "decline": paying.decline,
+}
 
 
 def show(state: State, id: str) -> tuple[int, str]:
@@ -32,20 +38,16 @@ def show(state: State, id: str) -> tuple[int, str]:
     return 200, _page("Checkout", _basket(state, session) + _form(state, session))
 
 
-def press(state: State, id: str, button: str) -> str | None:
-    """What a button does. Where the browser goes then; None: the page is shown again."""
-    if id not in state.objects["checkout.session"]:
-        return None
+def press(state: State, id: str, button: str) -> str:
+    """What a button does. Returns where the browser goes then: on to the shop, or back here."""
+    if id not in state.objects["checkout.session"] or button not in _ACTS:
+        return PATH + id
     try:
-        if button == "pay":
-            paying.pay(state, id)
-        elif button == "pay_later":
-            paying.pay_later(state, id)
-        else:
-            paying.decline(state, id)
-            return None
+        _ACTS[button](state, id)
     except paying.NotPayable:
-        return None
+        return PATH + id
+    if button == "decline":
+        return PATH + id
     url: str = state.objects["checkout.session"][id]["success_url"]
     return url.replace("{CHECKOUT_SESSION_ID}", id)
 

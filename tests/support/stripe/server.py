@@ -96,14 +96,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _show_page(self, method: str, id: str, body: str) -> None:
         state = self.server.api.state
         with state.lock:
-            target = None
             if method == "POST":
                 target = page.press(state, id, parse_qs(body).get("button", [""])[0])
-            status, html = page.show(state, id)
-        if target is not None:
-            self._send(303, "", {"Location": target})
-        else:
-            self._send(status, html, {"Content-Type": "text/html; charset=utf-8"})
+                self._send(303, "", {"Location": target})
+            else:
+                status, html = page.show(state, id)
+                self._send(status, html, {"Content-Type": "text/html; charset=utf-8"})
 
     def _send(self, status: int, body: str, headers: dict[str, str]) -> None:
         octets = body.encode()
