@@ -21,13 +21,13 @@ from app.shop.payments.provider import (
     RefundAsked,
     RefundResult,
 )
+from app.shop.payments.provider_refunds import take_provider_refund
 from app.shop.payments.refundable import CannotRefund, MoreThanLeft, payment_of, reserve
 from app.shop.payments.refunds import (
     ask_for_refund,
     refund_held,
     refunds_of,
     request_refund,
-    take_provider_refund,
 )
 from app.web.background import background_request
 from tests.support.accounts import ANNA
