@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyramid.request import Request
 from pyramid.router import Router
 from sqlalchemy import select, update
@@ -20,7 +22,7 @@ from app.shop.models import (
     RefundState,
     TaxRate,
 )
-from app.shop.money import Tax
+from app.shop.money import Tax, split, subtract, vat_in
 from app.shop.payments.provider import RefundAsked
 from app.shop.payments.provider_refunds import take_provider_refund
 from app.shop.payments.refundable import MoreThanLeft, left_of
@@ -226,6 +228,26 @@ def test_refunds_at_once_do_not_take_from_a_rate_what_another_one_takes(
     at_once(lambda refund_id: ask_for_refund(refunds.request, refund_id), requested)
 
     assert refunds.documented()[0] == dict.fromkeys(RATES.values(), 1)
+
+
+@given(st.sampled_from([700, 1900, 2550]), st.integers(1, 300), st.randoms())
+def test_no_part_holds_less_vat_than_none_whichever_refunds_are_undone(
+    rate: int, gross: int, chance: random.Random
+) -> None:
+    whole = Tax(rate, gross, vat_in(gross, rate))
+    standing: list[Tax] = []
+    for _ in range(8):
+        [left] = subtract([whole], standing)
+        if left.gross:
+            standing += split(chance.randint(1, left.gross), [left])
+        if standing and chance.random() < 0.5:
+            standing.remove(chance.choice(standing))
+    [left] = subtract([whole], standing)
+    standing += split(left.gross, [left])
+
+    assert all(0 <= part.vat <= part.gross for part in standing)
+    assert sum(part.gross for part in standing) == whole.gross
+    assert sum(part.vat for part in standing) == whole.vat
 
 
 def test_more_than_the_receipt_says_holds_no_vat(

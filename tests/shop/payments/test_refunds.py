@@ -11,6 +11,7 @@ from pyramid.router import Router
 from sqlalchemy import select, update
 
 from app.database.engine import Database
+from app.mail.outbox.tables import EmailAttachment
 from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, Refund, RefundOrigin, RefundState, ShopEvent
 from app.shop.payments.asking import settle_result
@@ -46,6 +47,7 @@ from tests.support.paid_orders import (
     refunds_in,
     rows,
 )
+from tests.support.pdf_text import pages_of
 
 LINE_1, LINE_2, ALL = 1200, 1600, 2800
 
@@ -148,6 +150,10 @@ def test_a_whole_refund_gives_everything_back_with_document_and_email(
     [document] = refund_documents_in(database)
     assert (document.refund_id, document.full_number) == (refund_id, "T-2026-000002")
     email = mailbox.latest(to=ANNA, kind="refund_receipt")
+    [attached] = [row for row in rows(database, EmailAttachment) if row.email_id == email.id]
+    words = "".join(pages_of(attached.content))
+    for fact in ("T-2026-000002", "T-2026-000001", "€28.00", "€1.92", "€1.05"):
+        assert fact in words, fact
     for fact in ("T-2026-000002", number, "€28.00", "The file was damaged.", "Test payment"):
         assert fact in email.text_body, fact
     assert refund_events(database) == ["test: requested", "test: succeeded"]
@@ -683,6 +689,28 @@ def test_a_held_payment_gives_back_what_came(
     assert (row.state, row.amount) == ("succeeded", came)
     held = payment_in(database)
     assert (held.state, held.refunded) == ("held", came)
+    assert len(mailbox.all(kind="refund_receipt")) == 1
+
+
+def test_a_held_payment_can_be_refunded_at_the_provider(
+    app: Router,
+    database: Database,
+    provider: RefundingProvider,
+    take: Callable[..., None],
+    mailbox: Mailbox,
+) -> None:
+    payment = place(app.registry, buyer(database), TWO_LINES, basket_id="basket")
+    provider.decide(payment.session or "", PaymentOutcome.PAID)
+    result = replace(provider.fetch(payment.session or ""), amount=ALL - 1)
+    settle_result(background_request(app.registry, "test"), payment.id, result, by="test")
+
+    take(by_hand(database, ALL - 1))
+
+    [row] = refunds_in(database)
+    assert (row.origin, row.state, row.amount) == ("dashboard", "succeeded", ALL - 1)
+    [document] = refund_documents_in(database)
+    assert document.data is not None
+    assert document.data["taxes"] == []
     assert len(mailbox.all(kind="refund_receipt")) == 1
 
 
