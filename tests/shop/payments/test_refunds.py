@@ -3,12 +3,13 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from pyramid.router import Router
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from app.database.engine import Database
 from app.mail.outbox.tables import EmailAttachment
@@ -30,10 +31,12 @@ from app.shop.payments.refunds import (
     refunds_of,
     request_refund,
 )
+from app.shop.withdrawal import Statement, receive
 from app.web.background import background_request
 from tests.support.accounts import ANNA
 from tests.support.application import MakeApp
 from tests.support.at_once import at_once
+from tests.support.databases import on_postgresql
 from tests.support.orders import place
 from tests.support.paid_orders import (
     TWO_LINES,
@@ -483,6 +486,17 @@ def test_a_refund_made_at_the_provider_gets_row_document_and_email_once(
 
 
 @pytest.mark.usefixtures("number")
+def test_several_made_at_the_provider_are_taken_at_once(
+    database: Database, take: Callable[..., None], mailbox: Mailbox
+) -> None:
+    at_once(lambda name: take(by_hand(database, reference=name)), ["re_1", "re_2", "re_3", "re_4"])
+
+    assert [row.state for row in refunds_in(database)] == ["succeeded"] * 4
+    assert payment_in(database).refunded == 2000
+    assert len(mailbox.all(kind="refund_receipt")) == 4
+
+
+@pytest.mark.usefixtures("number")
 def test_an_event_is_acted_on_once_and_again_after_a_failure(
     database: Database, take: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -720,3 +734,34 @@ def test_an_order_knows_its_refunds(database: Database, refund: Refunding, numbe
     with database.transaction(write=False) as session:
         order = session.scalars(select(Order).where(Order.number == number)).one()
         assert sorted(row.amount for row in refunds_of(session, order)) == [100, 200]
+
+
+@on_postgresql
+def test_a_refund_and_a_withdrawal_at_once_do_not_wait_for_each_other_for_ever(
+    app: Router,
+    database: Database,
+    number: str,
+    refund: Refunding,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    withdrawal_has_order, refund_has_payment = Event(), Event()
+
+    def reserve_in_turn(session: Session, payment: Payment, amount: int) -> bool:
+        is_refund = amount == 500
+        withdrawal_has_order.wait(20) if is_refund else withdrawal_has_order.set()
+        if not is_refund:
+            refund_has_payment.wait(20)
+        reserved = reserve(session, payment, amount)
+        refund_has_payment.set()
+        return reserved
+
+    def withdraw() -> None:
+        statement = Statement("token", "Anna", number, ANNA)
+        with database.transaction(write=True) as session:
+            receive(background_request(app.registry, "test"), session, statement, None)
+
+    monkeypatch.setattr("app.shop.payments.refunds.reserve", reserve_in_turn)
+    at_once(lambda act: act(), [withdraw, lambda: refund(500)])
+
+    # The refund is of no particular line, so for the last line its price less 5.00 is left.
+    assert sorted(row.amount for row in refunds_in(database)) == [500, LINE_2 - 500, LINE_1]
