@@ -28,6 +28,8 @@ def includeme(config: Configurator) -> None:
     config.add_route("orders", "/orders")
     config.add_route("order", "/orders/{number}")
     config.add_route("resend_receipt", "/orders/{number}/resend-receipt")
+    config.add_route("receipt_pdf", "/orders/{number}/receipt.pdf")
+    config.add_route("refund_pdf", "/orders/{number}/refunds/{document}.pdf")
     config.add_route("withdraw", "/withdraw")
     config.add_private_paths("/basket", "/checkout", "/orders", "/payments/")
     registry = config.registry
