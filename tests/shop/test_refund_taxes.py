@@ -25,6 +25,7 @@ from app.shop.payments.provider import RefundAsked
 from app.shop.payments.refundable import MoreThanLeft, left_of
 from app.shop.payments.refunds import ask_for_refund, request_refund, take_provider_refund
 from app.web.background import background_request
+from tests.support.at_once import at_once
 from tests.support.databases import on_sqlite
 from tests.support.orders import place
 from tests.support.paid_orders import TWO_LINES, RefundingProvider, buyer, pay
@@ -38,6 +39,16 @@ PRICES = (0, 1, 2, 3, 5, 7, 33, 99, 195, 1200, 99_999)
 def provider(app: Router) -> RefundingProvider:
     app.registry.payment_provider = RefundingProvider(app.registry)
     return app.registry.payment_provider
+
+
+def add_goods(database: Database) -> None:
+    """Sell goods of each price at each rate: ``a1200`` costs 12.00 at 19%."""
+    with database.transaction(write=True) as session:
+        for tax_class, rate in RATES.items():
+            starts = date(2020, 1, 1)
+            session.add(TaxRate(tax_class=tax_class, country="EU", starts_on=starts, rate=rate))
+            for price in PRICES:
+                add_product(session, f"{tax_class}{price}", price, tax_class=tax_class)
 
 
 class Refunds:
@@ -55,6 +66,9 @@ class Refunds:
 
     def ask(self, amount: int, position: int | None, state: RefundState) -> None:
         self.provider.answer = self.provider.says(state)
+        ask_for_refund(self.request, self.request_one(amount, position))
+
+    def request_one(self, amount: int, position: int | None = None) -> str:
         values: dict[str, Any] = {"origin": RefundOrigin.SHOP, "by": "test"}
         with self.database.transaction(write=True) as session:
             payment = session.get_one(Payment, self.payment_id)
@@ -67,7 +81,7 @@ class Refunds:
                 position=position,
                 **values,
             )
-        ask_for_refund(self.request, refund.id)
+        return refund.id
 
     def rows(self, *states: RefundState) -> list[Refund]:
         with self.database.transaction(write=False) as session:
@@ -140,12 +154,7 @@ def test_refunds_at_random_agree_with_the_receipt_in_the_end(
 ) -> None:
     chance = random.Random(seed)  # noqa: S311
     account = buyer(database)
-    with database.transaction(write=True) as session:
-        for tax_class, rate in RATES.items():
-            starts = date(2020, 1, 1)
-            session.add(TaxRate(tax_class=tax_class, country="EU", starts_on=starts, rate=rate))
-            for price in PRICES:
-                add_product(session, f"{tax_class}{price}", price, tax_class=tax_class)
+    add_goods(database)
     slugs = [f"{tax_class}{price}" for tax_class in RATES for price in PRICES]
     for number in range(6):
         # The first product makes the total large enough to be charged.
@@ -200,3 +209,19 @@ def test_a_refund_of_the_order_leaves_less_for_the_lines_of_each_rate(
     assert refunds.documented()[0] == {1900: 214, 700: 286}
     assert refunds.left(0) == 1200 - 214
     assert refunds.left(1) == 1600 - 286
+
+
+def test_refunds_at_once_do_not_take_from_a_rate_what_another_one_takes(
+    app: Router, database: Database, provider: RefundingProvider
+) -> None:
+    account = buyer(database)
+    add_goods(database)
+    basket = {f"{tax_class}1": 1 for tax_class in RATES}
+    payment = place(app.registry, account, basket, basket_id="basket")
+    pay(app.registry, payment)
+    refunds = Refunds(app, provider, payment)
+    requested = [refunds.request_one(1) for _ in RATES]
+
+    at_once(lambda refund_id: ask_for_refund(refunds.request, refund_id), requested)
+
+    assert refunds.documented()[0] == dict.fromkeys(RATES.values(), 1)

@@ -8,6 +8,8 @@ from pyramid.request import Request
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from app.i18n import formats
+from app.i18n.languages import SOURCE
 from app.shop.documents.issue import issue
 from app.shop.emails import (
     Notice,
@@ -170,8 +172,8 @@ def _mismatch(payment: Payment, result: PaymentResult) -> str | None:
     if result.payment_id != payment.id:
         return f"it was paid for payment {result.payment_id or 'without a name'}"
     if (result.amount, result.currency) != (payment.amount, payment.currency):
-        asked = f"{payment.amount} {payment.currency} was asked"
-        return f"{result.amount} {result.currency} came, {asked}"
+        came = formats.money(result.amount, result.currency, SOURCE)
+        return f"{came} came, {formats.money(payment.amount, payment.currency, SOURCE)} was asked"
     if result.livemode != payment.livemode:
         return "it is a test payment" if payment.livemode else "it is no test payment"
     return None

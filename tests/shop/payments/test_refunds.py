@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from app.shop.payments.provider import (
     RefundAsked,
     RefundResult,
 )
-from app.shop.payments.refundable import CannotRefund, MoreThanLeft, payment_of
+from app.shop.payments.refundable import CannotRefund, MoreThanLeft, payment_of, reserve
 from app.shop.payments.refunds import (
     ask_for_refund,
     refund_held,
@@ -237,8 +238,19 @@ def test_two_refunds_at_once_never_give_back_more_than_was_paid(
 
 
 def test_two_refunds_of_one_line_at_once_never_give_back_more_than_it_cost(
-    database: Database, refund: Refunding
+    database: Database, refund: Refunding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    requests = 3
+    if not database.is_sqlite:
+        # Here several transactions write at the same time. All of them have read before one writes.
+        together = Barrier(requests)
+
+        def reserve_together(*arguments: Any) -> bool:
+            together.wait(20)
+            return reserve(*arguments)
+
+        monkeypatch.setattr("app.shop.payments.refunds.reserve", reserve_together)
+
     def refund_line(amount: int) -> bool:
         try:
             refund(amount, position=0)
@@ -246,7 +258,7 @@ def test_two_refunds_of_one_line_at_once_never_give_back_more_than_it_cost(
             return False
         return True
 
-    assert at_once(refund_line, [800, 800, 800]).count(True) == 1
+    assert at_once(refund_line, [800] * requests).count(True) == 1
     assert [row.amount for row in refunds_in(database)] == [800]
 
 
