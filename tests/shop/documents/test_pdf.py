@@ -62,7 +62,12 @@ def test_it_speaks_the_language_of_the_order() -> None:
     file = pdf_of(receipt(locale="de_AT"))
 
     says(file, "Beleg 2026-000042", "Ada Lovelace", "Vereinigtes Königreich", "24,00 €")
-    says(file, "Seite 1 von 1", "Bezahlt am 22. November 2026 mit Visa")
+    says(
+        file,
+        "Seite 1 von 1",
+        "Ausgestellt am 22. November 2026",
+        "Bezahlt am 22. November 2026 mit Visa",
+    )
     assert b"/Lang(de)" in file
 
 
