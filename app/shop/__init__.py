@@ -30,8 +30,12 @@ def includeme(config: Configurator) -> None:
     config.add_route("resend_receipt", "/orders/{number}/resend-receipt")
     config.add_route("receipt_pdf", "/orders/{number}/receipt.pdf")
     config.add_route("refund_pdf", "/orders/{number}/refunds/{document}.pdf")
+    config.add_route("start_download", "/orders/{number}/start-download")
+    config.add_route("file", "/orders/{number}/files/{position}")
     config.add_route("withdraw", "/withdraw")
-    config.add_private_paths("/basket", "/checkout", "/orders", "/payments/")
+    config.add_route("confirm_withdrawal", "/withdraw/confirm")
+    config.add_route("withdrawal_received", "/withdraw/received")
+    config.add_private_paths("/basket", "/checkout", "/orders", "/payments/", "/withdraw/")
     registry = config.registry
     share_threads(registry, USUAL_THREADS)
     registry.payment_provider = provider = _provider(registry)

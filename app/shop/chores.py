@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pyramid.registry import Registry
 
 from app.shop.documents.fill_in import fill_in
+from app.shop.downloads import open_waiting_downloads
 from app.shop.late_receipts import tell_of_late_receipts
 from app.shop.payments.reconcile import PERIOD, reconcile
 
@@ -19,6 +20,7 @@ STOP_SECONDS = 5.0
 CHORES: tuple[Callable[[Registry], dict[str, int]], ...] = (
     reconcile,
     fill_in,
+    open_waiting_downloads,
     tell_of_late_receipts,
 )
 

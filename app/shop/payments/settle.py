@@ -32,6 +32,7 @@ from app.shop.models import (
 )
 from app.shop.models.payments import UNSETTLED
 from app.shop.payments.provider import PaymentOutcome, PaymentResult
+from app.shop.payments.refunds import request_refund
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ def _take_money(
     if pay_order(request, session, order, payment) is None:
         log.warning("order paid twice: order=%d payment=%s", order.id, payment.id)
         return Settlement(is_new=True, refund_id=_give_back(request, session, order, payment))
-    return Settlement(is_new=True)
+    return Settlement(is_new=True, refund_id=_refund_withdrawn(request, session, order, payment))
 
 
 def pay_order(
@@ -167,6 +168,24 @@ def pay_order(
     return document
 
 
+def _refund_withdrawn(
+    request: Request, session: Session, order: Order, payment: Payment
+) -> str | None:
+    """Write the refund of what the buyer withdrew from before the money came. Returns its id."""
+    amount = sum(line.total for line in order.lines if line.closed_at is not None)
+    if amount == 0:
+        return None
+    return request_refund(
+        request,
+        session,
+        order,
+        payment,
+        amount=amount,
+        origin=RefundOrigin.WITHDRAWAL,
+        by="settle",
+    ).id
+
+
 def _mismatch(payment: Payment, result: PaymentResult) -> str | None:
     """How the result differs from the payment, for staff to read; None if it matches."""
     if result.payment_id != payment.id:
@@ -188,7 +207,7 @@ def _mark_paid(request: Request, session: Session, order: Order) -> bool:
     ).one_or_none()
     if marked is None:
         return False
-    if order.consent_at is not None:
+    if order.consent_at is not None or order.withdrawal_ends_at <= request.now:
         order.opened_at = request.now
     session.flush()
     return True
