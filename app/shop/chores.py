@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from pyramid.registry import Registry
 
+from app.shop.documents.fill_in import fill_in
+from app.shop.downloads import open_waiting_downloads
 from app.shop.late_receipts import tell_of_late_receipts
 from app.shop.payments.reconcile import PERIOD, reconcile
 
@@ -15,7 +17,12 @@ log = logging.getLogger(__name__)
 
 STOP_SECONDS = 5.0
 
-CHORES: tuple[Callable[[Registry], dict[str, int]], ...] = (reconcile, tell_of_late_receipts)
+CHORES: tuple[Callable[[Registry], dict[str, int]], ...] = (
+    reconcile,
+    fill_in,
+    open_waiting_downloads,
+    tell_of_late_receipts,
+)
 
 
 def run_chores(registry: Registry) -> None:

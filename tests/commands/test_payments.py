@@ -13,6 +13,7 @@ from app.database.clock import utc_clock
 from app.database.engine import Database
 from app.shop.models import File, Order, Payment, Product, Refund, RefundState, Seller, TaxRate
 from app.shop.payments.asking import check_payment
+from app.shop.payments.stripe_checks import PERMISSIONS
 from app.shop.payments.webhook import EVENTS
 from app.web.background import background_request
 from tests.support.application import MakeApp
@@ -302,6 +303,16 @@ def test_the_test_provider_is_named(
     assert not ready.requests
 
 
+def test_the_documentation_names_the_same_events_and_permissions() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "payments.md").read_text(encoding="utf-8")
+
+    listed = page.partition("and these events:\n\n   ```\n")[2].partition("   ```")[0]
+    assert tuple(listed.split()) == EVENTS
+    for permission in PERMISSIONS:
+        assert f"| {permission.name} | " in page
+    assert "| Webhook Endpoints | Read |" in page
+
+
 # --- list ---------------------------------------------------------------------
 
 
@@ -317,7 +328,7 @@ def test_the_list_shows_held_payments_and_why(
         number = session.scalars(select(Order.number)).one()
     assert heads.split() == ["ORDER", "PAYMENT", "STATE", "AMOUNT", "SINCE", "(UTC)", "WHY"]
     assert row.startswith(f"{number}  {payment.id}  held   €9.80 ")
-    assert row.endswith("1 EUR came, 980 EUR was asked")
+    assert row.endswith("€0.01 came, €9.80 was asked")
 
 
 def test_the_longer_list_shows_what_is_not_settled(
@@ -384,7 +395,7 @@ def test_without_an_option_the_payment_is_described_and_nothing_changes(
     output = pillarbox("payments", ini, "release", payment.id, code=2).output
 
     assert "is held." in output
-    assert "900 EUR came, 980 EUR was asked" in output
+    assert "€9.00 came, €9.80 was asked" in output
     assert "--pay" in output
     assert "--refund" in output
     with database.transaction(write=False) as session:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from pyramid.router import Router
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.database.engine import Database
 from app.mail.testing import Mailbox
@@ -133,6 +133,11 @@ def test_an_unpaid_order_has_nothing_to_refund(
 
     assert f"Order {number} is not paid" in told
     assert "pillarbox reconcile" in told
+    with database.transaction(write=True) as session:
+        session.execute(update(Payment).values(state="held"))
+    told = pillarbox("refund", ini, number, code=1).output
+    assert f"The payment of order {number} is held." in told
+    assert "pillarbox payments INI release" in told
 
 
 def test_amounts_have_the_decimals_of_their_currency(
@@ -174,7 +179,7 @@ def test_without_an_answer_staff_need_do_nothing(
 ) -> None:
     answering(monkeypatch, ProviderError("timed out"))
     output = pillarbox("refund", ini, number, "--amount", "5.00").output
-    assert "Requested: Test has not answered yet. Do not repeat this command" in output
+    assert "Requested: Test has not made the refund yet (timed out). Do not repeat" in output
     assert "€23.00 of €28.00 can still be refunded." in output
 
 
@@ -185,3 +190,29 @@ def test_a_refund_that_is_refused_ends_with_code_1_and_the_cure(
     output = pillarbox("refund", ini, number, code=1).output
     assert "Failed: Test refuses the refund (charge_disputed), and no money has moved." in output
     assert "€28.00 of €28.00 can still be refunded." in output
+
+
+def test_of_an_order_that_was_paid_twice_the_second_payment_goes_back_first(
+    pillarbox: Pillarbox, ini: Path, database: Database, number: str
+) -> None:
+    with database.transaction(write=True) as session:
+        first = session.scalars(select(Payment)).one()
+        second = Payment(
+            id="second",
+            order_id=first.order_id,
+            attempt=2,
+            provider=first.provider,
+            intent="second",
+            amount=first.amount,
+            currency=first.currency,
+            state="paid",
+            created_at=first.created_at,
+            expires_at=first.expires_at,
+        )
+        session.add(second)
+
+    told = f"Order {number} was paid twice. The payment that came later goes back."
+    assert told in pillarbox("refund", ini, number).output
+    assert told not in pillarbox("refund", ini, number).output
+    assert [row.payment_id for row in refunds_in(database)] == ["second", first.id]
+    assert "Nothing is left to refund" in pillarbox("refund", ini, number, code=1).output

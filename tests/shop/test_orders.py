@@ -338,8 +338,8 @@ def test_money_for_an_order_that_is_paid_already_goes_back(
 @pytest.mark.parametrize(
     ("told", "because"),
     [
-        ({"amount": 1}, "1 EUR came, 980 EUR was asked"),
-        ({"currency": "CHF"}, "980 CHF came, 980 EUR was asked"),
+        ({"amount": 1}, "€0.01 came, €9.80 was asked"),
+        ({"currency": "CHF"}, "CHF9.80 came, €9.80 was asked"),
         ({"payment_id": "other"}, "it was paid for payment other"),
         ({"payment_id": ""}, "it was paid for payment without a name"),
         ({"livemode": True}, "it is no test payment"),

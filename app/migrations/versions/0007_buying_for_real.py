@@ -206,6 +206,7 @@ def _withdrawals_and_refunds() -> None:
     op.create_table(
         "shop_withdrawal",
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("token", sa.String(32), nullable=False),
         sa.Column("order_id", sa.Integer(), nullable=True),
         sa.Column("order_number", sa.String(14), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -222,6 +223,7 @@ def _withdrawals_and_refunds() -> None:
             ["order_id"], ["shop_order.id"], name=op.f("fk_shop_withdrawal_order_id_shop_order")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shop_withdrawal")),
+        sa.UniqueConstraint("token", name=op.f("uq_shop_withdrawal_token")),
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_shop_withdrawal_order_id"), "shop_withdrawal", ["order_id"])

@@ -4,7 +4,6 @@ rows and queue them. Their templates stand in ``templates/email``.
 
 from app.shop.emails.download_ready import DOWNLOAD_READY, DownloadReady
 from app.shop.emails.notices import send_shop_notice
-from app.shop.emails.parties import Buyer, Seller
 from app.shop.emails.payments import (
     PAYMENT_FAILED,
     PAYMENT_PENDING,
@@ -26,6 +25,7 @@ from app.shop.emails.send import (
 )
 from app.shop.emails.shop_notice import SHOP_NOTICE, Notice, ShopNotice
 from app.shop.emails.withdrawal_received import WITHDRAWAL_RECEIVED, Statement, WithdrawalReceived
+from app.shop.parties import Buyer, Seller
 
 KINDS = (
     PURCHASE_RECEIPT,

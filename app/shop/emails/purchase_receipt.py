@@ -8,7 +8,7 @@ from typing import Any
 from app.i18n.formats import amount
 from app.mail.kinds import Kind, Priority, RateLimit
 from app.shop import money
-from app.shop.emails.parties import Buyer, Seller
+from app.shop.parties import Buyer, Seller
 
 MAX_OFFERS = 20
 """How many lines the structured data lists, because Gmail cuts off an email over 102 KB.

@@ -6,8 +6,8 @@ from typing import Any
 
 from app.shop import money
 from app.shop.emails import samples
-from app.shop.emails.parties import Buyer
 from app.shop.emails.purchase_receipt import PurchaseReceipt, ReceiptLine, receipt_kind
+from app.shop.parties import Buyer
 
 
 def _sample(

@@ -7,8 +7,8 @@ from typing import Any
 from app.mail.kinds import Kind, Priority, RateLimit
 from app.shop import money
 from app.shop.emails import samples
-from app.shop.emails.parties import Buyer, Seller
 from app.shop.models import RefundOrigin
+from app.shop.parties import Buyer, Seller
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from app.shop.emails.parties import Buyer, Seller
+from app.shop.parties import Buyer, Seller
 
 ORDER_NUMBER = "7K3M-9QXW-2TBC"
 SITE = "https://shop.example"

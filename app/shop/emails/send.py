@@ -6,7 +6,7 @@ format. Each has one key, so reaching a state a second time sends nothing.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from gettext import NullTranslations
 from typing import Any
 
@@ -18,7 +18,6 @@ from app.mail import Attachment, BodyFormat, EmailService, Kind, Recipient
 from app.shop import money
 from app.shop.emails.attachments import document_file, terms_file
 from app.shop.emails.download_ready import DOWNLOAD_READY, DownloadReady
-from app.shop.emails.parties import Buyer, Seller
 from app.shop.emails.payments import (
     PAYMENT_FAILED,
     PAYMENT_PENDING,
@@ -31,10 +30,8 @@ from app.shop.emails.refund_receipt import REFUND_RECEIPT, RefundReceipt
 from app.shop.emails.withdrawal_received import WITHDRAWAL_RECEIVED, Statement, WithdrawalReceived
 from app.shop.models import Document, Order, Payment, Refund, RefundOrigin, Withdrawal
 from app.shop.order_numbers import read_order_number
+from app.shop.parties import buyer_of, seller_of
 from app.web import limits
-
-A_MOMENT = timedelta(microseconds=1)
-"""The right of withdrawal ends at midnight, which is no part of its last day any more."""
 
 
 def receipt_key(order: Order) -> str:
@@ -71,8 +68,8 @@ def send_purchase_receipt(
         ordered_at=order.created_at,
         issued_at=document.issued_at,
         link=_order_link(request, order),
-        seller=_seller(order),
-        buyer=_buyer(order),
+        seller=seller_of(order),
+        buyer=buyer_of(order),
         currency=order.currency,
         lines=tuple(
             ReceiptLine(line.name, line.quantity, line.unit_price, line.vat_rate, line.format)
@@ -86,7 +83,7 @@ def send_purchase_receipt(
         card_last4=payment.card_last4,
         statement_name=payment.statement_name or order.seller_statement_name or None,
         withdraw_link=_withdraw_link(request),
-        withdraw_until=order.withdrawal_ends_at - A_MOMENT,
+        withdraw_until=order.withdraw_until,
         consent_at=order.consent_at,
         opens_at=order.withdrawal_ends_at if waits else None,
         has_terms=bool(terms),
@@ -139,8 +136,8 @@ def send_refund_receipt(
         receipt_number=receipt.full_number if receipt else "",
         issued_at=document.issued_at,
         link=_order_link(request, order),
-        seller=_seller(order),
-        buyer=_buyer(order),
+        seller=seller_of(order),
+        buyer=buyer_of(order),
         currency=refund.currency,
         amount=refund.amount,
         order_total=order.total,
@@ -171,7 +168,7 @@ def send_download_ready(
         files=tuple(line.name for line in order.lines if line.closed_at is None),
         consent_at=consent_at,
         withdraw_link=_withdraw_link(request),
-        withdraw_until=order.withdrawal_ends_at - A_MOMENT,
+        withdraw_until=order.withdraw_until,
         is_test=any(payment.is_test for payment in order.payments),
     )
     _send_about(order, request, session, DOWNLOAD_READY, context, download_key(order))
@@ -242,19 +239,3 @@ def _order_link(request: Request, order: Order) -> str:
 def _withdraw_link(request: Request) -> str:
     link: str = request.link("withdraw")
     return link
-
-
-def _seller(order: Order) -> Seller:
-    return Seller(
-        name=order.seller_name,
-        address=tuple(order.seller_address.splitlines()),
-        country=order.seller_country,
-        email=order.seller_support_email,
-        phone=order.seller_phone,
-        vat_id=order.seller_vat_id,
-        register=order.seller_register,
-    )
-
-
-def _buyer(order: Order) -> Buyer:
-    return Buyer(order.buyer_name, tuple(order.buyer_address.splitlines()), order.buyer_country)

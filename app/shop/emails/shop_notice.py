@@ -86,7 +86,7 @@ SHOP_NOTICE = Kind(
             _PAYMENT,
             amount=2400,
             currency="EUR",
-            reason="2400 USD came, 2400 EUR was asked",
+            reason="$24.00 came, €24.00 was asked",
         ),
         "refund": _sample(
             Notice.REFUND_FAILED,

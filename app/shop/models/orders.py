@@ -1,6 +1,6 @@
 """Orders, with snapshots of all that their documents say."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,13 @@ class Order(Base):
             sqlite_where=opened_at.is_(None),
         ),
     )
+
+    @property
+    def withdraw_until(self) -> datetime:
+        """The last moment in which the buyer can withdraw. The midnight that ends the right is no
+        part of its last day any more.
+        """
+        return self.withdrawal_ends_at - timedelta(microseconds=1)
 
     @property
     def receipt(self) -> "Document | None":

@@ -25,6 +25,8 @@ class Withdrawal(Base):
     __tablename__ = "shop_withdrawal"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(String(32), unique=True)
+    """Names the form that was sent, so that sending it twice is one statement."""
     order_id: Mapped[int | None] = mapped_column(ForeignKey(Order.id), index=True)
     """None when no order has this number and email address."""
     order_number: Mapped[str] = mapped_column(String(14))

@@ -1,13 +1,14 @@
 """Settle a payment: its result makes the order paid, once, with a receipt."""
 
 import logging
-import secrets
 from dataclasses import dataclass
 
 from pyramid.request import Request
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from app.i18n import formats
+from app.i18n.languages import SOURCE
 from app.shop.documents.issue import issue
 from app.shop.emails import (
     Notice,
@@ -24,12 +25,11 @@ from app.shop.models import (
     OrderState,
     Payment,
     PaymentState,
-    Refund,
     RefundOrigin,
-    RefundState,
 )
 from app.shop.models.payments import UNSETTLED
 from app.shop.payments.provider import PaymentOutcome, PaymentResult
+from app.shop.payments.refunds import request_refund, write_refund
 
 log = logging.getLogger(__name__)
 
@@ -138,8 +138,8 @@ def _take_money(
         return Settlement(is_new=True)
     if pay_order(request, session, order, payment) is None:
         log.warning("order paid twice: order=%d payment=%s", order.id, payment.id)
-        return Settlement(is_new=True, refund_id=_give_back(request, session, order, payment))
-    return Settlement(is_new=True)
+        return Settlement(is_new=True, refund_id=_give_back(request, session, payment))
+    return Settlement(is_new=True, refund_id=_refund_withdrawn(request, session, order, payment))
 
 
 def pay_order(
@@ -157,6 +157,7 @@ def pay_order(
         payment,
         now=request.now,
         zone=request.registry.pillarbox.site.time_zone,
+        languages=request.registry.languages,
     )
     send_purchase_receipt(request, session, order, payment, document)
     values = order.id, payment.id, document.full_number
@@ -164,13 +165,31 @@ def pay_order(
     return document
 
 
+def _refund_withdrawn(
+    request: Request, session: Session, order: Order, payment: Payment
+) -> str | None:
+    """Write the refund of what the buyer withdrew from before the money came. Returns its id."""
+    amount = sum(line.total for line in order.lines if line.closed_at is not None)
+    if amount == 0:
+        return None
+    return request_refund(
+        request,
+        session,
+        order,
+        payment,
+        amount=amount,
+        origin=RefundOrigin.WITHDRAWAL,
+        by="settle",
+    ).id
+
+
 def _mismatch(payment: Payment, result: PaymentResult) -> str | None:
     """How the result differs from the payment, for staff to read; None if it matches."""
     if result.payment_id != payment.id:
         return f"it was paid for payment {result.payment_id or 'without a name'}"
     if (result.amount, result.currency) != (payment.amount, payment.currency):
-        asked = f"{payment.amount} {payment.currency} was asked"
-        return f"{result.amount} {result.currency} came, {asked}"
+        came = formats.money(result.amount, result.currency, SOURCE)
+        return f"{came} came, {formats.money(payment.amount, payment.currency, SOURCE)} was asked"
     if result.livemode != payment.livemode:
         return "it is a test payment" if payment.livemode else "it is no test payment"
     return None
@@ -185,26 +204,14 @@ def _mark_paid(request: Request, session: Session, order: Order) -> bool:
     ).one_or_none()
     if marked is None:
         return False
-    if order.consent_at is not None:
+    if order.consent_at is not None or order.withdrawal_ends_at <= request.now:
         order.opened_at = request.now
     session.flush()
     return True
 
 
-def _give_back(request: Request, session: Session, order: Order, payment: Payment) -> str:
+def _give_back(request: Request, session: Session, payment: Payment) -> str:
     """Write the refund of all that a second payment brought. Returns its id."""
     payment.refunded = payment.amount
-    refund = Refund(
-        id=secrets.token_hex(16),
-        order_id=order.id,
-        payment_id=payment.id,
-        amount=payment.amount,
-        currency=payment.currency,
-        origin=RefundOrigin.PAID_TWICE,
-        state=RefundState.REQUESTED,
-        requested_by="settle",
-        created_at=request.now,
-    )
-    session.add(refund)
-    session.flush()
-    return refund.id
+    origin = RefundOrigin.PAID_TWICE
+    return write_refund(request, session, payment, payment.amount, "settle", origin=origin).id

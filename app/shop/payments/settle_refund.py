@@ -104,6 +104,7 @@ def _hand_out_document(request: Request, session: Session, refund: Refund) -> No
         refund,
         now=request.now,
         zone=request.registry.pillarbox.site.time_zone,
+        languages=request.registry.languages,
         taxes=taxes,
     )
     send_refund_receipt(request, session, order, refund, document, taxes=taxes)

@@ -10,14 +10,17 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
 
 from app.accounts.permissions import SIGNED_IN
 from app.database import short_transaction
 from app.i18n import formats
-from app.shop.models import Order, PaymentState
-from app.shop.order_numbers import read_order_number
+from app.shop.downloads import can_be_downloaded, waits
+from app.shop.forms import START_NOW
+from app.shop.models import Order, Payment, PaymentState
+from app.shop.payments.asking import ASK_AGAIN
+from app.shop.payments.refunds import refunds_of
 from app.shop.receipt_emails import AGAIN, Again, ReceiptState, receipt_state, send_again
+from app.shop.views.own_orders import number_of, own_order
 from app.shop.views.payment import (
     allow_payment_page,
     redirect_to_payment,
@@ -47,27 +50,53 @@ def orders(request: Request) -> Page:
 )
 def order(request: Request) -> Page:
     """Show one order. If its payment is pending, ask the provider first (STANDARDS D3)."""
-    number = _number(request)
+    number = number_of(request)
     settle_pending(request, number)
-    found = _own_order(request, request.dbsession, number)
+    found = own_order(request, request.dbsession, number)
     if found.is_paid and found.basket_id == request.visitor.basket_id:
         request.visitor.empty_basket()
     allow_payment_page(request)
-    paid = [payment for payment in found.payments if payment.state == PaymentState.PAID]
+    payment = _payment(found)
+    is_pending = payment is not None and payment.state == PaymentState.PENDING
+    waits_for_provider = is_pending and request.GET.get("returned") == "1"
+    if waits_for_provider:
+        request.response.headers["Refresh"] = str(int(ASK_AGAIN.total_seconds()))
     return {
         "order": found,
-        "payment": (paid or found.payments)[-1],
+        "payment": payment,
+        "is_test": payment.is_test if payment else _is_test(request),
+        "waits_for_provider": waits_for_provider,
+        "is_withdrawn": all(line.closed_at for line in found.lines),
         "receipt": receipt_state(request.dbsession, found) if found.is_paid else None,
+        "can_be_downloaded": can_be_downloaded,
+        "downloads_wait": waits(found),
+        "consent": START_NOW,
+        "refunds": refunds_of(request.dbsession, found),
+        "documents": {document.refund_id: document for document in found.documents},
     }
+
+
+def _payment(order: Order) -> Payment | None:
+    """The payment that the page is about: the one that paid the order, else the latest one. None
+    when the server died before it made one.
+    """
+    paid = [payment for payment in order.payments if payment.state == PaymentState.PAID]
+    return next(reversed(paid or order.payments), None)
+
+
+def _is_test(request: Request) -> bool:
+    provider = request.registry.payment_provider
+    return provider is not None and provider.is_test
 
 
 @view_config(route_name="order", request_method="POST", permission=SIGNED_IN)
 def pay_order(request: Request) -> Response:
     """Redirect to the payment of an order that is not paid yet."""
-    number = _number(request)
+    number = number_of(request)
     with short_transaction(request.registry, write=False) as session:
-        found = _own_order(request, session, number)
-    if found.is_paid or request.registry.payment_provider is None:
+        found = own_order(request, session, number)
+    is_withdrawn = all(line.closed_at for line in found.lines)
+    if found.is_paid or is_withdrawn or request.registry.payment_provider is None:
         return HTTPSeeOther(request.route_path("order", number=number))
     return redirect_to_payment(request, found.id)
 
@@ -75,9 +104,9 @@ def pay_order(request: Request) -> Response:
 @view_config(route_name="resend_receipt", request_method="POST", permission=SIGNED_IN)
 def resend_receipt(request: Request) -> Response:
     """Send the receipt of a paid order again, a few times a day."""
-    number = _number(request)
+    number = number_of(request)
     with short_transaction(request.registry, write=False) as session:
-        found = _own_order(request, session, number)
+        found = own_order(request, session, number)
         if not found.is_paid:
             raise HTTPNotFound()
         is_under_way = receipt_state(session, found) is ReceiptState.UNDER_WAY
@@ -92,7 +121,7 @@ def resend_receipt(request: Request) -> Response:
         )
     else:
         with short_transaction(request.registry, write=True) as session:
-            words = _AGAIN[send_again(request, session, _own_order(request, session, number))]
+            words = _AGAIN[send_again(request, session, own_order(request, session, number))]
     address = {"address": found.buyer_email}
     request.visitor.tell(
         request.localizer.translate(words, mapping=None if wait is not None else address)
@@ -108,27 +137,3 @@ _AGAIN = {
         " we have corrected the fault."
     ),
 }
-
-
-def _number(request: Request) -> str:
-    number = read_order_number(request.matchdict["number"])
-    if number is None:
-        raise HTTPNotFound()
-    return number
-
-
-def _own_order(request: Request, session: Session, number: str) -> Order:
-    """The customer's own order; another customer's gives 404 (STANDARDS D11)."""
-    found = session.scalars(
-        select(Order)
-        .where(Order.number == number, Order.account_id == request.account.id)
-        .options(
-            selectinload(Order.lines),
-            selectinload(Order.taxes),
-            selectinload(Order.payments),
-            selectinload(Order.documents),
-        )
-    ).one_or_none()
-    if found is None:
-        raise HTTPNotFound()
-    return found

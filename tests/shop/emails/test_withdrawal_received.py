@@ -72,12 +72,18 @@ def test_a_stranger_gets_none_of_the_words_that_were_typed(
     assert (NUMBER in email.subject) == (number.replace("-", "").upper() == "DB5SXSA989Q8")
 
 
-def test_strangers_cannot_fill_an_inbox(
+def test_strangers_cannot_fill_an_inbox_and_do_not_hold_up_its_owner(
     nobody: Request, writing: Any, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.web.limits.asker", lambda request: "192.0.2.1/a-browser")
     with writing() as session:
         for _ in range(25):
             send_withdrawal_received(nobody, session, a_withdrawal(session, None), None)
-
     assert [email.state for email in mailbox.all()].count("throttled") == 5
+
+    monkeypatch.setattr("app.web.limits.asker", lambda request: "192.0.2.2/another")
+    with writing() as session:
+        send_withdrawal_received(nobody, session, a_withdrawal(session, None), None)
+        order = an_order(session)
+        send_withdrawal_received(nobody, session, a_withdrawal(session, order), order)
+    assert [email.state for email in mailbox.all()][25:] == ["captured", "captured"]

@@ -128,8 +128,9 @@ def test_a_refund_is_not_made_again_when_stripe_has_forgotten_the_key(
     reconciled: Callable[[], None],
     clock: Clock,
 ) -> None:
-    stripe.drop("POST /v1/refunds", when="after", times=2)
+    stripe.fail("POST /v1/refunds", when="after")
     refund(500)
+    assert states(database) == ["requested"]
     clock.advance(timedelta(days=5))
 
     reconciled()
@@ -175,6 +176,26 @@ def test_a_pending_refund_succeeds_by_the_reconciler(
 
     assert states(database) == ["succeeded"]
     assert len(mailbox.all(kind="refund_receipt")) == 1
+
+
+def test_a_refund_that_stripe_does_not_know_does_not_keep_the_reconciler_from_others(
+    database: Database,
+    stripe: FakeStripe,
+    refund: Callable[[int], str],
+    reconciled: Callable[[], None],
+    clock: Clock,
+) -> None:
+    stripe.next_refund("pending", "pending")
+    refund(500)
+    clock.advance(timedelta(minutes=1))
+    refund(600)
+    unknown, known = (made["id"] for made in stripe.refunds)
+    del stripe.state.objects["refund"][unknown]
+    stripe.change_refund(known, "succeeded")
+
+    reconciled()
+
+    assert states(database) == ["pending", "succeeded"]
 
 
 @pytest.mark.parametrize("first", ["pending", "succeeded"])

@@ -1,6 +1,8 @@
-"""Who sells and who buys, as emails name them."""
+"""Who sells and who buys, as emails and documents name them."""
 
 from dataclasses import dataclass
+
+from app.shop.models import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,21 @@ class Buyer:
     name: str
     address: tuple[str, ...]
     country: str
+
+
+def seller_of(order: Order) -> Seller:
+    """The seller, as the order keeps it."""
+    return Seller(
+        name=order.seller_name,
+        address=tuple(order.seller_address.splitlines()),
+        country=order.seller_country,
+        email=order.seller_support_email,
+        phone=order.seller_phone,
+        vat_id=order.seller_vat_id,
+        register=order.seller_register,
+    )
+
+
+def buyer_of(order: Order) -> Buyer:
+    """The buyer, as the order keeps it."""
+    return Buyer(order.buyer_name, tuple(order.buyer_address.splitlines()), order.buyer_country)

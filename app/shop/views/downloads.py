@@ -1,0 +1,106 @@
+"""The buttons of an order's downloads.
+
+A download is a POST, because a mail scanner that follows links must not begin one: the first
+download ends the customer's right of withdrawal.
+"""
+
+import logging
+import mimetypes
+from pathlib import Path
+
+from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
+from pyramid.request import Request
+from pyramid.response import FileIter, Response
+from pyramid.view import view_config
+
+from app.accounts.permissions import SIGNED_IN
+from app.database import short_transaction
+from app.i18n import formats
+from app.shop.content_disposition import attachment
+from app.shop.downloads import EACH_FILE, can_be_downloaded, date_first_download, give_consent
+from app.shop.models import File, Order, OrderLine
+from app.shop.views.own_orders import number_of, own_order
+from app.web import limits
+from app.web.headers import keep_private
+from app.web.translation import _
+
+log = logging.getLogger(__name__)
+
+
+@view_config(route_name="start_download", request_method="POST", permission=SIGNED_IN)
+def start_download(request: Request) -> HTTPSeeOther:
+    """Open the downloads of an order, as its button says, and go back to the order."""
+    number = number_of(request)
+    with short_transaction(request.registry, write=True) as session:
+        give_consent(request, session, own_order(request, session, number))
+    return HTTPSeeOther(request.route_path("order", number=number))
+
+
+@view_config(route_name="file", request_method="POST", permission=SIGNED_IN)
+def download(request: Request) -> Response:
+    """Send a file of the customer's own order. 404 for another customer's, and for one that is not
+    open.
+    """
+    number = number_of(request)
+    with short_transaction(request.registry, write=False) as session:
+        order = own_order(request, session, number)
+        line = _line(request, order)
+        stored = session.get_one(File, line.file_sha256)
+    wait = limits.use(request.registry, EACH_FILE, f"{order.id}/{line.position}", request.now)
+    if wait is not None:
+        return _back(
+            request,
+            number,
+            _(
+                "You have downloaded this file ${count} times today. Try again in ${wait}.",
+                mapping={
+                    "count": EACH_FILE.count,
+                    "wait": formats.duration(wait, request.locale_name),
+                },
+            ),
+        )
+    path: Path = request.registry.pillarbox.shop.files / stored.sha256
+    try:
+        file = path.open("rb")
+        if path.stat().st_size != stored.size:
+            file.close()
+            raise FileNotFoundError(f"{stored.sha256} has another size")
+    except OSError as error:
+        log.error(
+            "file of an order cannot be read: order=%d line=%d file=%s problem=%s",
+            order.id,
+            line.position,
+            stored.sha256,
+            error.strerror or "another size",
+        )
+        return _back(
+            request,
+            number,
+            _(
+                "This file cannot be downloaded at the moment, because of a fault of ours. Write to"
+                " ${address} and state the order number.",
+                mapping={"address": order.seller_support_email},
+            ),
+        )
+    with short_transaction(request.registry, write=True) as session:
+        date_first_download(session, line, request.now)
+    keep_private(request)
+    kind = mimetypes.guess_type(line.file_name)[0] or "application/octet-stream"
+    response = Response(app_iter=FileIter(file), content_type=kind, charset=None)
+    response.content_length = stored.size
+    response.content_disposition = attachment(line.file_name)
+    return response
+
+
+def _line(request: Request, order: Order) -> OrderLine:
+    """The line of the order that the address names. Raises 404 unless it can be downloaded."""
+    position = request.matchdict["position"]
+    for line in order.lines:
+        if str(line.position) == position and can_be_downloaded(order, line):
+            return line
+    raise HTTPNotFound()
+
+
+def _back(request: Request, number: str, message: str) -> HTTPSeeOther:
+    request.visitor.tell(request.localizer.translate(message))
+    return HTTPSeeOther(request.route_path("order", number=number))
