@@ -13,6 +13,7 @@ from app.commands import (
     refund,
     send_test,
     serve,
+    shop,
     staff,
 )
 
@@ -35,6 +36,7 @@ for command in (
     payments.payments,
     reconcile.reconcile,
     refund.refund,
+    shop.shop,
     staff.staff,
 ):
     main.add_command(command)

@@ -34,11 +34,10 @@ def parse(path: Path) -> ShopFile:
         top.problem("currency", f"is {quoted(currency)}. Write one of {CURRENCIES}.")
         currency = ""
     folder = path.parent
-    if "seller" not in top.values:
+    if "seller" in top.values:
+        seller = read_seller(Table(problems, top.values["seller"], ("seller",), "seller"), folder)
+    else:
         problems.add((), "[seller] is missing. Add it as docs/shop.md shows.")
-    seller = read_seller(
-        Table(problems, top.values.get("seller", {}), ("seller",), "seller"), folder
-    )
     rates = read_rates(Table(problems, top.values.get("tax", {}), ("tax",), "tax"))
     products = read_products(top, folder, currency)
     problems.raise_any()
@@ -52,6 +51,7 @@ def _read(path: Path) -> str:
             octets = file.read(BIGGEST_TOML + 1)
         if len(octets) > BIGGEST_TOML:
             problems.add((), f"it has more than {BIGGEST_TOML:,} octets. Move texts out of it.")
+            problems.raise_any()
         # Some editors begin a file with a byte order mark.
         text = octets.decode("utf-8-sig")
     except OSError as error:
