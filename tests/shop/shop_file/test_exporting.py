@@ -27,7 +27,8 @@ from app.shop.shop_file.importing import import_shop
 from app.shop.shop_file.parse import parse
 from tests.support.shop_files import write_shop
 
-LINE = st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"))
+# A byte order mark at the beginning of a text file is no part of its text.
+LINE = st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters="\ufeff")
 LINES = LINE | st.sampled_from("\n\t\"\\'#")
 LOCALES = st.just([NO_LANGUAGE]) | st.lists(
     st.sampled_from(["en", "de", "pt_BR", "zh_Hans", "fr"]), min_size=1, unique=True
@@ -44,10 +45,10 @@ def optional(most: int) -> st.SearchStrategy[str]:
     return st.just("") | text(most)
 
 
-def in_languages(most: int) -> st.SearchStrategy[Texts]:
+def in_languages(most: int, characters: st.SearchStrategy[str] = LINE) -> st.SearchStrategy[Texts]:
     return LOCALES.flatmap(
         lambda locales: st.tuples(
-            *(st.tuples(st.just(locale), text(most, LINES)) for locale in locales)
+            *(st.tuples(st.just(locale), text(most, characters)) for locale in locales)
         )
     )
 
@@ -119,7 +120,7 @@ def sellers(draw: st.DrawFn) -> SellerEntry:
         statement_name=draw(st.text("Ab1", min_size=4, max_size=21).map("S".__add__)),
         is_exempt=is_exempt,
         vat_sentence=draw(in_languages(100)) if is_exempt else (),
-        terms=draw(in_languages(200)),
+        terms=draw(in_languages(200, LINES)),
     )
 
 
