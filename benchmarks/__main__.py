@@ -16,6 +16,8 @@ from benchmarks import (
     context_to_relay,
     delivery,
     distant_relay,
+    documents,
+    hanging_stripe,
     known_addresses,
     memory,
     settling,
@@ -33,8 +35,10 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "sign-ins": sign_ins.run,
     "known-addresses": known_addresses.run,
     "settle": settling.run,
+    "till": hanging_stripe.run,
     "latency": commit_to_relay.run,
     "claims": claims.run,
+    "documents": documents.run,
     "memory": memory.run,
 }
 

@@ -15,6 +15,7 @@ from app.commands import (
     serve,
     shop,
     staff,
+    withdrawals,
 )
 
 
@@ -38,5 +39,6 @@ for command in (
     refund.refund,
     shop.shop,
     staff.staff,
+    withdrawals.withdrawals,
 ):
     main.add_command(command)
