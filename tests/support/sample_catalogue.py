@@ -1,19 +1,22 @@
-"""The sample shop's products as rows, for tests that need something to sell at once. They have no
-files and no pictures.
+"""The sample shop's products as rows, for tests that need something to sell at once. Their
+downloads are not there. Importing the sample shop itself takes longer.
 """
 
 import tomllib
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import sha256
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.database.private_files import make_private_folder
 from app.shop.models import File, Product, ProductText, Seller, TaxRate
 from tests.support.texts import PROJECT
 
+PICTURES = PROJECT / "app" / "static" / "shop"
 STANDARD, REDUCED = 1900, 700
 """VAT rates in basis points, the same in each country. Books have the reduced rate."""
 
@@ -47,14 +50,13 @@ def _catalogue() -> tuple[SampleProduct, ...]:
 CATALOGUE = _catalogue()
 
 
-def add_sample_catalogue(session: Session, now: datetime | None = None) -> int:
-    """Add the catalogue and an invented seller if there is no product yet.
-
-    Returns the number of products added.
+def add_sample_catalogue(session: Session, files: Path | None = None) -> None:
+    """Add the catalogue and an invented seller if there is no product yet. With ``files``, the
+    shop's folder of files, the products have their pictures.
     """
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC)
     if session.scalar(select(Product.id).limit(1)) is not None:
-        return 0
+        return
     session.add_all(
         TaxRate(tax_class=name, country="EU", starts_on=date(2020, 1, 1), rate=rate)
         for name, rate in (("standard", STANDARD), ("reduced", REDUCED))
@@ -62,6 +64,7 @@ def add_sample_catalogue(session: Session, now: datetime | None = None) -> int:
     for position, sample in enumerate(CATALOGUE):
         digest = sha256(sample.slug.encode()).hexdigest()
         session.add(File(sha256=digest, size=len(sample.slug), created_at=now))
+        picture = _store_picture(session, files, sample.slug, now) if files else None
         session.flush()
         session.add(
             Product(
@@ -70,6 +73,8 @@ def add_sample_catalogue(session: Session, now: datetime | None = None) -> int:
                 tax_class=sample.tax_class,
                 file_sha256=digest,
                 file_name=f"{sample.slug}.pdf",
+                picture_sha256=picture,
+                picture_type="image/svg+xml" if picture else None,
                 position=position,
                 texts=[
                     ProductText(
@@ -101,4 +106,12 @@ def add_sample_catalogue(session: Session, now: datetime | None = None) -> int:
             )
         )
     session.flush()
-    return len(CATALOGUE)
+
+
+def _store_picture(session: Session, files: Path, slug: str, now: datetime) -> str:
+    content = (PICTURES / f"{slug}.svg").read_bytes()
+    digest = sha256(content).hexdigest()
+    make_private_folder(files)
+    (files / digest).write_bytes(content)
+    session.add(File(sha256=digest, size=len(content), created_at=now))
+    return digest
