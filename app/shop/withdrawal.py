@@ -157,7 +157,7 @@ def _act(
     if order is None:
         return [], "no order has this number and email address"
     # Requests about the same order wait for each other here on PostgreSQL. SQLite has one writer.
-    session.execute(select(Order.id).where(Order.id == order.id).with_for_update())
+    session.execute(select(Order.id).where(Order.id == order.id).with_for_update(key_share=True))
     for line in lines:
         session.refresh(line)
     if all(line.closed_at for line in lines):
