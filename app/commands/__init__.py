@@ -14,6 +14,7 @@ from app.commands import (
     send_test,
     serve,
     staff,
+    withdrawals,
 )
 
 
@@ -36,5 +37,6 @@ for command in (
     reconcile.reconcile,
     refund.refund,
     staff.staff,
+    withdrawals.withdrawals,
 ):
     main.add_command(command)

@@ -19,8 +19,10 @@ from wtforms import (
 from wtforms.validators import DataRequired, Length, ValidationError
 from wtforms.widgets import TextInput
 
+from app.accounts.form_fields import AddressField
 from app.mail.addresses import BadAddress, check_text
 from app.shop.basket import MAX_QUANTITY
+from app.shop.order_numbers import read_order_number
 from app.web.forms import Form
 from app.web.translation import _
 
@@ -147,3 +149,33 @@ class CheckoutForm(Form):
         """Refuse a country where something in the basket is not sold."""
         if field.data not in self.countries:
             raise ValidationError(_("Choose the country you live in."))
+
+
+class WithdrawalForm(Form):
+    """Who withdraws, and from which order (CRD Article 11a(3))."""
+
+    name = StringField(
+        _("Your name"),
+        [
+            DataRequired(_("Enter your name.")),
+            Length(max=100, message=_("Enter a name of at most 100 characters.")),
+            _printable,
+        ],
+        filters=[_tidy_line],
+        render_kw={"autocomplete": "name"},
+    )
+    order = StringField(
+        _("Order number"),
+        [DataRequired(_("Enter the order number."))],
+        description=_("It is in the subject of your receipt, such as 7K3M-9QXW-2TBC."),
+        filters=[_tidy_line],
+        render_kw={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"},
+    )
+    email = AddressField(_("Email address of the order"))
+
+    def validate_order(self, field: StringField) -> None:
+        """Refuse what cannot be an order number."""
+        if read_order_number(field.data or "") is None:
+            raise ValidationError(
+                _("Enter the order number as it is on your receipt: three groups of four.")
+            )

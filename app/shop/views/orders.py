@@ -81,7 +81,7 @@ def _payment(order: Order) -> Payment | None:
     when the server died before it made one.
     """
     paid = [payment for payment in order.payments if payment.state == PaymentState.PAID]
-    return (paid or order.payments or [None])[-1]
+    return next(reversed(paid or order.payments), None)
 
 
 def _is_test(request: Request) -> bool:

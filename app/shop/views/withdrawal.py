@@ -1,0 +1,142 @@
+"""The pages to withdraw from a contract (Directive 2011/83/EU, Article 11a): the customer says who
+and which order, confirms the statement with one button, and sees that it was received.
+
+No sign-in is needed. The statement waits in the visitor's signed cookie. The pages look alike
+whether the order exists or not.
+"""
+
+import re
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.view import view_config
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.database import short_transaction
+from app.shop.forms import WithdrawalForm
+from app.shop.models import Order, Withdrawal
+from app.shop.order_numbers import read_order_number
+from app.shop.payments.refunds import ask_for_refund
+from app.shop.withdrawal import Statement, order_of, receive
+from app.web import limits
+from app.web.limits import Limit, LimitReached
+from app.web.translation import _
+
+Page = dict[str, Any]
+FORM, CONFIRM = "shop/withdraw.jinja2", "shop/confirm_withdrawal.jinja2"
+
+STATEMENTS = Limit("withdrawal", 10, timedelta(hours=1))
+"""How many statements one network may make. Each sends an email."""
+LINE = "line-"
+"""How the name of a line's box begins. Its position follows."""
+_NAME, _ORDER, _EMAIL = "withdrawal_name", "withdrawal_order", "withdrawal_email"
+_TOKEN = "withdrawal_token"  # noqa: S105 (the name of a field)
+
+
+@view_config(route_name="withdraw", request_method="GET", renderer=FORM)
+def withdraw(request: Request) -> Page:
+    """Show the form, filled in where we know the customer."""
+    account = request.account
+    pending = request.visitor.pending
+    number = read_order_number(request.GET.get("order", "")) or pending.get(_ORDER, "")
+    name = pending.get(_NAME, "")
+    if account is not None and not name:
+        of_account = select(Order).where(Order.account_id == account.id)
+        by_number = of_account.order_by(Order.number != number, Order.id.desc()).limit(1)
+        order = request.dbsession.scalars(by_number).one_or_none()
+        name = order.buyer_name if order else ""
+    email = account.address if account is not None else pending.get(_EMAIL, "")
+    return {"form": WithdrawalForm(request, name=name, order=number, email=email)}
+
+
+@view_config(route_name="withdraw", request_method="POST", renderer=FORM)
+def state_order(request: Request) -> Page | Response:
+    """Keep what the customer entered, and go on to the statement."""
+    form = WithdrawalForm(request)
+    if not form.validate():
+        return {"form": form}
+    request.visitor.pending |= {
+        _NAME: form.name.data or "",
+        _ORDER: read_order_number(form.order.data or "") or "",
+        _EMAIL: form.email.address.stored,
+        _TOKEN: secrets.token_hex(16),
+    }
+    return HTTPSeeOther(request.route_path("confirm_withdrawal"))
+
+
+@view_config(route_name="confirm_withdrawal", request_method="GET", renderer=CONFIRM)
+def statement(request: Request) -> Page | Response:
+    """Show the statement, and the one button that makes it."""
+    found = _statement(request)
+    if found is None:
+        return HTTPSeeOther(request.route_path("withdraw"))
+    return _statement_page(request, request.dbsession, found)
+
+
+@view_config(route_name="confirm_withdrawal", request_method="POST", renderer=CONFIRM)
+def confirm(request: Request) -> Page | Response:
+    """Take the statement, acknowledge it by email, and give back what needs no decision."""
+    found = _statement(request)
+    if found is None:
+        return HTTPSeeOther(request.route_path("withdraw"))
+    wait = limits.use(request.registry, STATEMENTS, limits.network_of(request), request.now)
+    if wait is not None:
+        raise LimitReached(wait)
+    account_id = request.account.id if request.account is not None else None
+    chosen = [
+        int(name.removeprefix(LINE))
+        for name in request.POST
+        if re.fullmatch(f"{LINE}[0-9]{{1,4}}", name)
+    ]
+    with short_transaction(request.registry, write=True) as session:
+        order = order_of(session, found.order_number, found.email, account_id)
+        if order is not None and len(order.lines) > 1 and not chosen:
+            request.response.status_int = 422
+            problem = _("Choose at least one item that you withdraw from.")
+            return _statement_page(request, session, found) | {"problem": problem}
+        made = Statement(
+            found.token, found.name, found.order_number, found.email, frozenset(chosen)
+        )
+        withdrawal, refunds = receive(request, session, made, account_id)
+    for refund_id in refunds:
+        ask_for_refund(request, refund_id)
+    request.visitor.pending["withdrawal_id"] = str(withdrawal.id)
+    return HTTPSeeOther(request.route_path("withdrawal_received"))
+
+
+@view_config(
+    route_name="withdrawal_received",
+    request_method="GET",
+    renderer="shop/withdrawal_received.jinja2",
+)
+def received(request: Request) -> Page | Response:
+    """Show what was received, and when."""
+    number = request.visitor.pending.get("withdrawal_id")
+    if number is None:
+        return HTTPSeeOther(request.route_path("withdraw"))
+    withdrawal = request.dbsession.get(Withdrawal, int(number))
+    if withdrawal is None:
+        return HTTPSeeOther(request.route_path("withdraw"))
+    lines = [] if withdrawal.order is None else withdrawal.order.lines
+    chosen = [line.name for line in lines if line.position in withdrawal.positions]
+    is_whole = len(chosen) == len(lines)
+    return {"withdrawal": withdrawal, "items": [] if is_whole else chosen}
+
+
+def _statement(request: Request) -> Statement | None:
+    """What the customer entered, None if nothing."""
+    pending = request.visitor.pending
+    if _TOKEN not in pending:
+        return None
+    return Statement(pending[_TOKEN], pending[_NAME], pending[_ORDER], pending[_EMAIL])
+
+
+def _statement_page(request: Request, session: Session, found: Statement) -> Page:
+    account_id = request.account.id if request.account is not None else None
+    order = order_of(session, found.order_number, found.email, account_id)
+    return {"statement": found, "lines": list(order.lines) if order is not None else []}
