@@ -16,6 +16,7 @@ from benchmarks import (
     context_to_relay,
     delivery,
     distant_relay,
+    documents,
     known_addresses,
     memory,
     settling,
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "settle": settling.run,
     "latency": commit_to_relay.run,
     "claims": claims.run,
+    "documents": documents.run,
     "memory": memory.run,
 }
 

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from app.commands.application import INI, ready_application
 from app.i18n import formats
 from app.i18n.languages import SOURCE
-from app.shop.models import Order, Payment, Refund, RefundOrigin, RefundState
+from app.shop.models import Order, Payment, PaymentState, Refund, RefundOrigin, RefundState
 from app.shop.order_numbers import read_order_number
+from app.shop.payments.provider import ProviderError
 from app.shop.payments.refundable import (
     CannotRefund,
     MoreThanLeft,
@@ -50,8 +51,8 @@ def refund(ini: Path, order_number: str, line: int | None, amount: str | None, r
     position = None if line is None else line - 1
     with ready_application(ini) as registry:
         refund_id = _request(registry, number, position, amount, _checked(reason))
-        ask_for_refund(background_request(registry, REQUEST_ID), refund_id)
-        _tell(registry, refund_id)
+        problem = ask_for_refund(background_request(registry, REQUEST_ID), refund_id)
+        _tell(registry, refund_id, problem)
 
 
 def _checked(reason: str) -> str:
@@ -97,6 +98,11 @@ def _payment(order: Order, position: int | None) -> Payment:
         click.echo(f"Order {order.number} was paid twice. The payment that came later goes back.")
         return beside
     payment = payment_of(order)
+    if payment is None and any(held.state == PaymentState.HELD for held in order.payments):
+        raise click.ClickException(
+            f"The payment of order {order.number} is held. Give it back with `pillarbox payments"
+            " INI release`; `pillarbox payments INI list` shows its id."
+        )
     if payment is None:
         raise click.ClickException(
             f"Order {order.number} is not paid, so there is nothing to refund. To see whether the"
@@ -137,12 +143,13 @@ def _announcement(order: Order, refund: Refund) -> str:
     return f"Refunding {_money(refund.amount, refund)} of order {order.number}{what}."
 
 
-def _tell(registry: Registry, refund_id: str) -> None:
+def _tell(registry: Registry, refund_id: str, problem: ProviderError | None) -> None:
     """Say what became of the refund. Ends the process with code 1 when it failed."""
     with registry.database.transaction(write=False) as session:
         refund = session.get_one(Refund, refund_id)
         name = refund.payment.provider.capitalize()
-        done = _OUTCOMES[RefundState(refund.state)].format(name=name, failure=refund.failure)
+        why = problem or refund.failure
+        done = _OUTCOMES[RefundState(refund.state)].format(name=name, why=why)
         paid = refund.payment.amount
         left = _money(paid - refund.payment.refunded, refund)
         message = f"{done} {left} of {_money(paid, refund)} can still be refunded."
@@ -157,11 +164,12 @@ _OUTCOMES = {
         "Pending: {name} will tell when the refund has succeeded. The customer gets an email then."
     ),
     RefundState.REQUESTED: (
-        "Requested: {name} has not answered yet. Do not repeat this command; the server, or"
-        " `pillarbox reconcile INI`, asks again until {name} answers."
+        "Requested: {name} has not made the refund yet ({why}). Do not repeat this command; who"
+        " delivers the emails, or `pillarbox reconcile INI`, asks again. If it is about the key,"
+        " `pillarbox payments INI check` says what to do."
     ),
     RefundState.FAILED: (
-        "Failed: {name} refuses the refund ({failure}), and no money has moved. Correct what it"
+        "Failed: {name} refuses the refund ({why}), and no money has moved. Correct what it"
         " says and repeat this command, or pay the customer in another way."
     ),
     RefundState.CANCELED: (

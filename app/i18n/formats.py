@@ -4,6 +4,7 @@ it never computes.
 
 from copy import copy
 from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import date as calendar_day
 from decimal import Decimal
 from functools import lru_cache
 from math import ceil
@@ -69,18 +70,23 @@ def decimal(value: float, locale: str) -> str:
 
 def date(value: datetime, locale: str, zone: tzinfo = UTC) -> str:
     """A day: ``November 22, 2026``. ``zone`` decides which day it is."""
-    return format_date(value.astimezone(zone), format="long", locale=locale)
+    return _day(value.astimezone(zone).date(), "long", locale)
 
 
 def date_time(value: datetime, locale: str, zone: tzinfo = UTC) -> str:
     """A day and time, with the time zone's name: ``Nov 22, 2026, 5:49 PM UTC``."""
     local = value.astimezone(zone)
-    day = format_date(local, "medium", locale)
+    day = _day(local.date(), "medium", locale)
     # Babel converts an aware time to UTC, so it gets a naive one.
     time = format_time(local.replace(tzinfo=None), "short", locale=locale)
     # In Babel's pattern {0} is the time and {1} the day. Quotes surround literal text.
     pattern = str(get_datetime_format("medium", locale)).replace("'", "")
     return f"{pattern.format(time, day)}{NO_BREAK_SPACE}{_zone_name(local)}"
+
+
+@lru_cache(maxsize=1000)  # Emails of one day write the same days.
+def _day(day: calendar_day, length: Literal["medium", "long"], locale: str) -> str:
+    return format_date(day, length, locale)
 
 
 def _zone_name(local: datetime) -> str:
@@ -89,6 +95,7 @@ def _zone_name(local: datetime) -> str:
     return name if name.isalpha() else f"UTC{name}"
 
 
+@lru_cache(maxsize=1000)
 def country(code: str, locale: str) -> str:
     """A country's name by its code of ISO 3166: ``Germany`` for ``DE``. An unknown code stays."""
     return str(Locale.parse(locale).territories.get(code, code))

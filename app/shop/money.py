@@ -92,10 +92,16 @@ def split(amount: int, taxes: Sequence[Tax]) -> tuple[Tax, ...]:
     for i in largest_first[: amount - sum(parts)]:
         parts[i] += 1
     return tuple(
-        Tax(tax.rate, part, tax.vat - vat_in(tax.gross - part, tax.rate))
+        Tax(tax.rate, part, _vat_of(part, tax))
         for tax, part in zip(taxes, parts, strict=True)
         if part
     )
+
+
+def _vat_of(part: int, tax: Tax) -> int:
+    vat = tax.vat - vat_in(tax.gross - part, tax.rate)
+    # When a refund is undone, a cent of VAT can be left more or less than what is left contains.
+    return min(max(vat, 0), part)
 
 
 def subtract(taxes: Iterable[Tax], taken: Iterable[Tax]) -> tuple[Tax, ...]:

@@ -63,7 +63,7 @@ def send_again(request: Request, session: Session, order: Order) -> Again:
     An email that could not be composed is composed again. Otherwise a new email is written.
     """
     # Requests for the same order wait for each other here on PostgreSQL. SQLite has one writer.
-    session.execute(select(Order.id).where(Order.id == order.id).with_for_update())
+    session.execute(select(Order.id).where(Order.id == order.id).with_for_update(key_share=True))
     email = _newest_email(session, order)
     if email is not None and _STATES.get(State(email.state)) is ReceiptState.UNDER_WAY:
         return Again.UNDER_WAY

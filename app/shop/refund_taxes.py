@@ -20,12 +20,16 @@ def refund_taxes(session: Session, refund: Refund) -> tuple[Tax, ...]:
     Documents of the same payment wait for each other here until the transaction ends.
     """
     payment = session.scalars(
-        select(Payment).where(Payment.id == refund.payment_id).with_for_update()
+        select(Payment)
+        .where(Payment.id == refund.payment_id)
+        # key_share: a row that refers to the payment can be written meanwhile, so nobody deadlocks.
+        .with_for_update(key_share=True)
     ).one()
     left = left_at_rates(session, payment)
     if refund.position is not None:
         left = _at_rate(left, _rate(payment.order, refund.position))
-    return split(refund.amount, left) if left else ()
+    # A held payment that staff accepted can have brought more than the receipt says.
+    return split(min(refund.amount, sum(tax.gross for tax in left)), left)
 
 
 def left_at_rates(session: Session, payment: Payment) -> tuple[Tax, ...]:

@@ -158,9 +158,8 @@ def _act(
         return [], "no order has this number and email address"
     # On PostgreSQL, a payment of this order and downloads of these lines wait for this transaction,
     # or this one for them. SQLite has one writer.
-    session.refresh(order, with_for_update=True)
-    for line in lines:
-        session.refresh(line, with_for_update=True)
+    for row in (order, *lines):
+        session.refresh(row, with_for_update={"key_share": True})
     if all(line.closed_at for line in lines):
         return [], "all of it was withdrawn from already"
     by_itself = [

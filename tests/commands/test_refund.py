@@ -133,6 +133,11 @@ def test_an_unpaid_order_has_nothing_to_refund(
 
     assert f"Order {number} is not paid" in told
     assert "pillarbox reconcile" in told
+    with database.transaction(write=True) as session:
+        session.execute(update(Payment).values(state="held"))
+    told = pillarbox("refund", ini, number, code=1).output
+    assert f"The payment of order {number} is held." in told
+    assert "pillarbox payments INI release" in told
 
 
 def test_amounts_have_the_decimals_of_their_currency(
@@ -174,7 +179,7 @@ def test_without_an_answer_staff_need_do_nothing(
 ) -> None:
     answering(monkeypatch, ProviderError("timed out"))
     output = pillarbox("refund", ini, number, "--amount", "5.00").output
-    assert "Requested: Test has not answered yet. Do not repeat this command" in output
+    assert "Requested: Test has not made the refund yet (timed out). Do not repeat" in output
     assert "€23.00 of €28.00 can still be refunded." in output
 
 

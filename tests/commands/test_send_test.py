@@ -15,7 +15,7 @@ from app.mail.testing import Mailbox
 from tests.support.outbox import Outbox
 from tests.support.pillarbox_command import Pillarbox
 from tests.support.relay import Relay
-from tests.support.shop_settings import write_ini
+from tests.support.shop_settings import IN_PRODUCTION, write_ini
 
 ADA = "ada@example.org"
 
@@ -177,12 +177,7 @@ def test_in_debug_mode_it_is_captured_and_the_mailbox_is_named(
 def test_in_production_there_is_no_mailbox_to_name(
     pillarbox: Pillarbox, tmp_path: Path, settings_values: dict[str, str], outbox: Outbox
 ) -> None:
-    values = {
-        "environment": "production",
-        "site.base_url": "https://shop.example.org",
-        "payments.provider": "stripe",
-    }
-    ini = write_ini(tmp_path / "production.ini", settings_values | values)
+    ini = write_ini(tmp_path / "production.ini", settings_values | IN_PRODUCTION)
     output = pillarbox("send-test", ini, ADA).stdout
     assert f"emails {ini} show {the_email(outbox).id} --body" in output
 

@@ -93,3 +93,11 @@ def test_days_and_hours_are_those_of_a_time_zone(zone: str, written: list[str]) 
 @pytest.mark.parametrize(("locale", "text"), [("en", "1,205.6"), ("de", "1.205,6")])
 def test_a_size_is_written_with_the_languages_point(locale: str, text: str) -> None:
     assert formats.decimal(1205.64, locale) == text
+
+
+@pytest.mark.parametrize(
+    ("code", "locale", "name"),
+    [("DE", "en", "Germany"), ("DE", "de", "Deutschland"), ("XX", "en", "XX"), ("", "de", "")],
+)
+def test_a_country_has_its_name_in_the_language(code: str, locale: str, name: str) -> None:
+    assert formats.country(code, locale) == name

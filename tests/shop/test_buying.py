@@ -86,7 +86,7 @@ def test_the_receipt_says_all_that_a_receipt_must(browser, database, mailbox) ->
         "Pillarbox, Sample Street 1, 12345 Sampleton",
         "XX123456789",
         "help@example.org",
-        "withdraw from this purchase within 14 days",
+        "withdraw from this contract until December 6, 2026",
         "Sent because you placed an order.",
     ]:
         assert fact.replace(" ", " ") in told.replace(" ", " "), fact

@@ -7,9 +7,11 @@ from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyramid.request import Request
 from pyramid.router import Router
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.database.engine import Database
 from app.shop.models import (
@@ -20,15 +22,16 @@ from app.shop.models import (
     RefundState,
     TaxRate,
 )
-from app.shop.money import Tax
+from app.shop.money import Tax, split, subtract, vat_in
 from app.shop.payments.provider import RefundAsked
+from app.shop.payments.provider_refunds import take_provider_refund
 from app.shop.payments.refundable import MoreThanLeft, left_of
-from app.shop.payments.refunds import ask_for_refund, request_refund, take_provider_refund
+from app.shop.payments.refunds import ask_for_refund, request_refund
 from app.web.background import background_request
 from tests.support.at_once import at_once
 from tests.support.databases import on_sqlite
 from tests.support.orders import place
-from tests.support.paid_orders import TWO_LINES, RefundingProvider, buyer, pay
+from tests.support.paid_orders import TWO_LINES, RefundingProvider, buyer, pay, refund_documents_in
 from tests.support.shopping import add_product
 
 RATES = {"a": 1900, "b": 700, "c": 0, "d": 2550}
@@ -225,3 +228,40 @@ def test_refunds_at_once_do_not_take_from_a_rate_what_another_one_takes(
     at_once(lambda refund_id: ask_for_refund(refunds.request, refund_id), requested)
 
     assert refunds.documented()[0] == dict.fromkeys(RATES.values(), 1)
+
+
+@given(st.sampled_from([700, 1900, 2550]), st.integers(1, 300), st.randoms())
+def test_no_part_holds_less_vat_than_none_whichever_refunds_are_undone(
+    rate: int, gross: int, chance: random.Random
+) -> None:
+    whole = Tax(rate, gross, vat_in(gross, rate))
+    standing: list[Tax] = []
+    for _ in range(8):
+        [left] = subtract([whole], standing)
+        if left.gross:
+            standing += split(chance.randint(1, left.gross), [left])
+        if standing and chance.random() < 0.5:
+            standing.remove(chance.choice(standing))
+    [left] = subtract([whole], standing)
+    standing += split(left.gross, [left])
+
+    assert all(0 <= part.vat <= part.gross for part in standing)
+    assert sum(part.gross for part in standing) == whole.gross
+    assert sum(part.vat for part in standing) == whole.vat
+
+
+def test_more_than_the_receipt_says_holds_no_vat(
+    app: Router, database: Database, provider: RefundingProvider
+) -> None:
+    payment = place(app.registry, buyer(database), TWO_LINES, basket_id="basket")
+    pay(app.registry, payment)
+    with database.transaction(write=True) as session:
+        session.execute(update(Payment).values(amount=Payment.amount + 200))
+    refunds = Refunds(app, provider, payment)
+
+    refunds.ask(2900, None, RefundState.SUCCEEDED)
+    refunds.ask(100, None, RefundState.SUCCEEDED)
+
+    documents = refund_documents_in(database)
+    taxes = [[tuple(tax.values()) for tax in row.data["taxes"]] for row in documents if row.data]
+    assert taxes == [[(700, 1600, 105), (1900, 1200, 192)], []]

@@ -38,10 +38,14 @@ def launch(playwright: Playwright) -> Browser:
 
 
 def watched_context(
-    chromium: Browser, base_url: str, problems: list[str], **options: Any
+    chromium: Browser,
+    base_url: str,
+    problems: list[str],
+    other_sites: tuple[str, ...] = (),
+    **options: Any,
 ) -> BrowserContext:
     """A browser of its own, with its own cookies. What goes wrong on its pages is added to
-    ``problems``.
+    ``problems``. ``other_sites`` are addresses that the shop may lead to.
     """
     context = chromium.new_context(base_url=base_url, **options)
     context.set_default_timeout(PATIENCE_MS)
@@ -50,7 +54,7 @@ def watched_context(
     context.on(
         "request",
         lambda request: (
-            request.url.startswith((base_url, "data:"))
+            request.url.startswith((base_url, "data:", *other_sites))
             or problems.append(f"asks another host: {request.url}")
         ),
     )

@@ -227,6 +227,8 @@ NOT_PAGES = {
     "preview_html": "an email",
     "preview_attachment": "a file",
     "second_factor_qr": "a picture",
+    "receipt_pdf": "a file",
+    "refund_pdf": "a file",
     "robots": "for search engines",
     "healthz": "for supervisors",
     "readyz": "for supervisors",

@@ -30,6 +30,15 @@ formatter = plain
 format = %(levelname)s %(name)s %(message)s
 """
 
+IN_PRODUCTION = {
+    "environment": "production",
+    "site.base_url": "https://shop.example.org",
+    "payments.provider": "stripe",
+    "payments.stripe_secret_key": "rk_live_51Pillarbox",
+    "payments.stripe_webhook_secrets": "whsec_Pillarbox",
+}
+"""What makes these settings those of production. Nobody may ask Stripe with them."""
+
 
 def shop_settings(
     database_url: str, *, base_url: str = "http://localhost", domain: str = "example.org"

@@ -9,9 +9,10 @@ from webtest import TestApp, TestResponse
 from tests.support.accounts import heading
 from tests.support.application import MakeApp
 from tests.support.databases import on_sqlite
+from tests.support.shop_settings import IN_PRODUCTION
 
 pytestmark = on_sqlite
-SHOP = "https://shop.example.org"
+SHOP = IN_PRODUCTION["site.base_url"]
 PROXY, CLIENT = "10.1.2.3", "198.51.100.7"
 
 
@@ -20,12 +21,10 @@ def production(make_app: MakeApp, settings_values: dict[str, str]) -> Router:
     """A shop in production that also answers to two other names, behind proxies on 10.1.0.0/16."""
     return make_app(
         settings_values
+        | IN_PRODUCTION
         | {
-            "environment": "production",
-            "site.base_url": SHOP,
             "site.hosts": "www.shop.example.org, Pillarbox-App 192.0.2.9",
             "server.trusted_proxies": "10.1.0.0/16 127.0.0.1, ::1",
-            "payments.provider": "stripe",
             "email.smtp_server": "relay.example.org",
         }
     )

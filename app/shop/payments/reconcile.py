@@ -21,7 +21,8 @@ from app.shop.models.refunds import OPEN
 from app.shop.payments.asking import check_payment, claim_check, settle_result
 from app.shop.payments.current_payment import expire_unstarted
 from app.shop.payments.provider import PaymentProvider, ProviderError, ProviderRefuses
-from app.shop.payments.refunds import ask_for_refund, take_provider_refund
+from app.shop.payments.provider_refunds import take_provider_refund
+from app.shop.payments.refunds import ask_for_refund
 from app.web import limits
 from app.web.background import background_request
 from app.web.limits import Limit
@@ -128,10 +129,18 @@ def _check_refunds(request: Request, provider: PaymentProvider) -> int:
         if refund.state == RefundState.REQUESTED or refund.reference is None:
             ask_for_refund(request, refund.id)
         else:
-            result = provider.fetch_refund(refund.reference)
-            take_provider_refund(request, result, by=NAME)
+            _check_refund(request, provider, refund.id, refund.reference)
         asked += 1
     return asked
+
+
+def _check_refund(
+    request: Request, provider: PaymentProvider, refund_id: str, reference: str
+) -> None:
+    try:
+        take_provider_refund(request, provider.fetch_refund(reference), by=NAME)
+    except ProviderRefuses as problem:
+        log.error("refund unknown to the provider: refund=%s problem=%s", refund_id, problem)
 
 
 def _claim_refund(request: Request, refund: Refund) -> bool:

@@ -12,8 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.database import short_transaction
-from app.database.base import insert_for
-from app.shop.events import record, take_provider_event
+from app.shop.events import record
 from app.shop.models import (
     Order,
     Payment,
@@ -29,7 +28,6 @@ from app.shop.payments.provider import (
     ProviderError,
     ProviderRefuses,
     RefundAsked,
-    RefundResult,
 )
 from app.shop.payments.refundable import (
     CannotRefund,
@@ -81,7 +79,7 @@ def request_refund(
         free(session, payment.id, amount)
         session.refresh(payment)
         raise MoreThanLeft(left_of(session, order, payment, position), payment.currency)
-    return _write(
+    return write_refund(
         request,
         session,
         payment,
@@ -113,7 +111,7 @@ def refund_held(
     ).one_or_none()
     if taken is None:
         raise CannotRefund("The payment is not held, or it is refunded already.")
-    return _write(request, session, taken, result.amount, by, origin=RefundOrigin.SHOP)
+    return write_refund(request, session, taken, result.amount, by, origin=RefundOrigin.SHOP)
 
 
 def _check(request: Request, payment: Payment) -> None:
@@ -140,7 +138,7 @@ def _check(request: Request, payment: Payment) -> None:
         )
 
 
-def _write(
+def write_refund(
     request: Request,
     session: Session,
     payment: Payment,
@@ -152,6 +150,7 @@ def _write(
     reason: str = "",
     withdrawal_id: int | None = None,
 ) -> Refund:
+    """Write a refund whose amount the caller has reserved, in minor units of the payment."""
     refund = Refund(
         id=secrets.token_hex(16),
         order_id=payment.order_id,
@@ -168,18 +167,21 @@ def _write(
     )
     session.add(refund)
     session.flush()
-    _record_request(request, session, refund, by)
+    record_request(request, session, refund, by)
     return refund
 
 
-def _record_request(request: Request, session: Session, refund: Refund, by: str) -> None:
+def record_request(request: Request, session: Session, refund: Refund, by: str) -> None:
+    """Record that a refund was written."""
     detail = f"refund={refund.id} amount={refund.amount} {refund.currency} state=requested"
     record(session, "refund", by=by, now=request.now, order_id=refund.order_id, detail=detail)
 
 
-def ask_for_refund(request: Request, refund_id: str) -> None:
-    """Ask the provider for a refund that is committed, and settle its answer. Without an answer the
-    refund stays ``requested``, and the reconciler asks again.
+def ask_for_refund(request: Request, refund_id: str) -> ProviderError | None:
+    """Ask the provider for a refund that is committed, and settle its answer.
+
+    Without an answer the refund stays ``requested``, and the reconciler asks again. Then the
+    returned error says what the matter was.
 
     Call it outside of any transaction, because it asks the provider over the network.
     """
@@ -189,106 +191,25 @@ def ask_for_refund(request: Request, refund_id: str) -> None:
         payment = refund.payment
     if (
         provider is None
-        or provider.name != payment.provider
+        or (provider.name, provider.is_test) != (payment.provider, payment.is_test)
         or refund.state != RefundState.REQUESTED
         or payment.intent is None
     ):
-        return
+        return None
     asked = RefundAsked(refund.id, payment.intent, refund.amount, refund.currency)
     try:
         result = provider.refund(asked)
     except ProviderRefuses as problem:
         with short_transaction(request.registry, write=True) as session:
             refuse_refund(request, session, session.get_one(Refund, refund_id), str(problem))
-        return
+        return None
     except ProviderError as problem:
         log.warning("refund not asked for: refund=%s problem=%s", refund_id, problem)
-        return
+        return problem
     with short_transaction(request.registry, write=True) as session:
         refund = session.get_one(Refund, refund_id)
         settle_refund(request, session, refund, result, by=request.id)
-
-
-def take_provider_refund(
-    request: Request, result: RefundResult, *, by: str, event: tuple[str, str] | None = None
-) -> None:
-    """Settle a refund of ours, or record one that was made on the provider's own pages, with its
-    document and email. A refund of a payment that is not ours changes nothing.
-
-    ``event`` is the id and type of the provider's event that told us to look.
-    """
-    try:
-        with short_transaction(request.registry, write=True) as session:
-            if event is not None and not take_provider_event(session, *event, now=request.now):
-                return
-            refund = _find(session, result) or _take_foreign(request, session, result, by)
-            if refund is not None:
-                settle_refund(request, session, refund, result, by=by)
-    except MoreThanLeft as problem:
-        # A refund of ours holds the amount, and the provider does not know it yet. The provider
-        # will refuse that one. The next event, or the daily comparison, takes this one then.
-        values = result.reference, problem
-        log.warning("refund cannot be taken yet: reference=%s problem=%s", *values)
-
-
-def _find(session: Session, result: RefundResult) -> Refund | None:
-    """Our row of the refund, if there is one."""
-    known = select(Refund).where(Refund.reference == result.reference)
-    found = session.scalars(known).one_or_none()
-    if found is not None or result.refund_id is None:
-        return found
-    # One of ours whose answer did not reach us. If ours has another name there, this is a second
-    # one, which was made by hand.
-    asked = session.get(Refund, result.refund_id)
-    is_it = (
-        asked is not None
-        and asked.state == RefundState.REQUESTED
-        and asked.payment.intent == result.intent
-    )
-    return asked if is_it else None
-
-
-def _take_foreign(
-    request: Request, session: Session, result: RefundResult, by: str
-) -> Refund | None:
-    """Write the row of a refund that was made on the provider's own pages. None when it is of no
-    payment of ours, or has failed before we heard of it. Raises ``MoreThanLeft``.
-    """
-    provider: PaymentProvider = request.registry.payment_provider
-    payment = session.scalars(
-        select(Payment).where(Payment.provider == provider.name, Payment.intent == result.intent)
-    ).one_or_none()
-    if payment is None:
-        log.info("refund of a foreign payment: reference=%s", result.reference)
-        return None
-    if result.state in (RefundState.FAILED, RefundState.CANCELED):
-        return None
-    # Of two transactions that take the same refund, the second waits here for the first.
-    written: Refund | None = session.scalars(
-        insert_for(session, Refund)
-        .values(
-            id=secrets.token_hex(16),
-            order_id=payment.order_id,
-            payment_id=payment.id,
-            amount=result.amount,
-            currency=result.currency,
-            reason="",
-            origin=RefundOrigin.DASHBOARD,
-            state=RefundState.REQUESTED,
-            reference=result.reference,
-            requested_by=by,
-            created_at=request.now,
-        )
-        .on_conflict_do_nothing(index_elements=["reference"])
-        .returning(Refund)
-    ).one_or_none()
-    if written is None:
-        return _find(session, result)
-    if not reserve(session, payment, result.amount, (PaymentState.PAID, PaymentState.HELD)):
-        session.refresh(payment)
-        raise MoreThanLeft(payment.amount - payment.refunded, payment.currency)
-    _record_request(request, session, written, by)
-    return written
+    return None
 
 
 def refunds_of(session: Session, order: Order) -> list[Refund]:

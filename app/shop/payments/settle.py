@@ -1,7 +1,6 @@
 """Settle a payment: its result makes the order paid, once, with a receipt."""
 
 import logging
-import secrets
 from dataclasses import dataclass
 
 from pyramid.request import Request
@@ -26,13 +25,11 @@ from app.shop.models import (
     OrderState,
     Payment,
     PaymentState,
-    Refund,
     RefundOrigin,
-    RefundState,
 )
 from app.shop.models.payments import UNSETTLED
 from app.shop.payments.provider import PaymentOutcome, PaymentResult
-from app.shop.payments.refunds import request_refund
+from app.shop.payments.refunds import request_refund, write_refund
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +138,7 @@ def _take_money(
         return Settlement(is_new=True)
     if pay_order(request, session, order, payment) is None:
         log.warning("order paid twice: order=%d payment=%s", order.id, payment.id)
-        return Settlement(is_new=True, refund_id=_give_back(request, session, order, payment))
+        return Settlement(is_new=True, refund_id=_give_back(request, session, payment))
     return Settlement(is_new=True, refund_id=_refund_withdrawn(request, session, order, payment))
 
 
@@ -213,20 +210,8 @@ def _mark_paid(request: Request, session: Session, order: Order) -> bool:
     return True
 
 
-def _give_back(request: Request, session: Session, order: Order, payment: Payment) -> str:
+def _give_back(request: Request, session: Session, payment: Payment) -> str:
     """Write the refund of all that a second payment brought. Returns its id."""
     payment.refunded = payment.amount
-    refund = Refund(
-        id=secrets.token_hex(16),
-        order_id=order.id,
-        payment_id=payment.id,
-        amount=payment.amount,
-        currency=payment.currency,
-        origin=RefundOrigin.PAID_TWICE,
-        state=RefundState.REQUESTED,
-        requested_by="settle",
-        created_at=request.now,
-    )
-    session.add(refund)
-    session.flush()
-    return refund.id
+    origin = RefundOrigin.PAID_TWICE
+    return write_refund(request, session, payment, payment.amount, "settle", origin=origin).id

@@ -20,7 +20,7 @@ from app.shop.models import Payment
 from app.shop.payments.asking import settle_result
 from app.shop.payments.disputes import take_dispute
 from app.shop.payments.provider import ProviderRefuses
-from app.shop.payments.refunds import take_provider_refund
+from app.shop.payments.provider_refunds import take_provider_refund
 from app.shop.payments.stripe import StripeProvider
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,5 @@
 """The PDF files of an order's documents, for its customer alone (STANDARDS D11)."""
 
-from urllib.parse import quote
-
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
@@ -9,6 +7,7 @@ from pyramid.view import view_config
 from sqlalchemy import select
 
 from app.accounts.permissions import SIGNED_IN
+from app.shop.content_disposition import attachment
 from app.shop.emails.attachments import document_file
 from app.shop.models import Document, DocumentKind, Order
 from app.shop.order_numbers import read_order_number
@@ -45,7 +44,6 @@ def _file(request: Request, kind: DocumentKind, number: str | None = None) -> Re
             words = languages.translations(languages.nearest(order.locale))
             [file] = document_file(document, words)
             response = Response(file.content, content_type=file.content_type, charset=None)
-            name = quote(file.filename, safe="")
-            response.content_disposition = f"attachment; filename*=utf-8''{name}"
+            response.content_disposition = attachment(file.filename)
             return response
     raise HTTPNotFound()

@@ -7,7 +7,6 @@ temporary files.
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,14 +14,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pyramid.router import Router
 from sqlalchemy import delete
-from waitress.server import create_server
 
-from app import configure
-from app.shop.sample_catalogue import add_sample_catalogue
 from app.web.limits import RateLimit
 from tests.support.chromium import OpenPage, launch, watched_context
-from tests.support.ports import free_port
-from tests.support.shop_settings import shop_settings
+from tests.support.served_shop import served
 
 IMPRINT = f"""# Imprint
 
@@ -41,25 +36,16 @@ def shop(
     """The application, and the address where it is served."""
     folder = tmp_path_factory.mktemp("shop")
     shutil.copy(migrated_sqlite, folder / "pillarbox.sqlite")
-    port = free_port()
-    base_url = f"http://localhost:{port}"
-    settings = shop_settings("sqlite:///pillarbox.sqlite", base_url=base_url)
     (folder / "pages").mkdir()
     (folder / "pages" / "imprint.md").write_text(IMPRINT, encoding="utf-8")
-    settings["site.pages"] = "pages"
-    config = configure({"here": str(folder)}, settings)
-    config.registry.email_composer.raises = True
-    application = config.make_wsgi_app()
-    with config.registry.database.transaction(write=True) as session:
-        add_sample_catalogue(session)
-    server = create_server(application, host="127.0.0.1", port=port, threads=4)
-    thread = threading.Thread(target=server.run, name="shop")
-    thread.start()
-    yield application, base_url
-    server.close()
-    thread.join(10)
-    server.task_dispatcher.shutdown()
-    config.registry.database.dispose()
+    with served(folder, {"site.pages": "pages"}) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="session")
+def other_sites() -> tuple[str, ...]:
+    """The addresses of other sites that the pages may lead to: none. Modules replace this."""
+    return ()
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +67,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, shop: tuple[Router, str]) -> Iterator[OpenPage]:
+def open_page(
+    chromium: Browser, shop: tuple[Router, str], other_sites: tuple[str, ...]
+) -> Iterator[OpenPage]:
     """Opens a page in a browser of its own: ``open_page("/", javascript=False, width=320)``."""
     contexts: list[BrowserContext] = []
     problems: list[str] = []
@@ -98,6 +86,7 @@ def open_page(chromium: Browser, shop: tuple[Router, str]) -> Iterator[OpenPage]
             chromium,
             shop[1],
             problems,
+            other_sites,
             java_script_enabled=javascript,
             viewport={"width": width, "height": 900},
             color_scheme=scheme,

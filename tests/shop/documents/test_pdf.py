@@ -62,7 +62,12 @@ def test_it_speaks_the_language_of_the_order() -> None:
     file = pdf_of(receipt(locale="de_AT"))
 
     says(file, "Beleg 2026-000042", "Ada Lovelace", "Vereinigtes Königreich", "24,00 €")
-    says(file, "Seite 1 von 1", "Bezahlt am 22. November 2026 mit Visa")
+    says(
+        file,
+        "Seite 1 von 1",
+        "Ausgestellt am 22. November 2026",
+        "Bezahlt am 22. November 2026 mit Visa",
+    )
     assert b"/Lang(de)" in file
 
 
@@ -248,10 +253,8 @@ def test_what_no_document_can_have_is_replaced(name: str) -> None:
 
 def test_a_long_name_stays_on_the_page() -> None:
     """Were it not broken, its letters would run over the amount and off the paper, on one line."""
-    pages = pages_of(pdf_of(receipt(line("m" * 5000))))
-
-    assert len(pages) > 1
-    assert text_of(pdf_of(receipt(line("m" * 5000)))).count("m" * 50) > 1
+    # No rules of hyphenation say where digits can be broken.
+    assert len(pages_of(pdf_of(receipt(line("0" * 5000))))) > 1
 
 
 def test_letters_from_right_to_left_keep_their_direction() -> None:

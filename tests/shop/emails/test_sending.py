@@ -251,7 +251,7 @@ def test_the_refund_says_of_what_and_why(
     assert "The reason: Die Datei war beschädigt." in said(email)
     assert "On a card it is there in 5 to 10 days" in said(email)
     assert "Refund 2026-000043" in said(email)
-    assert "VAT 19% in it €1.92" in said(email)
+    assert "VAT 19% €1.92" in said(email)
     names_receipt = "Corrects receipt 2026-000042" in said(email)
     assert names_receipt == (made.origin != RefundOrigin.PAID_TWICE)
     [pdf] = parsed(email).iter_attachments()

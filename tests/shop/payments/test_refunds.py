@@ -3,14 +3,16 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from pyramid.router import Router
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from app.database.engine import Database
+from app.mail.outbox.tables import EmailAttachment
 from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, Refund, RefundOrigin, RefundState, ShopEvent
 from app.shop.payments.asking import settle_result
@@ -21,18 +23,20 @@ from app.shop.payments.provider import (
     RefundAsked,
     RefundResult,
 )
+from app.shop.payments.provider_refunds import take_provider_refund
 from app.shop.payments.refundable import CannotRefund, MoreThanLeft, payment_of, reserve
 from app.shop.payments.refunds import (
     ask_for_refund,
     refund_held,
     refunds_of,
     request_refund,
-    take_provider_refund,
 )
+from app.shop.withdrawal import Statement, receive
 from app.web.background import background_request
 from tests.support.accounts import ANNA
 from tests.support.application import MakeApp
 from tests.support.at_once import at_once
+from tests.support.databases import on_postgresql
 from tests.support.orders import place
 from tests.support.paid_orders import (
     TWO_LINES,
@@ -46,6 +50,7 @@ from tests.support.paid_orders import (
     refunds_in,
     rows,
 )
+from tests.support.pdf_text import pages_of
 
 LINE_1, LINE_2, ALL = 1200, 1600, 2800
 
@@ -148,6 +153,10 @@ def test_a_whole_refund_gives_everything_back_with_document_and_email(
     [document] = refund_documents_in(database)
     assert (document.refund_id, document.full_number) == (refund_id, "T-2026-000002")
     email = mailbox.latest(to=ANNA, kind="refund_receipt")
+    [attached] = [row for row in rows(database, EmailAttachment) if row.email_id == email.id]
+    words = "".join(pages_of(attached.content))
+    for fact in ("T-2026-000002", "T-2026-000001", "€28.00", "€1.92", "€1.05"):
+        assert fact in words, fact
     for fact in ("T-2026-000002", number, "€28.00", "The file was damaged.", "Test payment"):
         assert fact in email.text_body, fact
     assert refund_events(database) == ["test: requested", "test: succeeded"]
@@ -477,6 +486,17 @@ def test_a_refund_made_at_the_provider_gets_row_document_and_email_once(
 
 
 @pytest.mark.usefixtures("number")
+def test_several_made_at_the_provider_are_taken_at_once(
+    database: Database, take: Callable[..., None], mailbox: Mailbox
+) -> None:
+    at_once(lambda name: take(by_hand(database, reference=name)), ["re_1", "re_2", "re_3", "re_4"])
+
+    assert [row.state for row in refunds_in(database)] == ["succeeded"] * 4
+    assert payment_in(database).refunded == 2000
+    assert len(mailbox.all(kind="refund_receipt")) == 4
+
+
+@pytest.mark.usefixtures("number")
 def test_an_event_is_acted_on_once_and_again_after_a_failure(
     database: Database, take: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -686,9 +706,62 @@ def test_a_held_payment_gives_back_what_came(
     assert len(mailbox.all(kind="refund_receipt")) == 1
 
 
+def test_a_held_payment_can_be_refunded_at_the_provider(
+    app: Router,
+    database: Database,
+    provider: RefundingProvider,
+    take: Callable[..., None],
+    mailbox: Mailbox,
+) -> None:
+    payment = place(app.registry, buyer(database), TWO_LINES, basket_id="basket")
+    provider.decide(payment.session or "", PaymentOutcome.PAID)
+    result = replace(provider.fetch(payment.session or ""), amount=ALL - 1)
+    settle_result(background_request(app.registry, "test"), payment.id, result, by="test")
+
+    take(by_hand(database, ALL - 1))
+
+    [row] = refunds_in(database)
+    assert (row.origin, row.state, row.amount) == ("dashboard", "succeeded", ALL - 1)
+    [document] = refund_documents_in(database)
+    assert document.data is not None
+    assert document.data["taxes"] == []
+    assert len(mailbox.all(kind="refund_receipt")) == 1
+
+
 def test_an_order_knows_its_refunds(database: Database, refund: Refunding, number: str) -> None:
     refund(100)
     refund(200)
     with database.transaction(write=False) as session:
         order = session.scalars(select(Order).where(Order.number == number)).one()
         assert sorted(row.amount for row in refunds_of(session, order)) == [100, 200]
+
+
+@on_postgresql
+def test_a_refund_and_a_withdrawal_at_once_do_not_wait_for_each_other_for_ever(
+    app: Router,
+    database: Database,
+    number: str,
+    refund: Refunding,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    withdrawal_has_order, refund_has_payment = Event(), Event()
+
+    def reserve_in_turn(session: Session, payment: Payment, amount: int) -> bool:
+        is_refund = amount == 500
+        withdrawal_has_order.wait(20) if is_refund else withdrawal_has_order.set()
+        if not is_refund:
+            refund_has_payment.wait(20)
+        reserved = reserve(session, payment, amount)
+        refund_has_payment.set()
+        return reserved
+
+    def withdraw() -> None:
+        statement = Statement("token", "Anna", number, ANNA)
+        with database.transaction(write=True) as session:
+            receive(background_request(app.registry, "test"), session, statement, None)
+
+    monkeypatch.setattr("app.shop.payments.refunds.reserve", reserve_in_turn)
+    at_once(lambda act: act(), [withdraw, lambda: refund(500)])
+
+    # The refund is of no particular line, so for the last line its price less 5.00 is left.
+    assert sorted(row.amount for row in refunds_in(database)) == [500, LINE_2 - 500, LINE_1]

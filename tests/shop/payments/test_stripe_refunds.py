@@ -178,6 +178,26 @@ def test_a_pending_refund_succeeds_by_the_reconciler(
     assert len(mailbox.all(kind="refund_receipt")) == 1
 
 
+def test_a_refund_that_stripe_does_not_know_does_not_keep_the_reconciler_from_others(
+    database: Database,
+    stripe: FakeStripe,
+    refund: Callable[[int], str],
+    reconciled: Callable[[], None],
+    clock: Clock,
+) -> None:
+    stripe.next_refund("pending", "pending")
+    refund(500)
+    clock.advance(timedelta(minutes=1))
+    refund(600)
+    unknown, known = (made["id"] for made in stripe.refunds)
+    del stripe.state.objects["refund"][unknown]
+    stripe.change_refund(known, "succeeded")
+
+    reconciled()
+
+    assert states(database) == ["pending", "succeeded"]
+
+
 @pytest.mark.parametrize("first", ["pending", "succeeded"])
 def test_a_refund_that_fails_later_frees_its_amount_and_staff_are_told(
     database: Database,
