@@ -54,7 +54,7 @@ def app(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Router:
     """The application with the marked language. What Babel writes is marked too."""
-    for name in ("money", "percent", "date", "date_time", "duration"):
+    for name in ("money", "percent", "date", "date_time", "duration", "country"):
         monkeypatch.setattr(formats, name, lambda *values, **options: "⟦formatted⟧")
     catalogue = Catalog(MARKED_LANGUAGE)
     for message in texts():
@@ -206,7 +206,7 @@ def test_every_word_of_the_pages_is_translated_or_data(
     stock(app.registry.database)
     data = " ".join(map(str, [CATALOGUE, BUYER, ANNA, "Pillarbox English Deutsch Esperanto"]))
     data += " help@example.org shop@example.org Sample Street Sampleton XX123456789"
-    data += " PILLARBOX SAMPLE Test card VISA"
+    data += " PILLARBOX SAMPLE Test card VISA PDF These are the terms of an invented shop."
     for page in pages(browser, mailbox, clock):
         order_numbers = " ".join(re.findall(r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}", page.text))
         assert page.html.html["lang"] == MARKED_LANGUAGE
