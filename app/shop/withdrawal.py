@@ -8,6 +8,7 @@ downloaded is refunded by itself, and its download is closed. Staff decide about
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from pyramid.request import Request
 from sqlalchemy import exists, select
@@ -126,22 +127,24 @@ def close(request: Request, withdrawal: Withdrawal, *, note: str, by: str) -> No
     withdrawal.note = note
 
 
-def right_lasts(session: Session, order: Order, line: OrderLine, request: Request) -> bool:
-    """Whether the buyer can still withdraw from this line.
+def right_lasts(session: Session, order: Order, line: OrderLine, at: datetime) -> bool:
+    """Whether the buyer can withdraw from this line at the time ``at``.
 
     The right ends with the fourteenth day after the order's. It ends earlier once the buyer has
     consented, the download has begun, and a relay has accepted the email that confirms the consent
     (Article 16(m)).
     """
-    if request.now >= order.withdrawal_ends_at:
+    if at >= order.withdrawal_ends_at:
         return False
-    if order.consent_at is None or line.first_download_at is None:
+    began = line.first_download_at
+    if order.consent_at is None or began is None or began > at:
         return True
     is_confirmed = exists().where(
         OutboxEmail.about == f"order:{order.id}",
         OutboxEmail.kind.in_([PURCHASE_RECEIPT.name, DOWNLOAD_READY.name]),
         OutboxEmail.created_at >= order.consent_at,
         OutboxEmail.state.in_([State.SENT, State.BOUNCED]),
+        OutboxEmail.sent_at <= at,
     )
     return not session.scalar(select(is_confirmed))
 
@@ -165,7 +168,7 @@ def _act(
     by_itself = [
         line
         for line in lines
-        if line.first_download_at is None and right_lasts(session, order, line, request)
+        if line.first_download_at is None and right_lasts(session, order, line, request.now)
     ]
     try:
         refunds = _close_and_refund(request, session, withdrawal, order, by_itself, by=request.id)
@@ -183,7 +186,7 @@ def _why_undecided(
         return None
     if request.now >= order.withdrawal_ends_at:
         return "the 14 days are over"
-    if any(right_lasts(session, order, line, request) for line in lines):
+    if any(right_lasts(session, order, line, request.now) for line in lines):
         return (
             "a download had begun, but no relay has accepted the email that confirms the customer's"
             " consent, so the right of withdrawal has not ended"

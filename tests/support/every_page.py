@@ -36,6 +36,7 @@ from tests.support.page_states import (
     receipt_again,
     setting_up,
     staff,
+    stating,
     tab_closed,
     taken_meanwhile,
     too_large,
@@ -43,6 +44,7 @@ from tests.support.page_states import (
     with_emails,
     with_factor,
     with_orders,
+    withdrawn,
     wrong_too_often,
 )
 from tests.support.visit import Visit
@@ -132,6 +134,13 @@ _LINES: list[Line] = [
     ("order, payment failed", "order", "Order %(number)s", ordered(2)),
     ("order", "order", "Order %(number)s", ordered(0)),
     ("order, receipt again", "order", "Order %(number)s", receipt_again),
+    ("order, withdrawn", "order", "Order %(number)s", withdrawn),
+    ("withdraw", "withdraw", "Withdraw from contract", "/withdraw"),
+    ("withdraw, errors", "withdraw", "Withdraw from contract", "/withdraw", filled(name="", order="7K3M", email="ada@"), 422),
+    ("withdraw, statement", "confirm_withdrawal", "Your withdrawal", stating()),
+    ("withdraw, statement about an unknown order", "confirm_withdrawal", "Your withdrawal", stating(is_unknown=True)),
+    ("withdraw, nothing chosen", "confirm_withdrawal", "Your withdrawal", stating(), changed("[type=checkbox]", "e.checked = false"), 422),
+    ("withdraw, received", "withdrawal_received", "We have received your withdrawal", stating(is_made=True)),
     # Sign-up and sign-in
     ("sign-up", "sign_up", "Create an account", "/sign-up"),
     ("sign-up, errors", "sign_up", "Create an account", "/sign-up", filled(email="ada@", password="short"), 422),
