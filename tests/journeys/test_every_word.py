@@ -18,7 +18,6 @@ from webtest import TestApp, TestResponse
 from app.i18n import formats
 from app.mail import Recipient
 from app.mail.testing import Mailbox
-from app.shop.sample_catalogue import CATALOGUE
 from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,
@@ -33,6 +32,7 @@ from tests.support.application import MakeApp
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
 from tests.support.databases import on_sqlite
+from tests.support.sample_catalogue import CATALOGUE
 from tests.support.sample_kinds import KINDS
 from tests.support.second_factor import PAGE as SECOND_FACTOR
 from tests.support.second_factor import start_set_up

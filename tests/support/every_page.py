@@ -59,7 +59,7 @@ HOUR = timedelta(hours=1)
 SIGN_UP = filled(email=ADDRESS, password=PASSWORD)
 CONFIRM_PAGE, INBOX = "Confirm your email address", "Check your inbox"
 FORGOT, CHOOSE = "Forgot your password?", "Choose a new password"
-SEAL, SEALING_WAX = "Sealing wax and a fox seal", "/products/sealing-wax"
+SEAL, SEALING_WAX = "Fox seals to cut out", "/products/sealing-wax"
 BUYER = filled(name="Ada Lovelace", address="12 St James's Square\nLondon")
 OLDER_BASKET = changed("[name=seen]", "e.value = 'older'", "h1")
 WRONG_SIGN_IN = filled(email=ADDRESS, password="not the right one")
@@ -111,7 +111,7 @@ def unusable(
 # fmt: off
 _LINES: list[Line] = [
     # The shop
-    ("catalogue", "home", "Paper, ink and things for the post", "/"),
+    ("catalogue", "home", "Products", "/"),
     ("product", "product", SEAL, SEALING_WAX),
     ("product in the basket", "product", SEAL, buying(SEALING_WAX, "sealing-wax")),
     ("product, error", "basket", SEAL, SEALING_WAX, filled(quantity="some"), 422),
@@ -236,6 +236,7 @@ NOT_PAGES = {
     "preview_html": "an email",
     "preview_attachment": "a file",
     "second_factor_qr": "a picture",
+    "picture": "a picture",
     "receipt_pdf": "a file",
     "refund_pdf": "a file",
     "robots": "for search engines",

@@ -9,6 +9,7 @@ from pyramid.view import view_config
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.shop.checkout import in_language
 from app.shop.forms import QuantityForm
 from app.shop.models import Product, Seller
 
@@ -23,8 +24,7 @@ def catalogue(request: Request) -> Page:
     )
     return {
         "products": products.all(),
-        "currency": _currency(request.dbsession),
-        "picture": partial(picture, request),
+        **prices(request, request.dbsession),
     }
 
 
@@ -46,21 +46,29 @@ def product_page(request: Request, session: Session, product: Product, form: Qua
     return {
         "product": product,
         "text": product.text(request.locale_name),
-        "currency": _currency(session),
-        "picture": partial(picture, request),
+        **prices(request, session),
         "in_basket": request.visitor.basket.get(product.slug, 0),
         "quantity_form": form,
     }
 
 
-def picture(request: Request, product: Product | None) -> str | None:
-    """The path of a product's drawing, or None if it has none or the file is missing."""
-    try:
-        return request.static_path(f"app:static/shop/{product.slug}.svg") if product else None
-    except FileNotFoundError:
-        return None
-
-
-def _currency(session: Session) -> str:
+def prices(request: Request, session: Session) -> Page:
+    """The template variables of a page with products: their currency, the sentence that a seller
+    who charges no VAT shows beside prices (else ``""``), and where their pictures are.
+    """
     seller = session.get(Seller, 1)
-    return seller.currency if seller else ""
+    sentence = ""
+    if seller is not None and seller.is_exempt:
+        sentence = in_language(seller.vat_sentence, request.locale_name)
+    return {
+        "currency": seller.currency if seller else "",
+        "vat_sentence": sentence,
+        "picture": partial(_picture_path, request),
+    }
+
+
+def _picture_path(request: Request, product: Product | None) -> str | None:
+    if product is None or product.picture_sha256 is None:
+        return None
+    path: str = request.route_path("picture", sha256=product.picture_sha256)
+    return path
