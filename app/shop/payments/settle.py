@@ -138,7 +138,7 @@ def _take_money(
         return Settlement(is_new=True)
     if pay_order(request, session, order, payment) is None:
         log.warning("order paid twice: order=%d payment=%s", order.id, payment.id)
-        return Settlement(is_new=True, refund_id=_give_back(request, session, payment))
+        return Settlement(is_new=True, refund_ids=(_give_back(request, session, payment),))
     return Settlement(is_new=True, refund_ids=_refund_withdrawn(request, session, order, payment))
 
 
