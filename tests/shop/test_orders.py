@@ -323,7 +323,7 @@ def test_money_for_an_order_that_is_paid_already_goes_back(
     failed.forms[0].submit().follow().forms[0].submit().follow()
     first, second = payments_in(database)
 
-    refund_id = settled(app, first, result_of(first)).refund_id
+    [refund_id] = settled(app, first, result_of(first)).refund_ids
 
     first, second = payments_in(database)
     assert (first.state, first.refunded) == ("paid", first.amount)

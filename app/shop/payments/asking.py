@@ -101,8 +101,8 @@ def settle_result(
         if event is not None and not take_provider_event(session, *event, now=request.now):
             return
         settlement = settle(request, session, payment_id, result, by=by)
-    if settlement.refund_id is not None:
-        ask_for_refund(request, settlement.refund_id)
+    for refund_id in settlement.refund_ids:
+        ask_for_refund(request, refund_id)
 
 
 def claim_check(request: Request, payment_id: str, after: timedelta = ASK_AGAIN) -> bool:

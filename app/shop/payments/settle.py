@@ -51,12 +51,12 @@ _BEFORE = {
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a call of ``settle`` did. ``refund_id`` is a refund that the provider has to be asked
-    for, once the transaction has committed.
+    """What a call of ``settle`` did. ``refund_ids`` are the refunds that the provider has to be
+    asked for, once the transaction has committed.
     """
 
     is_new: bool
-    refund_id: str | None = None
+    refund_ids: tuple[str, ...] = ()
 
 
 NOTHING_NEW = Settlement(is_new=False)
@@ -138,8 +138,8 @@ def _take_money(
         return Settlement(is_new=True)
     if pay_order(request, session, order, payment) is None:
         log.warning("order paid twice: order=%d payment=%s", order.id, payment.id)
-        return Settlement(is_new=True, refund_id=_give_back(request, session, payment))
-    return Settlement(is_new=True, refund_id=_refund_withdrawn(request, session, order, payment))
+        return Settlement(is_new=True, refund_ids=(_give_back(request, session, payment),))
+    return Settlement(is_new=True, refund_ids=_refund_withdrawn(request, session, order, payment))
 
 
 def pay_order(
@@ -167,20 +167,25 @@ def pay_order(
 
 def _refund_withdrawn(
     request: Request, session: Session, order: Order, payment: Payment
-) -> str | None:
-    """Write the refund of what the buyer withdrew from before the money came. Returns its id."""
-    amount = sum(line.total for line in order.lines if line.closed_at is not None)
-    if amount == 0:
-        return None
-    return request_refund(
-        request,
-        session,
-        order,
-        payment,
-        amount=amount,
-        origin=RefundOrigin.WITHDRAWAL,
-        by="settle",
-    ).id
+) -> tuple[str, ...]:
+    """Write the refunds of what the buyer withdrew from before the money came. Returns their
+    ids.
+    """
+    refunds = [
+        request_refund(
+            request,
+            session,
+            order,
+            payment,
+            amount=line.total,
+            position=line.position,
+            origin=RefundOrigin.WITHDRAWAL,
+            by="settle",
+        )
+        for line in order.lines
+        if line.closed_at is not None and line.total
+    ]
+    return tuple(refund.id for refund in refunds)
 
 
 def _mismatch(payment: Payment, result: PaymentResult) -> str | None:
