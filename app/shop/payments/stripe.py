@@ -14,12 +14,10 @@ from typing import Any
 import stripe
 
 from app.settings.declarations import Payments
-from app.shop.models import RefundState
 from app.shop.payments.provider import (
     Charge,
     DisputeResult,
     KeyRefused,
-    PaymentOutcome,
     PaymentResult,
     ProviderError,
     ProviderRefuses,
@@ -27,6 +25,7 @@ from app.shop.payments.provider import (
     RefundResult,
     StartedPayment,
 )
+from app.shop.payments.stripe_answers import id_of, payment_result, refund_result
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +44,6 @@ LANGUAGES = frozenset(_LANGUAGES.split())
 """The languages of Stripe's page."""
 
 _EXPANDED = ["payment_intent.latest_charge"]
-_REFUND_STATES = {
-    "pending": RefundState.PENDING,
-    "requires_action": RefundState.PENDING,
-    "succeeded": RefundState.SUCCEEDED,
-    "failed": RefundState.FAILED,
-    "canceled": RefundState.CANCELED,
-}
 
 
 class StripeProvider:
@@ -126,7 +118,7 @@ class StripeProvider:
     def fetch(self, session: str) -> PaymentResult:
         """Read a session, its payment and its charge."""
         with self._answer("fetch"):
-            return _payment_result(
+            return payment_result(
                 self.client.v1.checkout.sessions.retrieve(session, {"expand": _EXPANDED})
             )
 
@@ -139,10 +131,10 @@ class StripeProvider:
         with self._answer("refund"):
             made = self.client.v1.refunds.list({"payment_intent": asked.intent, "limit": 100})
             for refund in made.auto_paging_iter():
-                result = _refund_result(refund)
+                result = refund_result(refund)
                 if result.refund_id == asked.refund_id:
                     return result
-            return _refund_result(
+            return refund_result(
                 self.client.v1.refunds.create(
                     {
                         "payment_intent": asked.intent,
@@ -156,13 +148,13 @@ class StripeProvider:
     def fetch_refund(self, reference: str) -> RefundResult:
         """Read a refund."""
         with self._answer("fetch_refund"):
-            return _refund_result(self.client.v1.refunds.retrieve(reference))
+            return refund_result(self.client.v1.refunds.retrieve(reference))
 
     def refunds_of_charge(self, charge: str) -> list[RefundResult]:
         """The refunds of a charge, the newest first."""
         with self._answer("refunds_of_charge"):
             found = self.client.v1.refunds.list({"charge": charge, "limit": 100})
-            return [_refund_result(refund) for refund in found.auto_paging_iter()]
+            return [refund_result(refund) for refund in found.auto_paging_iter()]
 
     def fetch_dispute(self, reference: str) -> DisputeResult:
         """Read a dispute."""
@@ -171,7 +163,7 @@ class StripeProvider:
             due = found.evidence_details.due_by
             return DisputeResult(
                 reference=found.id,
-                intent=_id(found.payment_intent) or "",
+                intent=id_of(found.payment_intent) or "",
                 amount=found.amount,
                 currency=found.currency.upper(),
                 reason=found.reason,
@@ -188,14 +180,14 @@ class StripeProvider:
                 "expand": [f"data.{part}" for part in _EXPANDED],
             }
             for session in self.client.v1.checkout.sessions.list(parameters).auto_paging_iter():
-                yield _payment_result(session)
+                yield payment_result(session)
 
     def refunds_since(self, since: datetime) -> Iterator[RefundResult]:
         """Every refund that was made since then. Raises ``ProviderError`` on the way."""
         with self._answer("refunds_since"):
             parameters: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100}
             for refund in self.client.v1.refunds.list(parameters).auto_paging_iter():
-                yield _refund_result(refund)
+                yield refund_result(refund)
 
     @contextmanager
     def _answer(self, asked: str) -> Iterator[None]:
@@ -224,92 +216,6 @@ class StripeProvider:
         self._closed_until = time.monotonic() + CLOSED_SECONDS
         log.error("Stripe refuses the key: asked=%s problem=%s", asked, _describe(error))
         self._on_refused_key()
-
-
-def _payment_result(session: stripe.checkout.Session) -> PaymentResult:
-    intent = (
-        session.payment_intent if isinstance(session.payment_intent, stripe.PaymentIntent) else None
-    )
-    charge = intent.latest_charge if intent is not None else None
-    brand, last4 = _method(charge) if isinstance(charge, stripe.Charge) else (None, None)
-    return PaymentResult(
-        outcome=_outcome(session, intent),
-        payment_id=session.client_reference_id or "",
-        amount=session.amount_total or 0,
-        currency=(session.currency or "").upper(),
-        livemode=session.livemode,
-        intent=_id(session.payment_intent),
-        card_brand=brand,
-        card_last4=last4,
-        statement_name=(
-            charge.calculated_statement_descriptor if isinstance(charge, stripe.Charge) else None
-        ),
-        session=session.id,
-        url=session.url if session.status == "open" else None,
-    )
-
-
-def _outcome(
-    session: stripe.checkout.Session, intent: stripe.PaymentIntent | None
-) -> PaymentOutcome:
-    if session.status == "open":
-        return PaymentOutcome.PENDING
-    if session.status == "expired":
-        return PaymentOutcome.EXPIRED
-    if session.payment_status in ("paid", "no_payment_required"):
-        return PaymentOutcome.PAID
-    if intent is not None and intent.status in ("requires_payment_method", "canceled"):
-        return PaymentOutcome.FAILED
-    return PaymentOutcome.PROCESSING
-
-
-def _method(charge: stripe.Charge) -> tuple[str | None, str | None]:
-    """What paid, and its last four digits: a card's brand, or the name of another method."""
-    if charge.payment_method_details is None:
-        return None, None
-    details: dict[str, Any] = charge.payment_method_details.to_dict()
-    kind = details["type"]
-    facts = details.get(kind) or {}
-    brand = (facts.get("brand") if kind == "card" else kind) or kind
-    name = _BRANDS.get(brand) or brand.replace("_", " ").capitalize()
-    return name[:32], facts.get("last4")
-
-
-_BRANDS = {
-    "amex": "American Express",
-    "cartes_bancaires": "Cartes Bancaires",
-    "diners": "Diners Club",
-    "eps": "EPS",
-    "ideal": "iDEAL",
-    "jcb": "JCB",
-    "mastercard": "Mastercard",
-    "p24": "Przelewy24",
-    "paypal": "PayPal",
-    "sepa_debit": "SEPA",
-    "unionpay": "UnionPay",
-    "visa": "Visa",
-}
-
-
-def _refund_result(refund: stripe.Refund) -> RefundResult:
-    facts: dict[str, Any] = refund.to_dict()
-    return RefundResult(
-        reference=refund.id,
-        state=_REFUND_STATES[refund.status or "pending"],
-        intent=_id(refund.payment_intent) or "",
-        amount=refund.amount,
-        currency=refund.currency.upper(),
-        refund_id=(facts.get("metadata") or {}).get("refund"),
-        failure=facts.get("failure_reason"),
-    )
-
-
-def _id(reference: Any) -> str | None:
-    """The id of an object that Stripe names by its id, or gives in full."""
-    if reference is None or isinstance(reference, str):
-        return reference
-    found: str = reference.id
-    return found
 
 
 def _describe(error: stripe.StripeError) -> str:
