@@ -13,6 +13,7 @@ from app.commands import (
     refund,
     send_test,
     serve,
+    shop,
     staff,
     withdrawals,
 )
@@ -36,6 +37,7 @@ for command in (
     payments.payments,
     reconcile.reconcile,
     refund.refund,
+    shop.shop,
     staff.staff,
     withdrawals.withdrawals,
 ):
