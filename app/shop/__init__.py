@@ -23,6 +23,7 @@ def includeme(config: Configurator) -> None:
     config.add_to_export("orders", orders_for_export)
     config.add_route("home", "/")
     config.add_route("product", "/products/{slug}")
+    config.add_route("picture", "/pictures/{sha256:[0-9a-f]{64}}")
     config.add_route("basket", "/basket")
     config.add_route("checkout", "/checkout")
     config.add_route("orders", "/orders")

@@ -109,7 +109,7 @@ def unusable(
 # fmt: off
 _LINES: list[Line] = [
     # The shop
-    ("catalogue", "home", "Paper, ink and things for the post", "/"),
+    ("catalogue", "home", "All downloads", "/"),
     ("product", "product", SEAL, SEALING_WAX),
     ("product in the basket", "product", SEAL, buying(SEALING_WAX, "sealing-wax")),
     ("product, error", "basket", SEAL, SEALING_WAX, filled(quantity="some"), 422),
@@ -227,6 +227,7 @@ NOT_PAGES = {
     "preview_html": "an email",
     "preview_attachment": "a file",
     "second_factor_qr": "a picture",
+    "picture": "a picture",
     "receipt_pdf": "a file",
     "refund_pdf": "a file",
     "robots": "for search engines",

@@ -4,7 +4,6 @@ Adding a product and changing its quantity both set the quantity. So a form that
 the same effect as one that is sent once.
 """
 
-from functools import partial
 from typing import Any
 
 from pyramid.httpexceptions import HTTPSeeOther
@@ -19,7 +18,7 @@ from app.database import short_transaction
 from app.shop.basket import price_basket
 from app.shop.forms import QuantityForm
 from app.shop.models import Product
-from app.shop.views.catalogue import picture, product_page
+from app.shop.views.catalogue import for_products, product_page
 from app.web.translation import _
 from app.web.visitor import MOST_BASKET_LINES
 
@@ -78,7 +77,7 @@ def _basket_page(request: Request, session: Session, refused: QuantityForm | Non
     page = {
         "basket": basket,
         "quantity_forms": forms,
-        "picture": partial(picture, request),
+        **for_products(request, session),
     }
     if refused is None:
         return page

@@ -9,6 +9,7 @@ from pyramid.view import view_config
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.shop.checkout import in_language
 from app.shop.forms import QuantityForm
 from app.shop.models import Product, Seller
 
@@ -21,11 +22,7 @@ def catalogue(request: Request) -> Page:
     products = request.dbsession.scalars(
         select(Product).where(Product.is_available).order_by(Product.position, Product.id)
     )
-    return {
-        "products": products.all(),
-        "currency": _currency(request.dbsession),
-        "picture": partial(picture, request),
-    }
+    return {"products": products.all(), **for_products(request, request.dbsession)}
 
 
 @view_config(route_name="product", request_method="GET", renderer="shop/product.jinja2")
@@ -46,21 +43,29 @@ def product_page(request: Request, session: Session, product: Product, form: Qua
     return {
         "product": product,
         "text": product.text(request.locale_name),
-        "currency": _currency(session),
-        "picture": partial(picture, request),
         "in_basket": request.visitor.basket.get(product.slug, 0),
         "quantity_form": form,
+        **for_products(request, session),
+    }
+
+
+def for_products(request: Request, session: Session) -> Page:
+    """The template variables of every page with products.
+
+    ``vat_sentence`` says why the seller charges no VAT; it is empty when the prices include VAT.
+    """
+    seller = session.get(Seller, 1)
+    reasons = seller.vat_sentence if seller and seller.is_exempt else {}
+    return {
+        "currency": seller.currency if seller else "",
+        "vat_sentence": in_language(reasons, request.locale_name),
+        "picture": partial(picture, request),
     }
 
 
 def picture(request: Request, product: Product | None) -> str | None:
-    """The path of a product's drawing, or None if it has none or the file is missing."""
-    try:
-        return request.static_path(f"app:static/shop/{product.slug}.svg") if product else None
-    except FileNotFoundError:
+    """The path of a product's picture, or None if it has none."""
+    if product is None or product.picture_sha256 is None:
         return None
-
-
-def _currency(session: Session) -> str:
-    seller = session.get(Seller, 1)
-    return seller.currency if seller else ""
+    path: str = request.route_path("picture", sha256=product.picture_sha256)
+    return path
