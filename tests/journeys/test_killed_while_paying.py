@@ -1,21 +1,23 @@
-"""The server is killed with -9 at each step of paying. After a restart there is one charge, one
-receipt number and one email (STANDARDS D1, D3, D5).
+"""Server and commands are killed with -9 at each step of paying and refunding. In the end there is
+one charge, one refund, and one email of each (STANDARDS D1, D3, D5, D8).
 """
 
 import http.client
+import signal
+import subprocess
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from webtest import TestApp
 
 from app import configure
 from app.database.engine import Database
 from app.mail.outbox.tables import OutboxEmail
-from app.shop.models import Document, Order, Payment
+from app.shop.models import Document, Order, Payment, Refund
 from tests.support.accounts import add_account, sign_in
 from tests.support.ports import free_port, is_listening
 from tests.support.relay import Relay, through
@@ -176,3 +178,62 @@ def test_a_server_that_dies_on_the_customers_return_sends_one_receipt(
         stripe.deliver_by_itself(f"http://127.0.0.1:{shop_.port}/webhooks/stripe")
         eventually(lambda: bool(relay.received), what="the receipt to arrive")
         assert_paid_once(shop_, stripe, relay)
+
+
+REFUNDS = "app.shop.payments.refunds"
+WHILE_REFUNDING = {
+    "before Stripe is asked": death(PROVIDER[0], "refund", after=False, holder=PROVIDER[1]),
+    "after Stripe has answered": death(PROVIDER[0], "refund", after=True, holder=PROVIDER[1]),
+    "before the commit": death(REFUNDS, "settle_refund", after=True),
+}
+AT_ONCE = """
+import datetime
+import app.shop.payments.reconcile as reconcile
+reconcile.YOUNGEST = datetime.timedelta(0)
+"""
+"""Statements with which the reconciler does not wait for a refund to be two minutes old."""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("step", WHILE_REFUNDING)
+def test_a_command_that_dies_while_refunding_gives_back_once(
+    shop: tuple[Shop, FakeStripe], relay: Relay, step: str
+) -> None:
+    shop_, stripe = shop
+    with shop_.server():
+        shop_.ask("POST", "/checkout", shop_.checkout_fields())
+        [session] = stripe.sessions
+        stripe.deliver_by_itself(f"http://127.0.0.1:{shop_.port}/webhooks/stripe")
+        stripe.pay(session["id"])
+        relay.wait_for(1)
+        with shop_.database.transaction(write=False) as database_session:
+            number = database_session.scalars(select(Order.number)).one()
+    stripe.deliver_by_itself("http://127.0.0.1:9/nobody-listens-here")
+
+    died = subprocess.run(
+        pillarbox("refund", shop_.ini, number, setup=WHILE_REFUNDING[step]), timeout=60
+    )
+    assert died.returncode == -signal.SIGKILL
+    # The next run of the reconciler dies at the same step, and the one after that does not.
+    subprocess.run(
+        pillarbox("reconcile", shop_.ini, setup=AT_ONCE + WHILE_REFUNDING[step]), timeout=60
+    )
+    with shop_.database.transaction(write=True) as database_session:
+        database_session.execute(update(Refund).values(checked_at=None))
+    for _ in range(2):
+        subprocess.run(pillarbox("reconcile", shop_.ini, setup=AT_ONCE), timeout=60, check=True)
+
+    assert len(stripe.refunds) == 1
+    assert stripe.charges[0]["amount_refunded"] == 980
+    with shop_.server():
+        relay.wait_for(2)
+    with shop_.database.transaction(write=False) as database_session:
+        [refund] = database_session.scalars(select(Refund))
+        documents = database_session.scalars(select(Document.number)).all()
+        emails = database_session.scalars(
+            select(OutboxEmail).where(OutboxEmail.kind == "refund_receipt")
+        ).all()
+    assert refund.state == "succeeded"
+    assert sorted(documents) == [1, 2]
+    assert len(emails) == 1
+    assert len(relay.received) == 2

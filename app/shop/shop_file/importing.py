@@ -83,10 +83,7 @@ def import_shop(
             files = _store_files(folder, shop, report)
             with database.transaction(write=True) as session:
                 imported = _write(session, shop, files, registry.clock())
-            _forget_files(database)
-            with database.transaction(write=False) as session:
-                needed = set(session.scalars(select(File.sha256)))
-            stored.delete_others(folder, needed)
+            _delete_unneeded(database, folder)
     except OSError as error:
         raise CannotImport(
             f"{error.filename or folder} cannot be read or written: {error.strerror}. Nothing was"
@@ -237,8 +234,8 @@ def _update(row: Any, values: dict[str, Any]) -> bool:
     return bool(different)
 
 
-def _forget_files(database: Database) -> None:
-    """Delete the rows of files that no product and no line of an order needs."""
+def _delete_unneeded(database: Database, folder: Path) -> None:
+    """Delete the files that no product and no line of an order needs, first their rows."""
     is_needed = or_(
         exists().where(
             or_(Product.file_sha256 == File.sha256, Product.picture_sha256 == File.sha256)
@@ -254,3 +251,6 @@ def _forget_files(database: Database) -> None:
         except IntegrityError:
             # An order came in the meantime, and needs it.
             continue
+    with database.transaction(write=False) as session:
+        needed = set(session.scalars(select(File.sha256)))
+    stored.delete_others(folder, needed)

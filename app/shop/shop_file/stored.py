@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -64,13 +64,12 @@ def delete_others(folder: Path, needed: set[str]) -> None:
 
     A file that cannot be deleted stays for the next import.
     """
-    for path in folder.iterdir():
-        is_ours = _DIGEST.fullmatch(path.name) or path.name.startswith(_UNFINISHED)
-        if is_ours and path.name not in needed:
-            try:
-                path.unlink()
-            except OSError:
-                continue
+    with suppress(OSError):
+        for path in list(folder.iterdir()):
+            is_ours = _DIGEST.fullmatch(path.name) or path.name.startswith(_UNFINISHED)
+            if is_ours and path.name not in needed:
+                with suppress(OSError):
+                    path.unlink()
 
 
 def _lies_there(folder: Path, stored: StoredFile) -> bool:
