@@ -91,6 +91,7 @@ setup(
         "app": [
             "i18n/locale/**/*.po",
             "static/**/*",
+            "shop/sample/*",
             "previews/lint/client_support.json",
             "migrations/**/*.py",
             "migrations/**/*.mako",

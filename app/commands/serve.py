@@ -20,24 +20,33 @@ from app.operations.readiness import (
     require_no_other_owner,
     require_own_database,
 )
-from app.shop.sample_catalogue import add_sample_catalogue
+from app.shop.shop_file.importing import CannotImport
 
 
 @click.command(short_help="Migrate the database and serve the shop.")
 @click.argument("ini", type=INI)
 def serve(ini: Path) -> None:
-    """Migrate the database, add the sample catalogue to an empty shop, and serve. ./run does this.
+    """Migrate the database, add the sample shop to an empty database, and serve. ./run does this.
 
     In production no sample is added, because a shop sells only what its owner put into it.
     """
     application, file = load_application(ini)
     with database_checked(application.registry, _migrate_own_database) as registry:
         if not registry.pillarbox.is_production:
-            with registry.database.transaction(write=True) as session:
-                add_sample_catalogue(session)
+            _add_sample_shop(registry)
         with ini_errors_reported(ini):
             server = file.get_server("main")
         server(application)
+
+
+def _add_sample_shop(registry: Registry) -> None:
+    # Production needs neither the sample nor the time that its import takes.
+    from app.shop.sample import add_sample_shop
+
+    try:
+        add_sample_shop(registry)
+    except CannotImport as error:
+        raise NotReady("sample shop missing", str(error)) from error
 
 
 def _migrate_own_database(registry: Registry) -> None:

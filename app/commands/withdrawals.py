@@ -12,6 +12,7 @@ from app.shop.payments.refundable import CannotRefund
 from app.shop.payments.refunds import ask_for_refund
 from app.shop.withdrawal import accept as accept_withdrawal
 from app.shop.withdrawal import close as close_withdrawal
+from app.shop.withdrawal import right_lasts
 from app.web.background import background_request
 
 NAME = "pillarbox withdrawals"
@@ -29,7 +30,9 @@ def withdrawals(context: click.Context, ini: Path) -> None:
 @click.option("--all", "shows_all", is_flag=True, help="Decided ones, too.")
 @click.pass_obj
 def list_(ini: Path, shows_all: bool) -> None:
-    """Show withdrawals, the oldest first, with what was downloaded and when."""
+    """Show withdrawals, the oldest first, with what was downloaded and when, and whether the right
+    of withdrawal still lasted when the customer withdrew.
+    """
     found = select(Withdrawal).order_by(Withdrawal.id)
     if not shows_all:
         found = found.where(Withdrawal.state == WithdrawalState.RECEIVED)
@@ -39,7 +42,7 @@ def list_(ini: Path, shows_all: bool) -> None:
     ):
         rows = session.scalars(found).all()
         for withdrawal in rows:
-            _show(withdrawal)
+            _show(session, withdrawal)
     if not rows:
         click.echo("No withdrawal waits for a decision." if not shows_all else "No withdrawals.")
 
@@ -92,7 +95,7 @@ def _undecided(session: Session, number: int) -> Withdrawal:
     return withdrawal
 
 
-def _show(withdrawal: Withdrawal) -> None:
+def _show(session: Session, withdrawal: Withdrawal) -> None:
     order = withdrawal.order
     click.echo(
         f"{withdrawal.id}  {withdrawal.state}  received {withdrawal.received_at:%Y-%m-%d %H:%M} UTC"
@@ -105,9 +108,13 @@ def _show(withdrawal: Withdrawal) -> None:
         f"    ordered {order.created_at:%Y-%m-%d}, can be withdrawn from until"
         f" {order.withdraw_until:%Y-%m-%d}"
     )
+    if order.consent_at is not None:
+        click.echo(f"    consented {order.consent_at:%Y-%m-%d %H:%M} UTC to start the downloads")
     for line in order.lines:
         if line.position in withdrawal.positions:
-            click.echo(f"    line {line.position + 1}: {line.name}, {_download(line)}")
+            lasted = right_lasts(session, order, line, withdrawal.received_at)
+            right = "the right of withdrawal " + ("lasted" if lasted else "had ended")
+            click.echo(f"    line {line.position + 1}: {line.name}, {_download(line)}, {right}")
     if withdrawal.note:
         click.echo(f"    note: {withdrawal.note}")
 

@@ -54,17 +54,22 @@ def give_consent(request: Request, session: Session, order: Order) -> bool:
     return True
 
 
-def date_first_download(session: Session, line: OrderLine, now: datetime) -> None:
-    """Keep the time of the first download of a line, which ends the right to withdraw from it."""
+def begin_download(session: Session, line: OrderLine, now: datetime) -> bool:
+    """Keep the time of the first download of a line, which ends the right to withdraw from it.
+
+    Returns False when the buyer has withdrawn from the line meanwhile. Then nothing is to be sent.
+    """
+    if line.first_download_at is not None:
+        return True
+    this_line = OrderLine.order_id == line.order_id, OrderLine.position == line.position
+    # A withdrawal holds the row until its end, so the condition is looked at after it.
     session.execute(
         update(OrderLine)
-        .where(
-            OrderLine.order_id == line.order_id,
-            OrderLine.position == line.position,
-            OrderLine.first_download_at.is_(None),
-        )
+        .where(*this_line, OrderLine.first_download_at.is_(None), OrderLine.closed_at.is_(None))
         .values(first_download_at=now)
     )
+    begun = select(OrderLine.first_download_at).where(*this_line)
+    return session.scalar(begun) is not None
 
 
 def open_waiting_downloads(registry: Registry) -> dict[str, int]:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from app.accounts.models import Account
 from app.shop.models import Order
+from app.shop.payments.refunds import refunds_of
 
 
 def orders_for_export(session: Session, account: Account, now: datetime) -> list[dict[str, Any]]:
@@ -35,6 +36,16 @@ def orders_for_export(session: Session, account: Account, now: datetime) -> list
             "lines": [
                 {"name": line.name, "quantity": line.quantity, "total": line.total}
                 for line in order.lines
+            ],
+            "refunds": [
+                {
+                    "amount": refund.amount,
+                    "currency": refund.currency,
+                    "reason": refund.reason,
+                    "state": refund.state,
+                    "created_at": refund.created_at,
+                }
+                for refund in refunds_of(session, order)
             ],
         }
         for order in orders

@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from babel import Locale
 from pyramid.request import Request
 from wtforms import (
     BooleanField,
@@ -20,6 +19,7 @@ from wtforms.validators import DataRequired, Length, ValidationError
 from wtforms.widgets import TextInput
 
 from app.accounts.form_fields import AddressField
+from app.i18n import formats
 from app.mail.addresses import BadAddress, check_text
 from app.shop.basket import MAX_QUANTITY
 from app.shop.order_numbers import read_order_number
@@ -138,9 +138,10 @@ class CheckoutForm(Form):
         that is among them is preselected on a form that was not sent.
         """
         self.countries = countries
-        names = Locale.parse(self.request.locale_name).territories
+        language = self.request.locale_name
         self.country.choices = sorted(
-            ((code, names.get(code, code)) for code in countries), key=lambda choice: choice[1]
+            ((code, formats.country(code, language)) for code in countries),
+            key=lambda choice: choice[1],
         )
         if self.country.raw_data is None:
             self.country.data = next((code for code in preferred if code in countries), None)

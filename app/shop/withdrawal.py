@@ -8,6 +8,7 @@ downloaded is refunded by itself, and its download is closed. Staff decide about
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from pyramid.request import Request
 from sqlalchemy import exists, select
@@ -126,22 +127,24 @@ def close(request: Request, withdrawal: Withdrawal, *, note: str, by: str) -> No
     withdrawal.note = note
 
 
-def right_lasts(session: Session, order: Order, line: OrderLine, request: Request) -> bool:
-    """Whether the buyer can still withdraw from this line.
+def right_lasts(session: Session, order: Order, line: OrderLine, at: datetime) -> bool:
+    """Whether the buyer can withdraw from this line at the time ``at``.
 
     The right ends with the fourteenth day after the order's. It ends earlier once the buyer has
     consented, the download has begun, and a relay has accepted the email that confirms the consent
     (Article 16(m)).
     """
-    if request.now >= order.withdrawal_ends_at:
+    if at >= order.withdrawal_ends_at:
         return False
-    if order.consent_at is None or line.first_download_at is None:
+    began = line.first_download_at
+    if order.consent_at is None or began is None or began > at:
         return True
     is_confirmed = exists().where(
         OutboxEmail.about == f"order:{order.id}",
         OutboxEmail.kind.in_([PURCHASE_RECEIPT.name, DOWNLOAD_READY.name]),
         OutboxEmail.created_at >= order.consent_at,
         OutboxEmail.state.in_([State.SENT, State.BOUNCED]),
+        OutboxEmail.sent_at <= at,
     )
     return not session.scalar(select(is_confirmed))
 
@@ -156,25 +159,39 @@ def _act(
     """Do what needs no decision. Returns the refunds, and why staff have to decide, if they do."""
     if order is None:
         return [], "no order has this number and email address"
-    # Requests about the same order wait for each other here on PostgreSQL. SQLite has one writer.
-    session.execute(select(Order.id).where(Order.id == order.id).with_for_update(key_share=True))
-    for line in lines:
-        session.refresh(line)
+    # On PostgreSQL, a payment of this order and downloads of these lines wait for this transaction,
+    # or this one for them. SQLite has one writer.
+    for row in (order, *lines):
+        session.refresh(row, with_for_update={"key_share": True})
     if all(line.closed_at for line in lines):
         return [], "all of it was withdrawn from already"
     by_itself = [
         line
         for line in lines
-        if line.first_download_at is None and right_lasts(session, order, line, request)
+        if line.first_download_at is None and right_lasts(session, order, line, request.now)
     ]
     try:
         refunds = _close_and_refund(request, session, withdrawal, order, by_itself, by=request.id)
     except CannotRefund as problem:
         return [], f"the money could not go back by itself: {problem}"
-    if len(by_itself) < len(lines):
-        over = request.now >= order.withdrawal_ends_at
-        return refunds, "the 14 days are over" if over else "a download had begun"
-    return refunds, None
+    left_to_decide = [line for line in lines if line.closed_at is None]
+    return refunds, _why_undecided(request, session, order, left_to_decide)
+
+
+def _why_undecided(
+    request: Request, session: Session, order: Order, lines: list[OrderLine]
+) -> str | None:
+    """What staff have to know to decide about these lines; None if there are none."""
+    if not lines:
+        return None
+    if request.now >= order.withdrawal_ends_at:
+        return "the 14 days are over"
+    if any(right_lasts(session, order, line, request.now) for line in lines):
+        return (
+            "a download had begun, but no relay has accepted the email that confirms the customer's"
+            " consent, so the right of withdrawal has not ended"
+        )
+    return "a download had begun with the customer's consent, which had ended the right"
 
 
 def _close_and_refund(
@@ -186,33 +203,54 @@ def _close_and_refund(
     *,
     by: str,
 ) -> list[str]:
-    """Close the lines that are not closed yet, and write a refund of what is left of each."""
-    payment = payment_of(order)
-    refunds = []
+    """Close the lines that are not closed yet, and write the refund of what is left of them. For a
+    whole order it is one refund, so the customer gets one document and one email.
+    """
+    closing = [line for line in lines if line.closed_at is None]
+    positions: list[int | None] = [line.position for line in closing]
+    if len(closing) == len(order.lines):
+        positions = [None]
     with session.begin_nested():
-        for line in lines:
-            if line.closed_at is not None:
-                continue
+        for line in closing:
             line.closed_at = request.now
-            amount = 0 if payment is None else left_of(session, order, payment, line.position)
-            if payment is None or amount == 0:
-                continue
-            refund = request_refund(
-                request,
-                session,
-                order,
-                payment,
-                amount=amount,
-                position=line.position,
-                origin=RefundOrigin.WITHDRAWAL,
-                by=by,
-                withdrawal_id=withdrawal.id,
-            )
-            refunds.append(refund.id)
+        refunds = [
+            refund
+            for position in positions
+            if (refund := _refund(request, session, withdrawal, order, position, by=by)) is not None
+        ]
         session.flush()
-    detail = f"withdrawal={withdrawal.id} lines={len(lines)} refunds={len(refunds)}"
+    detail = f"withdrawal={withdrawal.id} lines={len(closing)} refunds={len(refunds)}"
     record(session, "withdrawal", by=by, now=request.now, order_id=order.id, detail=detail)
     return refunds
+
+
+def _refund(
+    request: Request,
+    session: Session,
+    withdrawal: Withdrawal,
+    order: Order,
+    position: int | None,
+    *,
+    by: str,
+) -> str | None:
+    """Write the refund of what is left of a line, or of the whole order. Returns its id; None if
+    the order is not paid, or nothing is left.
+    """
+    payment = payment_of(order)
+    amount = left_of(session, order, payment, position) if payment is not None else 0
+    if payment is None or amount == 0:
+        return None
+    return request_refund(
+        request,
+        session,
+        order,
+        payment,
+        amount=amount,
+        position=position,
+        origin=RefundOrigin.WITHDRAWAL,
+        by=by,
+        withdrawal_id=withdrawal.id,
+    ).id
 
 
 def _chosen(order: Order, positions: frozenset[int]) -> list[OrderLine]:

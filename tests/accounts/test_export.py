@@ -10,6 +10,7 @@ from app.database.engine import Database
 from app.mail.testing import Mailbox
 from tests.support.accounts import ANNA, add_account, forgot_password, sign_in
 from tests.support.browser import another_browser
+from tests.support.paid_orders import refund
 from tests.support.shopping import buy, stock
 
 
@@ -27,6 +28,7 @@ def test_the_file_holds_everything_about_the_account_and_no_secret(
 ) -> None:
     stock(database)
     buy(browser)
+    refund(app.registry, 500, "The pages were upside down.")
     forgot_password(another_browser(app))
     forgot_password(another_browser(app), "berta@example.org")
     secret = mailbox.link(mailbox.latest(to=ANNA, kind="password_reset")).rpartition("/")[2]
@@ -38,7 +40,20 @@ def test_the_file_holds_everything_about_the_account_and_no_secret(
     assert set(content) == {"account", "orders", "sessions", "events", "emails", "suppression"}
     assert content["account"]["address"] == ANNA
     assert [order["email"] for order in content["orders"]] == [ANNA]
-    assert [email["kind"] for email in content["emails"]] == ["password_reset", "purchase_receipt"]
+    assert content["orders"][0]["refunds"] == [
+        {
+            "amount": 500,
+            "currency": "EUR",
+            "reason": "The pages were upside down.",
+            "state": "succeeded",
+            "created_at": "2026-11-22T12:00:00+00:00",
+        }
+    ]
+    assert [email["kind"] for email in content["emails"]] == [
+        "password_reset",
+        "refund_receipt",
+        "purchase_receipt",
+    ]
     assert content["suppression"] is None
     assert secret not in answer.text
     assert "argon2" not in answer.text

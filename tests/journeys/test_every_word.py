@@ -18,7 +18,6 @@ from webtest import TestApp, TestResponse
 from app.i18n import formats
 from app.mail import Recipient
 from app.mail.testing import Mailbox
-from app.shop.sample_catalogue import CATALOGUE
 from tests.support.accounts import (
     ANNA,
     ANOTHER_PASSWORD,
@@ -33,6 +32,7 @@ from tests.support.application import MakeApp
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
 from tests.support.databases import on_sqlite
+from tests.support.sample_catalogue import CATALOGUE
 from tests.support.sample_kinds import KINDS
 from tests.support.second_factor import PAGE as SECOND_FACTOR
 from tests.support.second_factor import start_set_up
@@ -54,7 +54,7 @@ def app(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Router:
     """The application with the marked language. What Babel writes is marked too."""
-    for name in ("money", "percent", "date", "date_time", "duration"):
+    for name in ("money", "percent", "date", "date_time", "duration", "country"):
         monkeypatch.setattr(formats, name, lambda *values, **options: "⟦formatted⟧")
     catalogue = Catalog(MARKED_LANGUAGE)
     for message in texts():
@@ -206,7 +206,7 @@ def test_every_word_of_the_pages_is_translated_or_data(
     stock(app.registry.database)
     data = " ".join(map(str, [CATALOGUE, BUYER, ANNA, "Pillarbox English Deutsch Esperanto"]))
     data += " help@example.org shop@example.org Sample Street Sampleton XX123456789"
-    data += " PILLARBOX SAMPLE Test card VISA"
+    data += " PILLARBOX SAMPLE Test card VISA PDF These are the terms of an invented shop."
     for page in pages(browser, mailbox, clock):
         order_numbers = " ".join(re.findall(r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}", page.text))
         assert page.html.html["lang"] == MARKED_LANGUAGE

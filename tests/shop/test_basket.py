@@ -1,4 +1,4 @@
-"""The catalogue, and the basket in the visitor's cookie."""
+"""The basket in the visitor's cookie."""
 
 import pytest
 from pyramid.router import Router
@@ -7,51 +7,8 @@ from webtest import TestApp
 
 from app.database.engine import Database
 from app.shop.models import Product
-from app.shop.sample_catalogue import CATALOGUE, add_sample_catalogue
 from app.web.visitor import MOST_BASKET_LINES
 from tests.support.shopping import add_product, put_into_basket, sign_in, stock
-
-
-def test_the_catalogue_shows_what_can_be_bought_in_its_order(
-    browser: TestApp, database: Database
-) -> None:
-    stock(database)
-    with database.transaction(write=True) as session:
-        session.execute(
-            update(Product).where(Product.slug == "postcards").values(is_available=False)
-        )
-
-    page = browser.get("/")
-
-    names = [heading.text for heading in page.html.main.find_all("h2")]
-    assert names == [sample.name for sample in CATALOGUE if sample.slug != "postcards"]
-
-
-def test_an_empty_shop_says_so(browser: TestApp) -> None:
-    assert "There are no products yet." in browser.get("/").text
-
-
-def test_the_sample_catalogue_is_added_once(database: Database) -> None:
-    with database.transaction(write=True) as session:
-        assert add_sample_catalogue(session) == len(CATALOGUE)
-    with database.transaction(write=True) as session:
-        assert add_sample_catalogue(session) == 0
-
-
-def test_every_picture_of_the_sample_catalogue_is_there(
-    browser: TestApp, database: Database
-) -> None:
-    stock(database)
-
-    pictures = browser.get("/").html.main.find_all("img")
-
-    assert len(pictures) == len(CATALOGUE)
-    for picture in pictures:
-        assert browser.get(picture["src"]).content_type == "image/svg+xml"
-
-
-def test_an_unknown_product_is_not_found(browser: TestApp) -> None:
-    browser.get("/products/moon", status=404)
 
 
 def test_the_basket_adds_up_what_is_put_into_it(browser: TestApp, database: Database) -> None:

@@ -26,7 +26,7 @@ def test_a_customer_buys_something_and_gets_the_receipt(browser, database, mailb
     sign_in(browser, database)
 
     catalogue = browser.get("/")
-    product_page = catalogue.click("Letter paper, 50 sheets")
+    product_page = catalogue.click("Letter paper to print")
     form = product_page.forms[0]
     form["quantity"] = "2"
     basket = form.submit().follow()
@@ -70,7 +70,7 @@ def test_the_receipt_says_all_that_a_receipt_must(browser, database, mailbox) ->
         number,
         "T-2026-000001",
         "November 22, 2026",
-        "Letter paper, 50 sheets",
+        "Letter paper to print",
         "Letters to Nobody",
         "€12.00",
         "€16.00",
@@ -107,7 +107,7 @@ def test_the_receipt_carries_the_order_for_machines(browser, database, mailbox) 
     assert (found["price"], found["priceCurrency"]) == ("12.00", "EUR")
     assert found["url"] == f"http://localhost/orders/{number}"
     assert found["merchant"]["name"] == "Pillarbox"
-    assert found["acceptedOffer"][0]["itemOffered"]["name"] == "Letter paper, 50 sheets"
+    assert found["acceptedOffer"][0]["itemOffered"]["name"] == "Letter paper to print"
     assert found["orderDate"] == "2026-11-22T12:00:00+00:00"
     assert found["orderStatus"] == "https://schema.org/OrderProcessing"
 

@@ -1,6 +1,6 @@
-"""The catalogue and the product pages of an imported shop, and the route of its pictures."""
+"""The catalogue, the pages of the products, and their pictures."""
 
-from pathlib import Path
+from hashlib import sha256
 
 import pytest
 from pyramid.router import Router
@@ -9,165 +9,151 @@ from webtest import TestApp, TestResponse
 
 from app.database.engine import Database
 from app.shop.models import Product, ProductText, Seller
-from app.shop.shop_file.importing import import_shop
-from app.shop.shop_file.parse import parse
-from tests.support.browser import another_browser
-from tests.support.databases import on_sqlite
-from tests.support.shopping import put_into_basket
+from tests.support.sample_catalogue import CATALOGUE
+from tests.support.shopping import put_into_basket, stock
 
-pytestmark = on_sqlite
-
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="4" height="3"><script>fail()</script></svg>'
-FILE = """
-currency = "EUR"
-
-[seller]
-name = "Doors Ltd"
-address = "Sample Street 1"
-country = "DE"
-email = "help@example.org"
-vat_id = "DE000000000"
-statement_name = "DOORS LTD"
-terms = "terms.txt"
-vat = "charged"
-
-[tax.standard]
-EU = 19
-
-[[product]]
-slug = "doors"
-price = "7.50"
-tax = "standard"
-file = "doors.pdf"
-format = { en = "PDF, 3 pages", de = "PDF, 3 Seiten" }
-picture = "doors.svg"
-name = { en = "Doors", de = "Türen" }
-description.en = \"\"\"
-Twelve front doors.
-
-Somebody lives behind one.\"\"\"
-description.de = "Zwölf Haustüren."
-"""
-
-
-@pytest.fixture
-def app(make_app, settings_values: dict[str, str], tmp_path: Path) -> Router:
-    """The application of a shop with one product, which was imported."""
-    app = make_app(settings_values | {"shop.files": str(tmp_path / "sold")})
-    for name, content in (("doors.pdf", b"%PDF"), ("doors.svg", SVG), ("terms.txt", b"Be kind.")):
-        (tmp_path / name).write_bytes(content)
-    file = tmp_path / "shop.toml"
-    file.write_text(FILE, encoding="utf-8")
-    import_shop(app.registry, parse(file))
-    return app
+EXEMPT = {"en": "No VAT is charged.", "de": "Es wird keine Umsatzsteuer berechnet."}
+GERMAN = {"Accept-Language": "de"}
 
 
 def words(page: TestResponse) -> str:
-    return " ".join(page.html.main.get_text(" ").split())
+    return " ".join(page.html.main.text.split())
 
 
-def picture_of(page: TestResponse) -> str:
-    [picture] = page.html.main.find_all("img")
-    return str(picture["src"])
+def be_exempt(database: Database) -> None:
+    with database.transaction(write=True) as session:
+        session.execute(update(Seller).values(is_exempt=True, vat_sentence=EXEMPT))
 
 
-def test_names_descriptions_and_formats_are_in_the_language_of_the_visitor(app: Router) -> None:
-    english = another_browser(app, HTTP_ACCEPT_LANGUAGE="en")
-    german = another_browser(app, HTTP_ACCEPT_LANGUAGE="de")
-
-    assert "Doors PDF, 3 pages €7.50" in words(english.get("/"))
-    assert "Türen PDF, 3 Seiten 7,50 €" in words(german.get("/"))
-    assert "Download: PDF, 3 pages" in words(english.get("/products/doors"))
-    assert "Zwölf Haustüren." in words(german.get("/products/doors"))
+def stock_with_pictures(app: Router) -> None:
+    stock(app.registry.database, app.registry.pillarbox.shop.files)
 
 
-def test_a_description_keeps_its_paragraphs(browser: TestApp) -> None:
-    page = browser.get("/products/doors")
-
-    said = [paragraph.text for paragraph in page.html.main.find_all("p", class_="lead")]
-    assert said == ["Twelve front doors.", "Somebody lives behind one."]
-    described = page.html.find("meta", {"name": "description"})["content"]
-    assert described == "Twelve front doors. Somebody lives behind one."
+def a_product(database: Database) -> Product:
+    with database.transaction(write=False) as session:
+        return session.scalars(select(Product).where(Product.slug == "postcards")).one()
 
 
-def test_a_long_description_is_cut_for_search_engines_alone(
+def test_the_catalogue_shows_what_can_be_bought_in_its_order(
     browser: TestApp, database: Database
 ) -> None:
-    with database.transaction(write=True) as session:
-        session.execute(update(ProductText).values(description="word " * 500 + "end"))
-
-    page = browser.get("/products/doors")
-
-    assert len(page.html.find("meta", {"name": "description"})["content"]) <= 255
-    assert "word end" in words(page)
-
-
-@pytest.mark.parametrize("path", ["/", "/products/doors", "/basket"])
-def test_the_prices_of_an_exempt_seller_say_why_there_is_no_vat(
-    browser: TestApp, database: Database, path: str
-) -> None:
-    put_into_basket(browser, "doors")
-    assert "VAT" in words(browser.get(path))
+    stock(database)
     with database.transaction(write=True) as session:
         session.execute(
-            update(Seller).values(is_exempt=True, vat_sentence={"en": "A small business."})
+            update(Product).where(Product.slug == "postcards").values(is_available=False)
         )
 
-    page = words(browser.get(path))
+    page = browser.get("/")
 
-    assert "A small business." in page
-    assert "VAT" not in page
+    names = [heading.text for heading in page.html.main.find_all("h2")]
+    assert names == [sample.name for sample in CATALOGUE if sample.slug != "postcards"]
 
 
-@pytest.mark.parametrize("path", ["/", "/products/doors", "/basket"])
-def test_a_picture_comes_from_the_imported_file_and_is_kept_for_a_year(
-    browser: TestApp, path: str
+def test_an_empty_shop_says_so(browser: TestApp) -> None:
+    assert "There are no products yet." in browser.get("/").text
+
+
+def test_an_unknown_product_is_not_found(browser: TestApp) -> None:
+    browser.get("/products/moon", status=404)
+
+
+def test_products_speak_the_visitors_language_or_the_files_first_one(
+    browser: TestApp, database: Database
 ) -> None:
-    put_into_basket(browser, "doors")
+    stock(database)
+    with database.transaction(write=True) as session:
+        product = session.scalars(select(Product).where(Product.slug == "postcards")).one()
+        product.texts.append(
+            ProductText(
+                locale="de", position=1, name="Türen", description="Zwölf.", format="PDF, 3 Seiten"
+            )
+        )
 
-    picture = browser.get(picture_of(browser.get(path)))
+    catalogue = browser.get("/", headers=GERMAN)
+    page = browser.get("/products/postcards", headers=GERMAN)
 
-    assert picture.body == SVG
-    assert picture.content_type == "image/svg+xml"
+    names = [heading.text for heading in catalogue.html.main.find_all("h2")]
+    assert names[2:4] == ["Türen", "Fox seals to cut out"]
+    assert page.html.h1.text == "Türen"
+    assert "PDF, 3 Seiten" in words(catalogue)
+    assert "PDF, 3 Seiten" in words(page)
+    assert "Twelve postcards of doors" in browser.get("/products/postcards").text
+
+
+def test_prices_include_vat(browser: TestApp, database: Database) -> None:
+    stock(database)
+
+    assert "All prices include VAT." in words(browser.get("/"))
+    assert "€7.50 including VAT" in words(browser.get("/products/postcards"))
+
+
+def test_an_exempt_seller_never_speaks_of_prices_that_include_vat(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    be_exempt(database)
+
+    put_into_basket(browser, "postcards")
+    pages = [browser.get(path) for path in ("/", "/products/postcards", "/basket")]
+
+    for page in pages:
+        assert EXEMPT["en"] in words(page), page.request.path
+        assert "includ" not in words(page), page.request.path
+    assert EXEMPT["de"] in words(browser.get("/", headers=GERMAN))
+
+
+def test_pages_show_the_pictures_that_the_owner_imported(browser: TestApp, app: Router) -> None:
+    stock_with_pictures(app)
+    put_into_basket(browser, "postcards")
+
+    drawings = browser.get("/").html.main.find_all("img")
+
+    assert len(drawings) == len(CATALOGUE)
+    for drawing in drawings:
+        picture = browser.get(drawing["src"])
+        assert picture.content_type == "image/svg+xml"
+        assert sha256(picture.body).hexdigest() in drawing["src"]
+    for path in ("/products/postcards", "/basket"):
+        assert browser.get(path).html.main.img["src"] == drawings[2]["src"]
+
+
+def test_a_product_without_a_picture_has_none(browser: TestApp, database: Database) -> None:
+    stock(database)
+
+    assert browser.get("/").html.main.img is None
+    assert browser.get("/products/postcards").html.main.img is None
+
+
+def test_a_picture_is_kept_for_good_and_can_do_nothing(browser: TestApp, app: Router) -> None:
+    stock_with_pictures(app)
+
+    picture = browser.get(f"/pictures/{a_product(app.registry.database).picture_sha256}")
+
     assert picture.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    assert picture.headers["Content-Security-Policy"] == policy
+    assert picture.headers["X-Content-Type-Options"] == "nosniff"
     assert "Set-Cookie" not in picture.headers
 
 
-def test_a_picture_that_is_opened_by_itself_runs_no_script(browser: TestApp) -> None:
-    headers = browser.get(picture_of(browser.get("/"))).headers
-
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
-    assert headers["Content-Security-Policy"].endswith("; sandbox")
-    assert headers["X-Content-Type-Options"] == "nosniff"
-
-
-def test_what_is_sold_is_no_picture(browser: TestApp, app: Router, database: Database) -> None:
-    with database.transaction(write=False) as session:
-        digest = session.scalars(select(Product.file_sha256)).one()
-    assert (app.registry.pillarbox.shop.files / digest).exists()
+def test_what_is_sold_is_no_picture(browser: TestApp, app: Router) -> None:
+    stock_with_pictures(app)
+    digest = a_product(app.registry.database).file_sha256
+    (app.registry.pillarbox.shop.files / digest).write_bytes(b"%PDF")
 
     browser.get(f"/pictures/{digest}", status=404)
 
 
-@pytest.mark.parametrize("name", ["0" * 64, "0" * 63, "A" * 64, "..%2Fpillarbox.sqlite", "a\n"])
-def test_an_unknown_picture_is_not_found(browser: TestApp, name: str) -> None:
-    browser.get(f"/pictures/{name}".replace("\n", "%0A"), status=404)
+def test_a_picture_whose_file_is_gone_is_not_found(browser: TestApp, app: Router) -> None:
+    stock_with_pictures(app)
+    digest = a_product(app.registry.database).picture_sha256
+    (app.registry.pillarbox.shop.files / str(digest)).unlink()
+
+    browser.get(f"/pictures/{digest}", status=404)
 
 
-def test_a_picture_that_is_missing_on_the_disk_is_not_found_and_logged(
-    browser: TestApp, app: Router, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = picture_of(browser.get("/"))
-    (app.registry.pillarbox.shop.files / path.rpartition("/")[2]).unlink()
+@pytest.mark.parametrize("name", ["", "a", "0" * 63, "0" * 64, "A" * 64, "..%2f" * 3, "0" * 65])
+def test_other_addresses_are_no_pictures(browser: TestApp, database: Database, name: str) -> None:
+    stock(database)
 
-    browser.get(path, status=404)
-
-    assert "picture cannot be read" in caplog.text
-
-
-def test_a_product_without_a_picture_has_none(browser: TestApp, database: Database) -> None:
-    with database.transaction(write=True) as session:
-        session.execute(update(Product).values(picture_sha256=None, picture_type=None))
-
-    assert browser.get("/").html.main.find("img") is None
-    assert browser.get("/products/doors").html.main.find("img") is None
+    browser.get(f"/pictures/{name}", status=404)

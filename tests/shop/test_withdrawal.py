@@ -174,7 +174,9 @@ def download_began(database: Database, clock: Clock) -> None:
 def receipt_is(database: Database, state: str) -> None:
     with database.transaction(write=True) as session:
         of_receipts = OutboxEmail.kind == "purchase_receipt"
-        session.execute(update(OutboxEmail).where(of_receipts).values(state=state))
+        sent_at = OutboxEmail.created_at if state == "sent" else None
+        values = {"state": state, "sent_at": sent_at}
+        session.execute(update(OutboxEmail).where(of_receipts).values(values))
 
 
 @pytest.mark.parametrize(
@@ -352,3 +354,78 @@ def test_a_german_withdrawal_has_the_words_of_the_law(
     assert german.get("/").html.footer.find("a", href="/withdraw").text == "Vertrag widerrufen"
     page = state(german, NOBODYS)
     assert [button.text for button in page.html.main.find_all("button")] == ["Widerruf bestätigen"]
+
+
+def test_the_button_confirms_the_statement_of_its_own_page(
+    customer: TestApp, visitor: TestApp, database: Database
+) -> None:
+    first, second = bought(customer, database), bought(customer, database, "envelopes")
+    in_first_tab = state(visitor, first).forms[0]
+    state(visitor, second)
+
+    in_first_tab.submit(status=303)
+
+    assert [each.order_number for each in withdrawals_in(database)] == [first]
+
+
+def test_who_goes_back_and_chooses_more_makes_another_statement(
+    customer: TestApp, visitor: TestApp, database: Database, mailbox: Mailbox
+) -> None:
+    number = bought(customer, database, "letter-paper", "envelopes")
+    form = state(visitor, number).forms[0]
+    form["line-0"].checked = False
+    form.submit(status=303)
+    form["line-0"].checked = True
+
+    form.submit(status=303)
+
+    assert [each.positions for each in withdrawals_in(database)] == [[1], [0, 1]]
+    assert sorted(refund.amount for refund in refunds_in(database)) == [980, 1200]
+    assert len(mailbox.all(kind="withdrawal_received")) == 2
+
+
+def test_a_whole_order_goes_back_in_one_refund(
+    customer: TestApp, visitor: TestApp, database: Database, mailbox: Mailbox
+) -> None:
+    number = bought(customer, database, "letter-paper", "envelopes")
+
+    withdraw(visitor, number)
+
+    assert [(refund.amount, refund.position) for refund in refunds_in(database)] == [(2180, None)]
+    assert len(mailbox.all(kind="refund_receipt")) == 1
+
+
+@pytest.mark.parametrize("altered", [{"name": ""}, {"order": "7K3M"}, {"email": "ada@"}])
+def test_a_statement_that_was_altered_leads_to_the_form(
+    visitor: TestApp, database: Database, altered: dict[str, str]
+) -> None:
+    form = state(visitor, NOBODYS).forms[0]
+    for name, value in altered.items():
+        form[name] = value
+
+    assert form.submit(status=303).location.endswith("/withdraw")
+    assert not withdrawals_in(database)
+
+
+def test_a_shared_computer_forgets_who_withdrew(visitor: TestApp, clock: Clock) -> None:
+    withdraw(visitor, NOBODYS, name="Ada")
+
+    assert [visitor.get("/withdraw").forms[0][name].value for name in ("name", "email")] == ["", ""]
+    assert "Ada" in visitor.get("/withdraw/received").text
+    clock.advance(timedelta(minutes=61))
+    assert visitor.get("/withdraw/received", status=303).location.endswith("/withdraw")
+
+
+def test_staff_read_that_the_right_lasts_while_no_relay_has_accepted_the_consent(
+    customer: TestApp, visitor: TestApp, database: Database, mailbox: Mailbox, clock: Clock
+) -> None:
+    first, second = bought(customer, database), bought(customer, database)
+    download_began(database, clock)
+    receipt_is(database, "queued")
+    withdraw(visitor, first)
+    receipt_is(database, "sent")
+    withdraw(visitor, second)
+
+    first_notice, second_notice = mailbox.all(kind="shop_notice")
+    assert "so the right of withdrawal has not ended" in " ".join(first_notice.text_body.split())
+    assert "which had ended the right" in " ".join(second_notice.text_body.split())

@@ -36,6 +36,7 @@ from tests.support.page_states import (
     receipt_again,
     setting_up,
     staff,
+    stating,
     tab_closed,
     taken_meanwhile,
     too_large,
@@ -43,6 +44,7 @@ from tests.support.page_states import (
     with_emails,
     with_factor,
     with_orders,
+    withdrawn,
     wrong_too_often,
 )
 from tests.support.visit import Visit
@@ -57,7 +59,7 @@ HOUR = timedelta(hours=1)
 SIGN_UP = filled(email=ADDRESS, password=PASSWORD)
 CONFIRM_PAGE, INBOX = "Confirm your email address", "Check your inbox"
 FORGOT, CHOOSE = "Forgot your password?", "Choose a new password"
-SEAL, SEALING_WAX = "Sealing wax and a fox seal", "/products/sealing-wax"
+SEAL, SEALING_WAX = "Fox seals to cut out", "/products/sealing-wax"
 BUYER = filled(name="Ada Lovelace", address="12 St James's Square\nLondon")
 OLDER_BASKET = changed("[name=seen]", "e.value = 'older'", "h1")
 WRONG_SIGN_IN = filled(email=ADDRESS, password="not the right one")
@@ -109,7 +111,7 @@ def unusable(
 # fmt: off
 _LINES: list[Line] = [
     # The shop
-    ("catalogue", "home", "All downloads", "/"),
+    ("catalogue", "home", "Products", "/"),
     ("product", "product", SEAL, SEALING_WAX),
     ("product in the basket", "product", SEAL, buying(SEALING_WAX, "sealing-wax")),
     ("product, error", "basket", SEAL, SEALING_WAX, filled(quantity="some"), 422),
@@ -132,6 +134,13 @@ _LINES: list[Line] = [
     ("order, payment failed", "order", "Order %(number)s", ordered(2)),
     ("order", "order", "Order %(number)s", ordered(0)),
     ("order, receipt again", "order", "Order %(number)s", receipt_again),
+    ("order, withdrawn", "order", "Order %(number)s", withdrawn),
+    ("withdraw", "withdraw", "Withdraw from contract", "/withdraw"),
+    ("withdraw, errors", "withdraw", "Withdraw from contract", "/withdraw", filled(name="", order="7K3M", email="ada@"), 422),
+    ("withdraw, statement", "confirm_withdrawal", "Your withdrawal", stating()),
+    ("withdraw, statement about an unknown order", "confirm_withdrawal", "Your withdrawal", stating(is_unknown=True)),
+    ("withdraw, nothing chosen", "confirm_withdrawal", "Your withdrawal", stating(), changed("[type=checkbox]", "e.checked = false"), 422),
+    ("withdraw, received", "withdrawal_received", "We have received your withdrawal", stating(is_made=True)),
     # Sign-up and sign-in
     ("sign-up", "sign_up", "Create an account", "/sign-up"),
     ("sign-up, errors", "sign_up", "Create an account", "/sign-up", filled(email="ada@", password="short"), 422),

@@ -112,6 +112,34 @@ def receipt_again(visit: Visit) -> str:
     return path
 
 
+def stating(*, is_made: bool = False, is_unknown: bool = False) -> Prepare:
+    """The page with the statement of a withdrawal from an order of two lines, or the page after
+    it. An unknown order has no lines to choose from.
+    """
+
+    def prepare(visit: Visit) -> str:
+        path = "" if is_unknown else ordered(0)(visit)
+        number = path.rpartition("/")[2] or "0000-0000-0000"
+        form = visit.browser.get(f"/withdraw?order={number}").forms[0]
+        form["name"], form["order"], form["email"] = LONG_NAME, number, visit.address
+        page = form.submit().follow()
+        if is_made:
+            page.forms[0].submit()
+            return "/withdraw/received"
+        return "/withdraw/confirm"
+
+    return prepare
+
+
+def withdrawn(visit: Visit) -> str:
+    """The page of an order that its customer withdrew from."""
+    path = ordered(0)(visit)
+    form = visit.browser.get("/withdraw").forms[0]
+    form["name"], form["order"], form["email"] = LONG_NAME, path.rpartition("/")[2], visit.address
+    form.submit().follow().forms[0].submit()
+    return path
+
+
 def with_orders(visit: Visit) -> str:
     ordered(0)(visit)
     return "/orders"

@@ -9,9 +9,10 @@ from sqlalchemy import select
 
 from app.accounts.models import Account
 from app.database.engine import Database
-from app.shop.models import Document, Order, Payment, Refund, RefundState, ShopEvent
+from app.shop.models import Document, Order, Payment, Refund, RefundOrigin, RefundState, ShopEvent
 from app.shop.payments.asking import check_payment
 from app.shop.payments.provider import PaymentOutcome, RefundAsked, RefundResult
+from app.shop.payments.refunds import ask_for_refund, request_refund
 from app.shop.payments.test import TestProvider
 from app.web.background import background_request
 from tests.support.accounts import add_account
@@ -42,6 +43,24 @@ def paid_order(registry: Registry, basket: Mapping[str, int] = TWO_LINES) -> str
     pay(registry, payment)
     with registry.database.transaction(write=False) as session:
         return session.scalars(select(Order.number).where(Order.id == payment.order_id)).one()
+
+
+def refund(registry: Registry, amount: int, reason: str = "") -> None:
+    """Refund a part of the only order."""
+    request = background_request(registry, "test")
+    with registry.database.transaction(write=True) as session:
+        payment = session.scalars(select(Payment)).one()
+        refund = request_refund(
+            request,
+            session,
+            payment.order,
+            payment,
+            amount=amount,
+            reason=reason,
+            origin=RefundOrigin.SHOP,
+            by="test",
+        )
+    ask_for_refund(request, refund.id)
 
 
 class RefundingProvider(TestProvider):

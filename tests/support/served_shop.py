@@ -25,7 +25,7 @@ def served(folder: Path, more: dict[str, str]) -> Iterator[tuple[Router, str]]:
     config = configure({"here": str(folder)}, settings | more)
     config.registry.email_composer.raises = True
     application = config.make_wsgi_app()
-    stock(config.registry.database)
+    stock(config.registry.database, config.registry.pillarbox.shop.files)
     server = create_server(application, host="127.0.0.1", port=port, threads=4)
     thread = threading.Thread(target=server.run, name="shop")
     thread.start()

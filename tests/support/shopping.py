@@ -4,6 +4,7 @@ first.
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,18 +12,20 @@ from webtest import TestApp, TestResponse
 
 from app.database.engine import Database
 from app.shop.models import File, Order, Product, ProductText
-from app.shop.sample_catalogue import add_sample_catalogue
 from tests.support import accounts
 from tests.support.accounts import ANNA, add_account
 from tests.support.clock import Clock
+from tests.support.sample_catalogue import add_sample_catalogue
 
 BUYER = {"name": "Anna Ödegård", "country": "SE", "address": "Storgatan 1\n111 22 Stockholm"}
 
 
-def stock(database: Database) -> None:
-    """Fill the shop with the sample catalogue."""
+def stock(database: Database, files: Path | None = None) -> None:
+    """Fill the shop with the sample products; with ``files``, the shop's folder, with their
+    pictures as well.
+    """
     with database.transaction(write=True) as session:
-        add_sample_catalogue(session)
+        add_sample_catalogue(session, files)
 
 
 def add_product(

@@ -37,15 +37,6 @@ def _typed(text: str) -> Values:
     return {"text": _TOO_LONG.sub(_broken, text), "is_rtl": first in _FROM_THE_RIGHT}
 
 
-def _isolated(text: str) -> str:
-    """The text inside of a line of ours. Letters that run from right to left change the order of
-    nothing around them.
-    """
-    kinds = {unicodedata.bidirectional(character) for character in text}
-    isolated = f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
-    return text if kinds.isdisjoint(_FROM_THE_RIGHT) else isolated
-
-
 def _broken(word: re.Match[str]) -> str:
     """The word with a place before each letter where a line may end. It cannot be seen."""
     return "".join(
@@ -59,6 +50,7 @@ class _Page:
         self._language = languages.nearest(content.locale)
         self._words = languages.translations(self._language)
         self._zone = zone
+        self._is_rtl = direction(self._language) == "rtl"
         self._shows_vat = not content.vat_sentence
         self._shows_rates = self._shows_vat and len(content.taxes) > 1
 
@@ -71,8 +63,9 @@ class _Page:
         gettext = self.gettext
         return {
             "language": locale.language,
-            "is_rtl": direction(self._language) == "rtl",
-            "region": locale.territory,
+            "is_rtl": self._is_rtl,
+            # Typst knows countries only. 419 is Latin America.
+            "region": locale.territory if (locale.territory or "").isalpha() else None,
             "author": content.seller.name,
             "title": gettext("Refund %(number)s", number=content.number)
             if is_refund
@@ -154,7 +147,7 @@ class _Page:
     def _row(self, line: Line) -> Values:
         price = self._money(line.unit_price)
         details = [
-            _isolated(line.format),
+            self._isolated(line.format),
             self.gettext("%(quantity)s × %(price)s", quantity=str(line.quantity), price=price),
         ]
         if self._shows_rates:
@@ -220,7 +213,7 @@ class _Page:
                 else ""
             )
         if correction and correction.reason:
-            notes.append(f"{gettext('The reason:')} {_isolated(correction.reason)}")
+            notes.append(f"{gettext('The reason:')} {self._isolated(correction.reason)}")
         if content.withdraw_until:
             notes.append(
                 gettext(
@@ -246,8 +239,17 @@ class _Page:
     def _lines(self, *lines: str) -> list[Values]:
         return [_typed(line) for line in lines if line]
 
+    def _isolated(self, text: str) -> str:
+        """The text for a line of ours. Letters that run in the other direction change the order of
+        nothing around them.
+        """
+        others = {"L"} if self._is_rtl else _FROM_THE_RIGHT
+        if others.isdisjoint(unicodedata.bidirectional(character) for character in text):
+            return text
+        return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
+
     def _money(self, minor: int) -> str:
-        return formats.money(minor, self._content.currency, self._language)
+        return self._isolated(formats.money(minor, self._content.currency, self._language))
 
     def _date(self, value: datetime) -> str:
         return formats.date(value, self._language, self._zone)

@@ -36,6 +36,7 @@ KINDS = (
     WITHDRAWAL_RECEIVED,
     SHOP_NOTICE,
 )
+"""Every kind of email that the shop sends."""
 
 __all__ = [
     "DOWNLOAD_READY",

@@ -20,6 +20,8 @@ class Notice(StrEnum):
     WITHDRAWAL_TO_DECIDE = "withdrawal_to_decide"
     RECEIPT_NOT_SENT = "receipt_not_sent"
     """No relay accepted a receipt within 24 hours."""
+    FILE_MISSING = "file_missing"
+    """A customer wanted to download a file that is not in the shop's folder as it was."""
     KEY_REFUSED = "key_refused"
     """The payment provider refused the shop's key, so the checkout is closed."""
 
@@ -58,6 +60,8 @@ def command_for(what: Notice, ini: str, *, order_number: str = "", reference: st
             return f"pillarbox emails {ini} resend {reference}"
         case Notice.DISPUTE_OPENED:
             return f"pillarbox payments {ini} list"
+        case Notice.FILE_MISSING:
+            return f"pillarbox shop {ini} import FILE"
         case Notice.KEY_REFUSED:
             return f"pillarbox payments {ini} check"
 
@@ -108,6 +112,11 @@ SHOP_NOTICE = Kind(
             Notice.WITHDRAWAL_TO_DECIDE,
             "18",
             reason="no order has this number and this email address",
+        ),
+        "file": _sample(
+            Notice.FILE_MISSING,
+            "2026-11-24",
+            reason=f"{'3fa85f64' * 8}: No such file or directory",
         ),
         "receipt": _sample(Notice.RECEIPT_NOT_SENT, "4711", reason="553 5.1.3 no such mailbox"),
         "hostile": _sample(

@@ -18,7 +18,7 @@ from app.database import short_transaction
 from app.shop.basket import price_basket
 from app.shop.forms import QuantityForm
 from app.shop.models import Product
-from app.shop.views.catalogue import for_products, product_page
+from app.shop.views.catalogue import prices, product_page
 from app.web.translation import _
 from app.web.visitor import MOST_BASKET_LINES
 
@@ -77,7 +77,7 @@ def _basket_page(request: Request, session: Session, refused: QuantityForm | Non
     page = {
         "basket": basket,
         "quantity_forms": forms,
-        **for_products(request, session),
+        **prices(request, session),
     }
     if refused is None:
         return page

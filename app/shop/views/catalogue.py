@@ -22,7 +22,10 @@ def catalogue(request: Request) -> Page:
     products = request.dbsession.scalars(
         select(Product).where(Product.is_available).order_by(Product.position, Product.id)
     )
-    return {"products": products.all(), **for_products(request, request.dbsession)}
+    return {
+        "products": products.all(),
+        **prices(request, request.dbsession),
+    }
 
 
 @view_config(route_name="product", request_method="GET", renderer="shop/product.jinja2")
@@ -43,28 +46,28 @@ def product_page(request: Request, session: Session, product: Product, form: Qua
     return {
         "product": product,
         "text": product.text(request.locale_name),
+        **prices(request, session),
         "in_basket": request.visitor.basket.get(product.slug, 0),
         "quantity_form": form,
-        **for_products(request, session),
     }
 
 
-def for_products(request: Request, session: Session) -> Page:
-    """The template variables of every page with products.
-
-    ``vat_sentence`` says why the seller charges no VAT; it is empty when the prices include VAT.
+def prices(request: Request, session: Session) -> Page:
+    """The template variables of a page with products: their currency, the sentence that a seller
+    who charges no VAT shows beside prices (else ``""``), and where their pictures are.
     """
     seller = session.get(Seller, 1)
-    reasons = seller.vat_sentence if seller and seller.is_exempt else {}
+    sentence = ""
+    if seller is not None and seller.is_exempt:
+        sentence = in_language(seller.vat_sentence, request.locale_name)
     return {
         "currency": seller.currency if seller else "",
-        "vat_sentence": in_language(reasons, request.locale_name),
-        "picture": partial(picture, request),
+        "vat_sentence": sentence,
+        "picture": partial(_picture_path, request),
     }
 
 
-def picture(request: Request, product: Product | None) -> str | None:
-    """The path of a product's picture, or None if it has none."""
+def _picture_path(request: Request, product: Product | None) -> str | None:
     if product is None or product.picture_sha256 is None:
         return None
     path: str = request.route_path("picture", sha256=product.picture_sha256)

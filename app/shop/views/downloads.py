@@ -6,7 +6,9 @@ download ends the customer's right of withdrawal.
 
 import logging
 import mimetypes
+from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.request import Request
@@ -17,7 +19,8 @@ from app.accounts.permissions import SIGNED_IN
 from app.database import short_transaction
 from app.i18n import formats
 from app.shop.content_disposition import attachment
-from app.shop.downloads import EACH_FILE, can_be_downloaded, date_first_download, give_consent
+from app.shop.downloads import EACH_FILE, begin_download, can_be_downloaded, give_consent
+from app.shop.emails import Notice, send_shop_notice
 from app.shop.models import File, Order, OrderLine
 from app.shop.views.own_orders import number_of, own_order
 from app.web import limits
@@ -25,6 +28,9 @@ from app.web.headers import keep_private
 from app.web.translation import _
 
 log = logging.getLogger(__name__)
+
+BLOCK = 256 * 1024
+"""How much of a file is read at once, in octets."""
 
 
 @view_config(route_name="start_download", request_method="POST", permission=SIGNED_IN)
@@ -59,20 +65,10 @@ def download(request: Request) -> Response:
                 },
             ),
         )
-    path: Path = request.registry.pillarbox.shop.files / stored.sha256
     try:
-        file = path.open("rb")
-        if path.stat().st_size != stored.size:
-            file.close()
-            raise FileNotFoundError(f"{stored.sha256} has another size")
+        file = _open_file(request.registry.pillarbox.shop.files / stored.sha256, stored.size)
     except OSError as error:
-        log.error(
-            "file of an order cannot be read: order=%d line=%d file=%s problem=%s",
-            order.id,
-            line.position,
-            stored.sha256,
-            error.strerror or "another size",
-        )
+        _tell_of_missing_file(request, order, line, error)
         return _back(
             request,
             number,
@@ -83,13 +79,57 @@ def download(request: Request) -> Response:
             ),
         )
     with short_transaction(request.registry, write=True) as session:
-        date_first_download(session, line, request.now)
+        is_open = begin_download(session, line, request.now)
+    if not is_open:
+        file.close()
+        raise HTTPNotFound()
     keep_private(request)
     kind = mimetypes.guess_type(line.file_name)[0] or "application/octet-stream"
-    response = Response(app_iter=FileIter(file), content_type=kind, charset=None)
+    response = Response(app_iter=_blocks(request, file), content_type=kind, charset=None)
     response.content_length = stored.size
     response.content_disposition = attachment(line.file_name)
     return response
+
+
+def _open_file(path: Path, size: int) -> BinaryIO:
+    """The opened file. Raises ``OSError`` if it is missing, or has another size than it had."""
+    file = path.open("rb")
+    found = path.stat().st_size
+    if found != size:
+        file.close()
+        raise OSError(0, f"it has {found} octets in place of {size}")
+    return file
+
+
+def _blocks(request: Request, file: BinaryIO) -> Iterable[bytes]:
+    """The file in blocks. The server that has a way of its own to send a file needs none of its
+    threads while a slow customer reads.
+    """
+    send = request.environ.get("wsgi.file_wrapper", FileIter)
+    blocks: Iterable[bytes] = send(file, BLOCK)
+    return blocks
+
+
+def _tell_of_missing_file(
+    request: Request, order: Order, line: OrderLine, problem: OSError
+) -> None:
+    """Log it, and tell the shop's own people once a day for each file."""
+    log.error(
+        "file of an order cannot be read: order=%d line=%d file=%s problem=%s",
+        order.id,
+        line.position,
+        line.file_sha256,
+        problem.strerror,
+    )
+    with short_transaction(request.registry, write=True) as session:
+        send_shop_notice(
+            request,
+            session,
+            Notice.FILE_MISSING,
+            f"{line.file_sha256}:{request.now:%Y-%m-%d}",
+            order=order,
+            reason=f"{line.file_sha256}: {problem.strerror}",
+        )
 
 
 def _line(request: Request, order: Order) -> OrderLine:

@@ -1,6 +1,5 @@
-"""The pictures of products, from the folder ``shop.files``."""
+"""The products' pictures, which the shop's owner imported with the shop's file."""
 
-import logging
 from pathlib import Path
 
 from pyramid.httpexceptions import HTTPNotFound
@@ -11,28 +10,28 @@ from sqlalchemy import select
 
 from app.shop.models import Product
 
-log = logging.getLogger(__name__)
-
-FOR_EVER = "public, max-age=31536000, immutable"
-"""A year. The address is the content's hash, so another picture has another address."""
-AS_PICTURE = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
-"""An SVG that is opened by itself is a document. It runs no script and fetches nothing."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+"""The Content-Security-Policy of a picture. An SVG is a document, which may hold scripts: opened on
+its own it has its styles, runs nothing, loads nothing and has no origin.
+"""
+FOREVER = "public, max-age=31536000, immutable"
+"""A picture's address is its digest, so what is at an address never changes."""
 
 
 @view_config(route_name="picture", request_method="GET")
-def show_picture(request: Request) -> FileResponse:
-    """Send a picture. 404 for a file that is no product's picture, such as a download."""
+def picture(request: Request) -> FileResponse:
+    """Send the picture with this SHA-256. Other files of the shop are for those who bought them."""
     digest = request.matchdict["sha256"]
-    of_product = select(Product.picture_type).where(Product.picture_sha256 == digest).limit(1)
-    kind = request.dbsession.scalar(of_product)
-    if kind is None:
+    media_type = request.dbsession.scalar(
+        select(Product.picture_type).where(Product.picture_sha256 == digest).limit(1)
+    )
+    if media_type is None:
         raise HTTPNotFound()
-    path: Path = request.registry.pillarbox.shop.files / digest
+    folder: Path = request.registry.pillarbox.shop.files
     try:
-        response = FileResponse(path, request, content_type=kind)
-    except OSError as error:
-        log.error("picture cannot be read: file=%s problem=%s", digest, error.strerror)
-        raise HTTPNotFound() from error
-    response.headers["Cache-Control"] = FOR_EVER
-    response.headers["Content-Security-Policy"] = AS_PICTURE
+        response = FileResponse(folder / digest, request, content_type=media_type)
+    except FileNotFoundError:
+        raise HTTPNotFound() from None
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = FOREVER
     return response

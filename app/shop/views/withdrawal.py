@@ -1,12 +1,14 @@
 """The pages to withdraw from a contract (Directive 2011/83/EU, Article 11a): the customer says who
 and which order, confirms the statement with one button, and sees that it was received.
 
-No sign-in is needed. The statement waits in the visitor's signed cookie. The pages look alike
-whether the order exists or not.
+No sign-in is needed. What was entered waits in the visitor's signed cookie for the page with the
+statement. That page's form holds all that it shows, so that its button confirms this and nothing
+else, whatever another tab has done meanwhile. The pages look alike whether the order exists or not.
 """
 
-import re
+import hashlib
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,10 +34,13 @@ FORM, CONFIRM = "shop/withdraw.jinja2", "shop/confirm_withdrawal.jinja2"
 
 STATEMENTS = Limit("withdrawal", 10, timedelta(hours=1))
 """How many statements one network may make. Each sends an email."""
+SHOWN_FOR = timedelta(hours=1)
+"""How long the browser that made a statement can see it again."""
 LINE = "line-"
 """How the name of a line's box begins. Its position follows."""
 _NAME, _ORDER, _EMAIL = "withdrawal_name", "withdrawal_order", "withdrawal_email"
 _TOKEN = "withdrawal_token"  # noqa: S105 (the name of a field)
+_MADE = "withdrawal_id"
 
 
 @view_config(route_name="withdraw", request_method="GET", renderer=FORM)
@@ -81,31 +86,27 @@ def statement(request: Request) -> Page | Response:
 @view_config(route_name="confirm_withdrawal", request_method="POST", renderer=CONFIRM)
 def confirm(request: Request) -> Page | Response:
     """Take the statement, acknowledge it by email, and give back what needs no decision."""
-    found = _statement(request)
+    found = _posted(request)
     if found is None:
         return HTTPSeeOther(request.route_path("withdraw"))
     wait = limits.use(request.registry, STATEMENTS, limits.network_of(request), request.now)
     if wait is not None:
         raise LimitReached(wait)
     account_id = request.account.id if request.account is not None else None
-    chosen = [
-        int(name.removeprefix(LINE))
-        for name in request.POST
-        if re.fullmatch(f"{LINE}[0-9]{{1,4}}", name)
-    ]
     with short_transaction(request.registry, write=True) as session:
         order = order_of(session, found.order_number, found.email, account_id)
+        chosen = _chosen(request, order)
         if order is not None and len(order.lines) > 1 and not chosen:
             request.response.status_int = 422
             problem = _("Choose at least one item that you withdraw from.")
             return _statement_page(request, session, found) | {"problem": problem}
-        made = Statement(
-            found.token, found.name, found.order_number, found.email, frozenset(chosen)
-        )
+        made = replace(found, token=_token(found, chosen), positions=chosen)
         withdrawal, refunds = receive(request, session, made, account_id)
     for refund_id in refunds:
         ask_for_refund(request, refund_id)
-    request.visitor.pending["withdrawal_id"] = str(withdrawal.id)
+    for key in (_NAME, _ORDER, _EMAIL, _TOKEN):
+        request.visitor.pending.pop(key, None)
+    request.visitor.pending[_MADE] = str(withdrawal.id)
     return HTTPSeeOther(request.route_path("withdrawal_received"))
 
 
@@ -116,16 +117,19 @@ def confirm(request: Request) -> Page | Response:
 )
 def received(request: Request) -> Page | Response:
     """Show what was received, and when."""
-    number = request.visitor.pending.get("withdrawal_id")
-    if number is None:
-        return HTTPSeeOther(request.route_path("withdraw"))
-    withdrawal = request.dbsession.get(Withdrawal, int(number))
-    if withdrawal is None:
+    made = int(request.visitor.pending.get(_MADE, "0"))
+    withdrawal = request.dbsession.get(Withdrawal, made)
+    if withdrawal is None or request.now - withdrawal.received_at > SHOWN_FOR:
         return HTTPSeeOther(request.route_path("withdraw"))
     lines = [] if withdrawal.order is None else withdrawal.order.lines
     chosen = [line.name for line in lines if line.position in withdrawal.positions]
     is_whole = len(chosen) == len(lines)
-    return {"withdrawal": withdrawal, "items": [] if is_whole else chosen}
+    address = withdrawal.order.buyer_email if withdrawal.order else withdrawal.email
+    return {
+        "withdrawal": withdrawal,
+        "address": address,
+        "items": [] if is_whole else chosen,
+    }
 
 
 def _statement(request: Request) -> Statement | None:
@@ -134,6 +138,33 @@ def _statement(request: Request) -> Statement | None:
     if _TOKEN not in pending:
         return None
     return Statement(pending[_TOKEN], pending[_NAME], pending[_ORDER], pending[_EMAIL])
+
+
+def _posted(request: Request) -> Statement | None:
+    """The statement that the page with the button showed. None if somebody has altered it."""
+    form = WithdrawalForm(request)
+    if not form.validate():
+        return None
+    return Statement(
+        token=request.POST.get("form", ""),
+        name=form.name.data or "",
+        order_number=read_order_number(form.order.data or "") or "",
+        email=form.email.address.stored,
+    )
+
+
+def _chosen(request: Request, order: Order | None) -> frozenset[int]:
+    """The lines of the order whose boxes are ticked."""
+    lines = [] if order is None else order.lines
+    return frozenset(line.position for line in lines if f"{LINE}{line.position}" in request.POST)
+
+
+def _token(found: Statement, chosen: frozenset[int]) -> str:
+    """The same for the same statement from the same form: a second press of the button is no second
+    statement, and going back to choose other items is one.
+    """
+    content = found.token, found.name, found.order_number, found.email, sorted(chosen)
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
 
 
 def _statement_page(request: Request, session: Session, found: Statement) -> Page:

@@ -40,7 +40,7 @@ def test_sign_up_confirm_reset_buy_and_get_the_receipt(
     sign_in(page, address, SECOND_PASSWORD)
 
     page.goto("/")
-    page.get_by_role("link", name="Sealing wax").click()
+    page.get_by_role("link", name="Fox seals").click()
     page.get_by_role("button", name="Add to basket").click()
     page.goto("/basket")
     page.get_by_role("link", name="Go to checkout").click()

@@ -67,7 +67,7 @@ def test_each_line_of_the_basket_keeps_together(basket: Page) -> None:
     total, button = basket.locator(".basket-total"), basket.get_by_role("link", name="checkout")
     assert ends == {round(right(total))} == {round(right(button))}, "beneath the amounts"
     basket.get_by_role("link", name="Continue shopping").click()
-    expect(basket.get_by_role("heading", level=1)).to_contain_text("All downloads")
+    expect(basket.get_by_role("heading", level=1)).to_contain_text("Products")
 
 
 def test_a_line_of_the_basket_fits_in_german_too(open_page: OpenPage) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app.i18n.languages import Languages
 from app.shop.documents import pdf
 from app.shop.documents.content import Correction
 from app.shop.emails import samples
@@ -69,6 +70,19 @@ def test_it_speaks_the_language_of_the_order() -> None:
         "Bezahlt am 22. November 2026 mit Visa",
     )
     assert b"/Lang(de)" in file
+
+
+@pytest.mark.parametrize("language", ["es_419", "pt_BR", "zh_Hant", "he", "fil"])
+def test_a_shop_can_add_any_language(language: str, tmp_path: Path) -> None:
+    folder = tmp_path / language / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    (folder / "shop.po").write_text('msgid "Receipt"\nmsgstr "Cuenta"\n')
+
+    file = pdf.render(receipt(locale=language), Languages(tmp_path), BERLIN)
+
+    assert file
+    assert "Cuenta" in text_of(file)
+    assert b"/Lang(" + language.partition("_")[0].encode() in file
 
 
 def test_days_are_those_of_the_shop() -> None:

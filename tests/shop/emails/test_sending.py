@@ -1,5 +1,6 @@
 """Each turn of a purchase queues its email once, in the order's language, with its files."""
 
+import secrets
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -62,6 +63,7 @@ def send_receipt_twice(request: Request, session: Session, order: Order) -> None
 def a_withdrawal(session: Session, order: Order | None, **values: Any) -> Withdrawal:
     withdrawal = Withdrawal(
         **{
+            "token": secrets.token_hex(16),
             "order_id": order.id if order else None,
             "order_number": NUMBER,
             "name": "Anna Ödegård",
