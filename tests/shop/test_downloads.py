@@ -167,6 +167,7 @@ def test_a_file_that_is_missing_on_disk_is_told_and_begins_no_download(
     app: Router,
     customer: TestApp,
     database: Database,
+    mailbox: Mailbox,
     caplog: pytest.LogCaptureFixture,
     content: bytes | None,
 ) -> None:
@@ -182,6 +183,9 @@ def test_a_file_that_is_missing_on_disk_is_told_and_begins_no_download(
     assert "This file cannot be downloaded at the moment" in page.text
     assert line_in(database).first_download_at is None
     assert "file of an order cannot be read: order=1 line=0" in caplog.text
+    press(customer, path, "/files/0")
+    [notice] = mailbox.all(kind="shop_notice")
+    assert file.name in notice.html_body
 
 
 def test_a_file_name_of_any_script_is_kept(customer: TestApp, database: Database) -> None:

@@ -5,7 +5,13 @@ import re
 from pyramid.interfaces import IRoutesMapper
 from pyramid.router import Router
 
-_VALUES = {"subpath": "pillarbox.css", "slug": "letter-paper", "name": "imprint", "id": "1"}
+_VALUES = {
+    "subpath": "pillarbox.css",
+    "slug": "letter-paper",
+    "name": "imprint",
+    "id": "1",
+    "sha256": "0" * 64,
+}
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}|\*(\w+)")
 
 

@@ -5,11 +5,11 @@ for keys. A value inside an inline table or an array has the line where that beg
 """
 
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
-Path_ = tuple[str | int, ...]
+Where = tuple[str | int, ...]
 """Where a value is: keys, and numbers of the tables in an array, such as ("product", 2, "slug")."""
 MOST_SHOWN = 50
 DEEPEST = 6
@@ -38,7 +38,7 @@ class Problems:
         self._lines = _find_lines(text)
         self._found: list[tuple[int, str]] = []
 
-    def add(self, where: Path_, text: str) -> None:
+    def add(self, where: Where, text: str) -> None:
         """Note a problem of the value at ``where``, or of the nearest table around it."""
         while where not in self._lines and where:
             where = where[:-1]
@@ -62,7 +62,7 @@ class Problems:
         raise BadShopFile("\n".join(texts))
 
 
-def suggestion(word: str, known: Any) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """`` Did you mean ...?`` when one of ``known`` is similar, else nothing."""
     near = get_close_matches(word, list(known), n=1)
     return f" Did you mean {near[0]}?" if near else ""
@@ -79,10 +79,10 @@ def shown_key(key: str | int) -> str:
     return str(key) if _BARE_KEY.fullmatch(str(key)) else quoted(key)
 
 
-def _find_lines(text: str) -> dict[Path_, int]:
-    lines: dict[Path_, int] = {}
-    table: Path_ = ()
-    counts: dict[Path_, int] = {}
+def _find_lines(text: str) -> dict[Where, int]:
+    lines: dict[Where, int] = {}
+    table: Where = ()
+    counts: dict[Where, int] = {}
     for number, line in enumerate(_blank(text).split("\n"), 1):
         if header := _HEADER.match(line):
             is_array = header[1] == "[["

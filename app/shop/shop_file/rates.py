@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from app.shop.shop_file.content import ALWAYS, RateEntry
 from app.shop.shop_file.countries import check_country
-from app.shop.shop_file.problems import Path_, quoted, shown_key
+from app.shop.shop_file.problems import Where, quoted, shown_key
 from app.shop.shop_file.tables import Table
 from app.shop.tax import EU
 
@@ -32,7 +32,7 @@ def read_rates(tax: Table) -> list[RateEntry]:
                 table.problem(country, "has no rate. Write a number of percent, or delete it.")
             days = set()
             for i, entry in enumerate(value):
-                at: Path_ = (*table.where, country, i)
+                at: Where = (*table.where, country, i)
                 one = Table(table.problems, entry, at, f"{table.label}.{country}")
                 one.allow(("rate", "from"))
                 day, rate = _day(one), _basis_points(one)

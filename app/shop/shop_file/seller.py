@@ -6,7 +6,7 @@ from pathlib import Path
 from app.accounts.addresses import UnusableAddress, parse_address
 from app.shop.shop_file.content import NO_LANGUAGE, SellerEntry, Texts
 from app.shop.shop_file.countries import check_country
-from app.shop.shop_file.problems import Path_, quoted
+from app.shop.shop_file.problems import Where, quoted
 from app.shop.shop_file.tables import Table
 
 KEYS = (
@@ -62,7 +62,7 @@ def read_seller(table: Table, folder: Path) -> SellerEntry:
 def _terms(table: Table, folder: Path) -> Texts:
     terms = []
     for locale, name in table.texts("terms", 1000):
-        where: Path_ = ("terms",) if locale == NO_LANGUAGE else ("terms", locale)
+        where: Where = ("terms",) if locale == NO_LANGUAGE else ("terms", locale)
         path = table.readable(where, folder, name, 4 * MOST_TERMS)
         if path is None:
             continue

@@ -11,7 +11,7 @@ from unicodedata import category
 from babel import Locale, UnknownLocaleError
 
 from app.shop.shop_file.content import NO_LANGUAGE, Texts
-from app.shop.shop_file.problems import Path_, Problems, quoted, shown_key, suggestion
+from app.shop.shop_file.problems import Problems, Where, quoted, shown_key, suggestion
 
 MOST_LOCALE = 16
 BIGGEST_FILE = 2_000_000_000
@@ -22,13 +22,13 @@ MOST_FILE_NAME = 200
 class Table:
     """A table of the file. ``where`` says which, and ``label`` says it to people."""
 
-    def __init__(self, problems: Problems, values: Any, where: Path_, label: str) -> None:
+    def __init__(self, problems: Problems, values: Any, where: Where, label: str) -> None:
         self.problems, self.where, self.label = problems, where, label
         self.values: dict[str, Any] = values if isinstance(values, dict) else {}
         if not isinstance(values, dict):
             self.problem((), "is no table. Compare it with the example in docs/shop.md.")
 
-    def problem(self, inside: Path_ | str, text: str) -> None:
+    def problem(self, inside: Where | str, text: str) -> None:
         """Note a problem of the value at ``inside``."""
         keys = (inside,) if isinstance(inside, str) else inside
         names = ".".join(shown_key(key) for key in keys)
@@ -80,7 +80,7 @@ class Table:
         name = self.text(key, 1000, is_optional=is_optional)
         return self.readable((key,), folder, name, BIGGEST_FILE) if name else None
 
-    def readable(self, where: Path_, folder: Path, name: str, most: int) -> Path | None:
+    def readable(self, where: Where, folder: Path, name: str, most: int) -> Path | None:
         """The file ``name`` when it can be read and has 1 to ``most`` octets."""
         path = folder / name
         cure = "Correct the path, which begins at the folder of the shop's file."
@@ -113,7 +113,7 @@ class Table:
             return path
         return None
 
-    def _checked(self, where: Path_, value: object, most: int, has_lines: bool) -> str:
+    def _checked(self, where: Where, value: object, most: int, has_lines: bool) -> str:
         if not isinstance(value, str):
             self.problem(where, f"is {quoted(value)}, which is no text. Put it into quotes.")
             return ""

@@ -109,7 +109,7 @@ def test_an_order_keeps_its_numbers_and_prices_in_one_piece(
     assert page.locator("h1 .number").evaluate(LINES) == 1
     for row in page.locator(".order-lines tbody tr").all():
         each, amount = row.locator(".each"), row.locator(".amount")
-        assert each.evaluate(LINES) == 1, "1 × stays with its price"
+        assert each.locator(".number").evaluate(LINES) == 1, "1 × stays with its price"
         name = box(row.locator("th"))
         assert box(amount)["x"] - (name["x"] + name["width"]) < width / 4
         assert box(each)["x"] == name["x"]
