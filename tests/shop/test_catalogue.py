@@ -80,6 +80,35 @@ def test_products_speak_the_visitors_language_or_the_files_first_one(
     assert "Twelve postcards of doors" in browser.get("/products/postcards").text
 
 
+def describe(database: Database, description: str) -> None:
+    with database.transaction(write=True) as session:
+        session.execute(update(ProductText).values(description=description))
+
+
+def test_a_description_keeps_its_paragraphs(browser: TestApp, database: Database) -> None:
+    stock(database)
+    describe(database, "Twelve front doors.\n\nSomebody lives\nbehind one.")
+
+    page = browser.get("/products/postcards")
+
+    paragraphs = [paragraph.text for paragraph in page.html.main.find_all("p", class_="lead")]
+    assert paragraphs == ["Twelve front doors.", "Somebody lives\nbehind one."]
+    told = page.html.find("meta", {"name": "description"})["content"]
+    assert told == "Twelve front doors. Somebody lives behind one."
+
+
+def test_a_long_description_is_cut_for_search_engines_alone(
+    browser: TestApp, database: Database
+) -> None:
+    stock(database)
+    describe(database, "word " * 500 + "end")
+
+    page = browser.get("/products/postcards")
+
+    assert len(page.html.find("meta", {"name": "description"})["content"]) <= 255
+    assert "word end" in words(page)
+
+
 def test_prices_include_vat(browser: TestApp, database: Database) -> None:
     stock(database)
 

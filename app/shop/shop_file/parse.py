@@ -26,8 +26,9 @@ def parse(path: Path) -> ShopFile:
     Raises ``BadShopFile`` with every problem.
     """
     text = _read(path)
+    values = _load(path, text)
     problems = Problems(path, text)
-    top = Table(problems, _load(path, text), (), "")
+    top = Table(problems, values, (), "")
     top.allow(("currency", "seller", "tax", "product"))
     currency = top.text("currency", 100)
     if currency and currency not in LEAST_CHARGE:

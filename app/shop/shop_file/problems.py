@@ -12,6 +12,8 @@ from pathlib import Path
 Where = tuple[str | int, ...]
 """Where a value is: keys, and numbers of the tables in an array, such as ("product", 2, "slug")."""
 MOST_SHOWN = 50
+DEEPEST = 6
+"""Keys of a path. What lies deeper has the line of the value around it."""
 
 _STRING_OR_COMMENT = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}' r"|'''.*?'{3,5}" r'|"(?:\\.|[^"\\\n])*"' r"|'[^'\n]*'|#[^\n]*",
@@ -19,6 +21,7 @@ _STRING_OR_COMMENT = re.compile(
 )
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\])*"|'[^']*')"""
 _NAME = rf"{_PART}(?:\s*\.\s*{_PART})*"
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_NAME})\s*\]")
 _KEY = re.compile(rf"\s*({_NAME})\s*=")
 
@@ -71,6 +74,11 @@ def quoted(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}...{text[0]}"
 
 
+def shown_key(key: str | int) -> str:
+    """A key from the file for a message. One that TOML wants in quotes has them."""
+    return str(key) if _BARE_KEY.fullmatch(str(key)) else quoted(key)
+
+
 def _find_lines(text: str) -> dict[Where, int]:
     lines: dict[Where, int] = {}
     table: Where = ()
@@ -79,7 +87,7 @@ def _find_lines(text: str) -> dict[Where, int]:
         if header := _HEADER.match(line):
             is_array = header[1] == "[["
             table = ()
-            parts = _split(header[2])
+            parts = _split(header[2])[:DEEPEST]
             for i, part in enumerate(parts):
                 table += (part,)
                 if is_array and i == len(parts) - 1:
@@ -90,7 +98,7 @@ def _find_lines(text: str) -> dict[Where, int]:
                 lines.setdefault(table, number)
         elif key := _KEY.match(line):
             where = table
-            for part in _split(key[1]):
+            for part in _split(key[1])[:DEEPEST]:
                 where += (part,)
                 lines.setdefault(where, number)
     return lines

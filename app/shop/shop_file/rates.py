@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from app.shop.shop_file.content import ALWAYS, RateEntry
 from app.shop.shop_file.countries import check_country
-from app.shop.shop_file.problems import Where, quoted
+from app.shop.shop_file.problems import Where, quoted, shown_key
 from app.shop.shop_file.tables import Table
 from app.shop.tax import EU
 
@@ -17,7 +17,7 @@ def read_rates(tax: Table) -> list[RateEntry]:
     """The rates of all classes of the table ``[tax]``."""
     rates = []
     for name, values in tax.values.items():
-        table = Table(tax.problems, values, ("tax", name), f"tax.{name}")
+        table = Table(tax.problems, values, ("tax", name), f"tax.{shown_key(name)}")
         if not _TAX_CLASS.fullmatch(name):
             table.problem((), "is no name for a class. Use a-z, 0-9, _ and -, 32 at most.")
             continue

@@ -11,7 +11,7 @@ from unicodedata import category
 from babel import Locale, UnknownLocaleError
 
 from app.shop.shop_file.content import NO_LANGUAGE, Texts
-from app.shop.shop_file.problems import Problems, Where, quoted, suggestion
+from app.shop.shop_file.problems import Problems, Where, quoted, shown_key, suggestion
 
 MOST_LOCALE = 16
 BIGGEST_FILE = 2_000_000_000
@@ -31,7 +31,7 @@ class Table:
     def problem(self, inside: Where | str, text: str) -> None:
         """Note a problem of the value at ``inside``."""
         keys = (inside,) if isinstance(inside, str) else inside
-        names = ".".join(str(key) for key in keys)
+        names = ".".join(shown_key(key) for key in keys)
         label = f"{self.label}: " if self.label and keys else self.label
         self.problems.add((*self.where, *keys), f"{label}{names} {text}")
 

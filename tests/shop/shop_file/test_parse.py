@@ -1,6 +1,7 @@
 """Reading the shop's file: what is right, and every problem with its line and its cure."""
 
 import os
+import time
 from datetime import date
 from pathlib import Path
 
@@ -189,3 +190,21 @@ def test_yen_have_no_decimals(tmp_path: Path) -> None:
 def test_a_message_shows_at_most_fifty_problems(tmp_path: Path) -> None:
     text = example() + "".join(f"x{n} = 1\n" for n in range(60))
     assert problems(write_shop(tmp_path, text)).endswith("\n  and 10 more")
+
+
+def test_a_message_has_no_control_characters_from_keys(tmp_path: Path) -> None:
+    said = problems(
+        write_shop(tmp_path, example() + '[tax."\\u001B"]\nDE = 7\n[tax.x]\n"\\u001B[2J" = 1\n')
+    )
+    assert "\x1b" not in said
+    assert "'\\x1b[2J' is no country" in said
+    assert "'\\x1b' is no name for a class" in said
+
+
+def test_hostile_texts_are_refused_in_a_moment(tmp_path: Path) -> None:
+    hostile = {"quotes": 'a = "' + '\\"' * 20_000, "keys": "a" + ".a" * 2_000 + " = 1"}
+    started = time.monotonic()
+    for text in hostile.values():
+        with pytest.raises(BadShopFile):
+            parse(write_shop(tmp_path, text))
+    assert time.monotonic() - started < 5
