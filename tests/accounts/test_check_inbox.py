@@ -25,6 +25,10 @@ from tests.support.accounts import (
 from tests.support.application import MakeApp
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
+from tests.support.databases import on_sqlite
+
+# Nothing here depends on the database.
+pytestmark = on_sqlite
 
 WRONG = "anna@exmaple.org"
 KNOWN = pytest.mark.parametrize("is_known", [True, False], ids=["known", "unknown"])

@@ -8,7 +8,11 @@ from webtest import TestApp
 from app.database.engine import Database
 from app.shop.models import Product
 from app.web.visitor import MOST_BASKET_LINES
+from tests.support.databases import on_sqlite
 from tests.support.shopping import add_product, put_into_basket, sign_in, stock
+
+# Nothing here depends on the database.
+pytestmark = on_sqlite
 
 
 def test_the_basket_adds_up_what_is_put_into_it(browser: TestApp, database: Database) -> None:

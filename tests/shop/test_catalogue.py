@@ -9,8 +9,12 @@ from webtest import TestApp, TestResponse
 
 from app.database.engine import Database
 from app.shop.models import Product, ProductText, Seller
+from tests.support.databases import on_sqlite
 from tests.support.sample_catalogue import CATALOGUE
 from tests.support.shopping import put_into_basket, stock
+
+# Nothing here depends on the database.
+pytestmark = on_sqlite
 
 EXEMPT = {"en": "No VAT is charged.", "de": "Es wird keine Umsatzsteuer berechnet."}
 GERMAN = {"Accept-Language": "de"}

@@ -6,7 +6,11 @@ from webtest import TestApp
 from app.database.engine import Database
 from app.mail.testing import Mailbox
 from tests.support.accounts import add_account, sign_in
+from tests.support.databases import on_sqlite
 from tests.support.shopping import buy, stock
+
+# Nothing here depends on the database.
+pytestmark = on_sqlite
 
 
 @pytest.mark.parametrize("glued", [".", ">", ")", ",", "%20", "%3E.", "%22", "/", "%C2%A0"])

@@ -14,9 +14,13 @@ from app.shop.order_numbers import new_order_number
 from app.shop.payments.refunds import ask_for_refund, request_refund
 from app.web.background import background_request
 from tests.support.browser import another_browser
+from tests.support.databases import on_sqlite
 from tests.support.paid_orders import rows
 from tests.support.pdf_text import text_of
 from tests.support.shopping import buy, order, put_into_basket, sign_in, stock
+
+# Nothing here depends on the database.
+pytestmark = on_sqlite
 
 ANOTHER = "another@example.org"
 

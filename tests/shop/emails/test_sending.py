@@ -20,6 +20,10 @@ from app.shop import emails, money
 from app.shop.emails import Notice
 from app.shop.models import Document, Order, RefundOrigin, Withdrawal
 from tests.shop.emails.conftest import NUMBER, ORDERED, PDF, TERMS, a_refund, an_order
+from tests.support.databases import on_sqlite
+
+# Nothing here depends on the database.
+pytestmark = on_sqlite
 
 
 def send_receipt(request: Request, session: Session, order: Order, **more: Any) -> None:
