@@ -19,9 +19,6 @@ from tests.support.application import MakeApp
 from tests.support.browser import another_browser
 from tests.support.databases import on_sqlite
 
-# Nothing here depends on the database.
-pytestmark = on_sqlite
-
 ZIP = Attachment("Übersicht & mehr.zip", "application/zip", b"PK\x00\xff")
 
 
