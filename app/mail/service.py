@@ -175,12 +175,17 @@ class EmailService:
         network = (asked_by or "").partition("/")[0]
         of_browser = OutboxEmail.asked_by == asked_by
         of_network = OutboxEmail.asked_by.startswith(f"{network}/", autoescape=True)
-        to_recipient = OutboxEmail.recipient_key == addresses.key_of(address)
+        to_recipient = OutboxEmail.asked_by.is_not(None) & (
+            OutboxEmail.recipient_key == addresses.key_of(address)
+        )
         is_recent = OutboxEmail.created_at > now - limit.period
         is_of_today = OutboxEmail.created_at > now - DAY
         # A cancelled email brings nobody a link.
         is_of_use = is_recent & (OutboxEmail.state != State.CANCELLED)
-        is_daily = limit.per_network is not None or limit.per_recipient is not None
+        # The daily limits are for emails that a stranger can ask for, and nobody else's count.
+        is_daily = asked_by is not None and (
+            limit.per_network is not None or limit.per_recipient is not None
+        )
         window = max(limit.period, DAY) if is_daily else limit.period
         written = self.session.execute(
             select(
@@ -203,6 +208,8 @@ class EmailService:
         if written.for_browser >= limit.count:
             period = formats.duration(limit.period, "en")
             return f"over the limit of {limit.count} in {period}"
+        if not is_daily:
+            return None
         if (
             limit.per_network is not None
             and written.for_network >= limit.per_network

@@ -39,6 +39,8 @@ def give_consent(request: Request, session: Session, order: Order) -> bool:
 
     Returns whether this call opened them.
     """
+    if not waits(order):
+        return False
     now = request.now
     opened = session.scalars(
         update(Order)

@@ -8,10 +8,10 @@ downloaded is refunded by itself, and its download is closed. Staff decide about
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pyramid.request import Request
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from app.database.base import insert_for
@@ -30,6 +30,9 @@ from app.shop.payments.refundable import CannotRefund, left_of, payment_of
 from app.shop.payments.refunds import request_refund
 
 log = logging.getLogger(__name__)
+
+MOST_UNMATCHED = 20
+"""How many notices a day staff get about statements that fit no order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def receive(
     send_withdrawal_received(request, session, withdrawal, order)
     if problem is None:
         _decide(request, withdrawal, WithdrawalState.ACCEPTED, by="the shop")
-    else:
+    elif order is not None or _few_are_unmatched(session, withdrawal):
         send_shop_notice(
             request,
             session,
@@ -103,6 +106,22 @@ def receive(
     values = withdrawal.id, withdrawal.state, len(refunds)
     log.info("withdrawal received: withdrawal=%d state=%s refunds=%d", *values)
     return withdrawal, refunds
+
+
+def _few_are_unmatched(session: Session, withdrawal: Withdrawal) -> bool:
+    """Whether a notice about a statement that fits no order may be sent.
+
+    Anybody can make such statements, and staff must not drown in notices about them. They find all
+    of them by ``pillarbox withdrawals INI list``.
+    """
+    unmatched = session.scalar(
+        select(func.count()).where(
+            Withdrawal.order_id.is_(None),
+            Withdrawal.state == WithdrawalState.RECEIVED,
+            Withdrawal.received_at > withdrawal.received_at - timedelta(days=1),
+        )
+    )
+    return (unmatched or 0) <= MOST_UNMATCHED
 
 
 def accept(request: Request, session: Session, withdrawal: Withdrawal, *, by: str) -> list[str]:

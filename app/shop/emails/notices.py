@@ -25,6 +25,8 @@ def send_shop_notice(
     reason: str = "",
     respond_by: datetime | None = None,
     is_test: bool = False,
+    options: str = "",
+    held_payment: str = "",
 ) -> None:
     """Queue a notice to ``site.support_email`` in the transaction of ``session``. A second one with
     the same ``what`` and ``reference`` is not sent.
@@ -32,14 +34,25 @@ def send_shop_notice(
     ``reference`` is the id that the command takes: of the payment, refund, dispute, withdrawal or
     email; for a refused key, the day. ``order_number`` names an order that is not
     known. ``amount`` is in minor units of ``currency``. ``reason`` is in English, and holds neither
-    addresses nor what a stranger typed.
+    addresses nor what a stranger typed. ``options`` and ``held_payment`` are those of
+    ``command_for``.
     """
     number = order.number if order else order_number
+    is_test = is_test or (order is not None and any(each.is_test for each in order.payments))
+    # A command about an order that nobody knows can only list the statements.
+    known = order.number if order else ""
     ini = str(request.registry.settings.get("__file__", "INI"))
     context = ShopNotice(
         what=what,
         at=request.now,
-        command=command_for(what, ini, order_number=number, reference=reference),
+        command=command_for(
+            what,
+            ini,
+            order_number=known,
+            reference=reference,
+            options=options,
+            held_payment=held_payment,
+        ),
         order_number=number,
         reference=reference,
         amount=amount,

@@ -47,17 +47,33 @@ class ShopNotice:
     is_test: bool = False
 
 
-def command_for(what: Notice, ini: str, *, order_number: str = "", reference: str = "") -> str:
-    """The command that shows or settles it. ``ini`` is the shop's .ini file."""
+def command_for(
+    what: Notice,
+    ini: str,
+    *,
+    order_number: str = "",
+    reference: str = "",
+    options: str = "",
+    held_payment: str = "",
+) -> str:
+    """The command that shows or settles it. ``ini`` is the shop's .ini file.
+
+    ``options`` limit a refund to the line and amount that failed. ``held_payment`` is the id of the
+    payment if the refund was of a held one.
+    """
     match what:
+        case Notice.REFUND_FAILED if held_payment:
+            return f"pillarbox payments {ini} release {held_payment} --refund"
+        case Notice.WITHDRAWAL_TO_DECIDE if not order_number:
+            return f"pillarbox withdrawals {ini} list"
         case Notice.PAYMENT_HELD:
             return f"pillarbox payments {ini} release {reference}"
         case Notice.REFUND_FAILED:
-            return f"pillarbox refund {ini} {order_number}"
+            return f"pillarbox refund {ini} {order_number} {options}".rstrip()
         case Notice.WITHDRAWAL_TO_DECIDE:
             return f"pillarbox withdrawals {ini} accept {reference}"
         case Notice.RECEIPT_NOT_SENT:
-            return f"pillarbox emails {ini} resend {reference}"
+            return f"pillarbox emails {ini} show {reference}"
         case Notice.DISPUTE_OPENED:
             return f"pillarbox payments {ini} list"
         case Notice.FILE_MISSING:
@@ -130,5 +146,6 @@ SHOP_NOTICE = Kind(
     },
     time_to_live=timedelta(days=7),
     priority=Priority.RECEIPT,
-    limit=RateLimit(500, timedelta(days=1)),
+    # Each notice is about money or goods and is sent once, so only a bug can reach this limit.
+    limit=RateLimit(10_000, timedelta(days=1)),
 )

@@ -94,6 +94,11 @@ class Payment(Base):
     )
 
     @property
+    def is_given_back(self) -> bool:
+        """Whether it was held, and all of it goes back. Then the order can be paid anew."""
+        return self.state == PaymentState.HELD and self.refunded == self.amount
+
+    @property
     def is_test(self) -> bool:
         """Whether no money moves. Every page and email about it says so (STANDARDS D12)."""
         return not self.livemode

@@ -63,7 +63,7 @@ def _cannot_be_paid(
     """Whether it is over, or pending at a provider or in a mode that this shop no longer uses."""
     if payment.state == PaymentState.PENDING and payment.session is None:
         expire_unstarted(session, payment, now)
-    is_over = payment.state in (PaymentState.FAILED, PaymentState.EXPIRED)
+    is_over = payment.state in (PaymentState.FAILED, PaymentState.EXPIRED) or payment.is_given_back
     is_elsewhere = (payment.provider, payment.livemode) != (provider, livemode)
     return is_over or (payment.state == PaymentState.PENDING and is_elsewhere)
 

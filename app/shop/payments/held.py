@@ -15,7 +15,7 @@ from app.shop.models import Payment, PaymentState
 from app.shop.payments.provider import PaymentOutcome, PaymentProvider, PaymentResult
 from app.shop.payments.refundable import CannotRefund
 from app.shop.payments.refunds import ask_for_refund, refund_held
-from app.shop.payments.settle import pay_order
+from app.shop.payments.settle import pay_order, refund_withdrawn
 
 
 class CannotRelease(Exception):
@@ -65,9 +65,13 @@ def accept(request: Request, payment_id: str, *, by: str) -> Released:
         record(
             session, "payment accepted", by=by, now=request.now, order_id=order.id, detail=detail
         )
-        return Released(
+        refund_ids = refund_withdrawn(request, session, order, payment)
+        released = Released(
             order.number, document.full_number, result.amount, order.total, order.currency
         )
+    for refund_id in refund_ids:
+        ask_for_refund(request, refund_id)
+    return released
 
 
 def give_back(request: Request, payment_id: str, *, by: str) -> str:

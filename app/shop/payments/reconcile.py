@@ -47,7 +47,7 @@ def reconcile(registry: Registry, *, is_daily_due: bool = False) -> dict[str, in
     """Settle all that the provider knows more about, and return how often each thing was done.
 
     Once a day, and when ``is_daily_due``, compare the provider's sessions and refunds of three days
-    with ours. An error of the provider ends the run, and the next one goes on.
+    with ours. An error of the provider ends a step, and the next run goes on.
     """
     provider: PaymentProvider | None = registry.payment_provider
     request = background_request(registry, NAME)
@@ -61,11 +61,14 @@ def reconcile(registry: Registry, *, is_daily_due: bool = False) -> dict[str, in
     within_a_day = limits.use(registry, DAILY, provider.name, request.now) is not None
     if is_daily_due or not within_a_day:
         steps.append(("payments and refunds compared", _compare))
-    try:
-        for what, step in steps:
+    for what, step in steps:
+        try:
             done[what] = step(request, provider)
-    except ProviderError as error:
-        log.warning("reconciling stopped: problem=%s", error)
+        except ProviderError as error:
+            # The next step may concern another part of the provider, so it is tried all the same.
+            log.warning("reconciling stopped: step=%s problem=%s", what, error)
+            if step is _compare:
+                limits.clear(registry, give_back=[(DAILY, provider.name)])
     return done
 
 
@@ -89,6 +92,7 @@ def _check_payments(request: Request, provider: PaymentProvider) -> int:
     due = select(Payment).where(
         Payment.state.in_(UNSETTLED),
         Payment.provider == provider.name,
+        Payment.livemode.is_not(provider.is_test),
         Payment.session.is_not(None),
         Payment.created_at <= now - YOUNGEST,
         or_(
@@ -97,7 +101,7 @@ def _check_payments(request: Request, provider: PaymentProvider) -> int:
         ),
     )
     asked = 0
-    for payment in _each(request, due.order_by(Payment.created_at)):
+    for payment in _each(request, due.order_by(Payment.checked_at, Payment.created_at)):
         period = PERIOD if payment.state == PaymentState.PENDING else PROCESSING_PERIOD
         if not claim_check(request, payment.id, period):
             continue

@@ -29,6 +29,7 @@ from app.shop.models import (
 )
 from app.shop.models.payments import UNSETTLED
 from app.shop.payments.provider import PaymentOutcome, PaymentResult
+from app.shop.payments.refundable import left_of
 from app.shop.payments.refunds import request_refund, write_refund
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def _take_money(
     if pay_order(request, session, order, payment) is None:
         log.warning("order paid twice: order=%d payment=%s", order.id, payment.id)
         return Settlement(is_new=True, refund_ids=(_give_back(request, session, payment),))
-    return Settlement(is_new=True, refund_ids=_refund_withdrawn(request, session, order, payment))
+    return Settlement(is_new=True, refund_ids=refund_withdrawn(request, session, order, payment))
 
 
 def pay_order(
@@ -165,27 +166,30 @@ def pay_order(
     return document
 
 
-def _refund_withdrawn(
+def refund_withdrawn(
     request: Request, session: Session, order: Order, payment: Payment
 ) -> tuple[str, ...]:
     """Write the refunds of what the buyer withdrew from before the money came. Returns their
     ids.
     """
-    refunds = [
-        request_refund(
-            request,
-            session,
-            order,
-            payment,
-            amount=line.total,
-            position=line.position,
-            origin=RefundOrigin.WITHDRAWAL,
-            by="settle",
-        )
-        for line in order.lines
-        if line.closed_at is not None and line.total
-    ]
-    return tuple(refund.id for refund in refunds)
+    refunds = []
+    for line in order.lines:
+        if line.closed_at is None:
+            continue
+        amount = left_of(session, order, payment, line.position)
+        if amount:
+            refund = request_refund(
+                request,
+                session,
+                order,
+                payment,
+                amount=amount,
+                position=line.position,
+                origin=RefundOrigin.WITHDRAWAL,
+                by="settle",
+            )
+            refunds.append(refund.id)
+    return tuple(refunds)
 
 
 def _mismatch(payment: Payment, result: PaymentResult) -> str | None:

@@ -6,10 +6,11 @@ from pyramid.request import Request
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from app.i18n.formats import amount
 from app.shop.documents.issue import issue
 from app.shop.emails import Notice, send_refund_receipt, send_shop_notice
 from app.shop.events import record
-from app.shop.models import DocumentKind, Refund, RefundState
+from app.shop.models import DocumentKind, PaymentState, Refund, RefundState
 from app.shop.models.refunds import OPEN
 from app.shop.payments.provider import RefundResult
 from app.shop.payments.refundable import HOLDING, free
@@ -123,4 +124,12 @@ def _give_up(request: Request, session: Session, refund: Refund) -> None:
         currency=refund.currency,
         reason=refund.failure or f"the provider says that it is {refund.state}",
         is_test=refund.payment.is_test,
+        options=_options(refund),
+        held_payment=refund.payment_id if refund.payment.state == PaymentState.HELD else "",
     )
+
+
+def _options(refund: Refund) -> str:
+    """The options with which ``pillarbox refund`` gives back the same amount of the same line."""
+    line = "" if refund.position is None else f"--line {refund.position + 1} "
+    return f"{line}--amount {amount(refund.amount, refund.currency):f}"

@@ -35,7 +35,7 @@ def checkout(request: Request) -> Page | Response:
     """Show what is about to be ordered, and the form for the buyer's details."""
     session, visitor = request.dbsession, request.visitor
     seller = session.get(Seller, 1)
-    if seller is None or _is_closed(request):
+    if seller is None:
         return _closed(request)
     if visitor.basket_id and placed_order(session, visitor.basket_id):
         # The customer came back from the payment page to change something or to order the same
@@ -44,6 +44,8 @@ def checkout(request: Request) -> Page | Response:
     basket = price_basket(session, visitor, request.locale_name)
     if not basket.can_be_ordered:
         return HTTPSeeOther(request.route_path("basket"))
+    if _is_closed(request, basket):
+        return _closed(request)
     last = last_order(session, request.account.id)
     form = CheckoutForm(
         request,
@@ -66,13 +68,15 @@ def order_and_pay(request: Request) -> Page | Response:
     # This short transaction commits the order before the provider is asked over the network.
     with short_transaction(request.registry, write=True) as session:
         seller = session.get(Seller, 1)
-        if seller is None or _is_closed(request):
+        if seller is None:
             return _closed(request)
         order = placed_order(session, form.basket.data) if form.basket.data else None
         if order is None:
             basket = price_basket(session, request.visitor, request.locale_name)
             if not basket.can_be_ordered:
                 return HTTPSeeOther(request.route_path("basket"))
+            if _is_closed(request, basket):
+                return _closed(request)
             rates = _rates(request, session, seller)
             countries = rates.countries(basket.tax_classes)
             if not countries:
@@ -179,10 +183,10 @@ def _refuse(form: CheckoutForm, problem: str) -> bool:
     return False
 
 
-def _is_closed(request: Request) -> bool:
-    """Whether no payment can be started now."""
+def _is_closed(request: Request, basket: PricedBasket) -> bool:
+    """Whether the basket costs something, and no payment can be started now."""
     provider: PaymentProvider | None = request.registry.payment_provider
-    return provider is None or not provider.is_open
+    return basket.total > 0 and (provider is None or not provider.is_open)
 
 
 def _closed(request: Request) -> Response:

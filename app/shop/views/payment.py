@@ -13,7 +13,6 @@ from app.shop.payments.asking import (
     claim_check,
     end_unstarted,
     latest_payment,
-    settle_result,
     start_payment,
 )
 from app.shop.payments.current_payment import current_payment
@@ -24,6 +23,7 @@ from app.shop.payments.provider import (
     ProviderError,
     ProviderRefuses,
 )
+from app.shop.payments.settle import settle
 from app.shop.payments.waiting import place_to_wait
 from app.web.headers import content_security_policy
 from app.web.translation import _
@@ -53,13 +53,13 @@ def redirect_to_payment(request: Request, order_id: int) -> HTTPSeeOther:
         with short_transaction(request.registry, write=True) as session:
             order = session.get_one(Order, order_id)
             order_page = HTTPSeeOther(request.route_path("order", number=order.number))
-            if order.is_paid:
+            if order.is_paid or all(line.closed_at for line in order.lines):
                 return order_page
             payment = current_payment(session, order, provider, request.now)
+            if payment.provider == NOTHING_TO_PAY and payment.state == PaymentState.PENDING:
+                settle(request, session, payment.id, _nothing_paid(payment), by=request.id)
+                return order_page
         if payment.state != PaymentState.PENDING:
-            return order_page
-        if payment.provider == NOTHING_TO_PAY:
-            settle_result(request, payment.id, _nothing_paid(payment), by=request.id)
             return order_page
         try:
             with place_to_wait(request.registry):

@@ -7,6 +7,7 @@ else, whatever another tab has done meanwhile. The pages look alike whether the 
 """
 
 import hashlib
+import logging
 import secrets
 from dataclasses import replace
 from datetime import timedelta
@@ -23,11 +24,15 @@ from app.database import short_transaction
 from app.shop.forms import WithdrawalForm
 from app.shop.models import Order, Withdrawal
 from app.shop.order_numbers import read_order_number
+from app.shop.payments.provider import ProviderBusy
 from app.shop.payments.refunds import ask_for_refund
+from app.shop.payments.waiting import place_to_wait
 from app.shop.withdrawal import Statement, order_of, receive
 from app.web import limits
 from app.web.limits import Limit, LimitReached
 from app.web.translation import _
+
+log = logging.getLogger(__name__)
 
 Page = dict[str, Any]
 FORM, CONFIRM = "shop/withdraw.jinja2", "shop/confirm_withdrawal.jinja2"
@@ -102,12 +107,23 @@ def confirm(request: Request) -> Page | Response:
             return _statement_page(request, session, found) | {"problem": problem}
         made = replace(found, token=_token(found, chosen), positions=chosen)
         withdrawal, refunds = receive(request, session, made, account_id)
-    for refund_id in refunds:
-        ask_for_refund(request, refund_id)
+    _ask_for(request, refunds)
     for key in (_NAME, _ORDER, _EMAIL, _TOKEN):
         request.visitor.pending.pop(key, None)
     request.visitor.pending[_MADE] = str(withdrawal.id)
     return HTTPSeeOther(request.route_path("withdrawal_received"))
+
+
+def _ask_for(request: Request, refunds: list[str]) -> None:
+    """Ask the provider for the refunds, unless half of the threads wait for it already: they are
+    committed, and the reconciler asks within minutes.
+    """
+    try:
+        with place_to_wait(request.registry):
+            for refund_id in refunds:
+                ask_for_refund(request, refund_id)
+    except ProviderBusy as problem:
+        log.warning("refunds not asked for: refunds=%d problem=%s", len(refunds), problem)
 
 
 @view_config(
