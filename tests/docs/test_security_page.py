@@ -17,10 +17,13 @@ from app.accounts import (
 )
 from app.accounts.models import TokenKind
 from app.i18n.formats import duration
+from app.shop import downloads, receipt_emails
+from app.shop.views import withdrawal
 from app.web.limits import Limit
 
 PAGE = Path(__file__).parents[2].joinpath("docs", "security.md").read_text("utf-8")
 LIMITS = [limit for limit in vars(rate_limits).values() if isinstance(limit, Limit)]
+LIMITS += [downloads.EACH_FILE, receipt_emails.AGAIN, withdrawal.STATEMENTS]
 LIFETIMES = {
     "link to confirm an address": tokens.LIFETIMES[TokenKind.CONFIRM],
     "link to choose a new password": tokens.LIFETIMES[TokenKind.RESET],
