@@ -11,7 +11,7 @@ from sqlalchemy import or_, select, update
 
 from app.database import short_transaction
 from app.shop.events import take_provider_event
-from app.shop.models import Order, Payment
+from app.shop.models import Order, Payment, PaymentState
 from app.shop.payments.current_payment import expire_unstarted
 from app.shop.payments.provider import (
     Charge,
@@ -54,6 +54,24 @@ def end_unstarted(request: Request, payment: Payment) -> bool:
     with short_transaction(request.registry, write=True) as session:
         current = session.get_one(Payment, payment.id)
         return expire_unstarted(session, current, request.now, SHORTEST_SESSION)
+
+
+def end_unknown(request: Request, payment: Payment) -> bool:
+    """End a pending payment whose session the provider does not know, such as one of another
+    account, once nobody could pay it any more. Returns whether it is over.
+    """
+    with short_transaction(request.registry, write=True) as session:
+        ended = session.scalars(
+            update(Payment)
+            .where(
+                Payment.id == payment.id,
+                Payment.state == PaymentState.PENDING,
+                Payment.expires_at <= request.now,
+            )
+            .values(state=PaymentState.EXPIRED, settled_at=request.now)
+            .returning(Payment.id)
+        ).one_or_none()
+    return ended is not None
 
 
 def _charge(request: Request, payment: Payment) -> Charge:

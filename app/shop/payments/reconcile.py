@@ -18,7 +18,7 @@ from app.database import short_transaction
 from app.shop.models import Payment, PaymentState, Refund, RefundState
 from app.shop.models.payments import UNSETTLED
 from app.shop.models.refunds import OPEN
-from app.shop.payments.asking import check_payment, claim_check, settle_result
+from app.shop.payments.asking import check_payment, claim_check, end_unknown, settle_result
 from app.shop.payments.current_payment import expire_unstarted
 from app.shop.payments.provider import PaymentProvider, ProviderError, ProviderRefuses
 from app.shop.payments.provider_refunds import take_provider_refund
@@ -101,7 +101,9 @@ def _check_payments(request: Request, provider: PaymentProvider) -> int:
         ),
     )
     asked = 0
-    for payment in _each(request, due.order_by(Payment.checked_at, Payment.created_at)):
+    for payment in _each(
+        request, due.order_by(Payment.checked_at.asc().nulls_first(), Payment.created_at)
+    ):
         period = PERIOD if payment.state == PaymentState.PENDING else PROCESSING_PERIOD
         if not claim_check(request, payment.id, period):
             continue
@@ -109,6 +111,7 @@ def _check_payments(request: Request, provider: PaymentProvider) -> int:
             check_payment(request, payment, by=NAME)
         except ProviderRefuses as problem:
             log.error("payment unknown to the provider: payment=%s problem=%s", payment.id, problem)
+            end_unknown(request, payment)
         asked += 1
     return asked
 

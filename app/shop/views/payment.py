@@ -11,6 +11,7 @@ from app.shop.models.payments import NOTHING_TO_PAY, UNSETTLED
 from app.shop.payments.asking import (
     check_payment,
     claim_check,
+    end_unknown,
     end_unstarted,
     latest_payment,
     start_payment,
@@ -96,7 +97,12 @@ def _payment_page(request: Request, payment: Payment) -> str | None:
         if payment.created_at == request.now:
             return started.url
         payment.session = started.session
-    return check_payment(request, payment, by=request.id).url
+    try:
+        return check_payment(request, payment, by=request.id).url
+    except ProviderRefuses:
+        if end_unknown(request, payment):
+            return None
+        raise
 
 
 def _nothing_paid(payment: Payment) -> PaymentResult:

@@ -309,6 +309,22 @@ def test_a_replayed_session_that_is_over_is_followed_by_the_next_one(
     assert [payment.state for payment in payments_in(database)] == ["expired", "pending"]
 
 
+def test_a_session_that_stripe_does_not_know_gives_way_to_the_next_one_after_its_hour(
+    app: Router, customer: TestApp, stripe: FakeStripe, database: Database, clock: Clock
+) -> None:
+    order_envelopes(customer)
+    with database.transaction(write=True) as session:
+        session.execute(update(Payment).values(session="cs_of_another_account"))
+    page = order_page(customer, database)
+    assert "could not be started" in page.forms[0].submit(status=303).follow().text
+
+    clock.advance(timedelta(minutes=61))
+    url = page.forms[0].submit(status=303).location
+
+    assert url == stripe.sessions[-1]["url"]
+    assert [payment.state for payment in payments_in(database)] == ["expired", "pending"]
+
+
 def test_an_answer_that_gets_lost_once_is_asked_for_again_by_itself(
     customer: TestApp, stripe: FakeStripe
 ) -> None:
