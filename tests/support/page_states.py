@@ -176,7 +176,7 @@ def tab_closed(visit: Visit) -> str:
 
 
 def checkout_closed(visit: Visit) -> str:
-    visit.during.enter_context(patch.object(visit.registry, "payment_provider", None))
+    visit.during.enter_context(patch.object(visit.registry.payment_provider, "is_open", False))
     return buying("/checkout", "envelopes")(visit)
 
 

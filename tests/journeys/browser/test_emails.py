@@ -71,7 +71,7 @@ def look_at(page: Page, preview: Preview, pictures: Path) -> Iterator[str]:
                     yield f"{place}: a button is {height} px high"
             for amount in found["broken"]:
                 yield f"{place}: the amount {amount} may break"
-            if "lines" in preview.context.__slots__ and not found["amounts"]:
+            if preview.kind.reports_purchase and not found["amounts"]:
                 yield f"{place}: has no amounts"
             for scheme in SCHEMES if style == "on" else ():
                 page.emulate_media(color_scheme=scheme)
