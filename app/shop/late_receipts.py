@@ -30,7 +30,7 @@ def tell_of_late_receipts(registry: Registry) -> dict[str, int]:
     request = background_request(registry, "late receipts")
     paid_before = request.now - PATIENCE
     late = (
-        select(Order, OutboxEmail)
+        select(Order.id, OutboxEmail)
         .join(OutboxEmail, OutboxEmail.key == "purchase_receipt:" + cast(Order.id, String))
         .where(
             Order.paid_at <= paid_before,
@@ -44,14 +44,14 @@ def tell_of_late_receipts(registry: Registry) -> dict[str, int]:
     # Composing takes longer than reading, so it does not hold the write lock of a whole batch.
     with short_transaction(registry, write=False) as session:
         found = session.execute(late).all()
-    for order, email in found:
+    for order_id, email in found:
         with short_transaction(registry, write=True) as session:
             send_shop_notice(
                 request,
                 session,
                 Notice.RECEIPT_NOT_SENT,
                 str(email.id),
-                order=order,
+                order=session.get_one(Order, order_id),
                 reason=email.reason or email.state,
             )
     return {"receipts that no relay accepted": len(found)}
