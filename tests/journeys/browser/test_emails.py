@@ -2,6 +2,7 @@
 nothing scrolls sideways, buttons are large enough, amounts stay in one piece.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,17 +47,18 @@ def previews(shop: tuple[Router, str]) -> list[Preview]:
     return [preview for kind in registry.email_kinds for preview in previews_of(registry, kind)]
 
 
-def test_every_email_keeps_its_shape_and_has_its_picture_taken(
+def test_every_email_keeps_its_shape(
     open_page: OpenPage, previews: list[Preview], pictures: Path
 ) -> None:
     page = open_page("/dev/emails")
     problems = [problem for preview in previews for problem in look_at(page, preview, pictures)]
     assert not problems, "\n".join(problems)
-    assert len(list(pictures.glob("*.png"))) >= len(previews) * len(WIDTHS) * len(SCHEMES)
 
 
 def look_at(page: Page, preview: Preview, pictures: Path) -> Iterator[str]:
-    """What is wrong with a preview, with its name. Takes a picture for each width and scheme."""
+    """What is wrong with a preview, with its name. Where somebody wants the pictures, it takes one
+    for each width and scheme.
+    """
     for style in ("on", "off"):
         query = f"sample={preview.sample}&language={preview.language}&style={style}&width=desktop"
         page.goto(f"/dev/emails/{preview.kind.name}/html?{query}")
@@ -73,7 +75,8 @@ def look_at(page: Page, preview: Preview, pictures: Path) -> Iterator[str]:
                 yield f"{place}: the amount {amount} may break"
             if preview.kind.reports_purchase and not found["amounts"]:
                 yield f"{place}: has no amounts"
-            for scheme in SCHEMES if style == "on" else ():
+            is_pictured = style == "on" and "TEST_PICTURES" in os.environ
+            for scheme in SCHEMES if is_pictured else ():
                 page.emulate_media(color_scheme=scheme)
                 picture = f"{preview.name}.{width}.{scheme}.png"
                 page.screenshot(path=pictures / picture, full_page=True)
