@@ -49,8 +49,10 @@ class ChoresThread:
     def start(self) -> None:
         """Run the chores now, and then every ``PERIOD``."""
         self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="chores", daemon=True)
+        # A signal may end the server here, and ``stop`` joins only a thread that has started.
+        thread.start()
+        self._thread = thread
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Wait at most ``seconds`` for the chore that runs."""

@@ -78,12 +78,12 @@ class Delivery:
         count = self._settings.connections
         names = ["maintenance", *(f"connection-{n + 1}" for n in range(count))]
         targets = [self._maintenance.run, *[self._serve] * count]
-        self._threads = [
-            threading.Thread(target=target, name=name, daemon=True)
-            for target, name in zip(targets, names, strict=True)
-        ]
-        for thread in self._threads:
+        self._threads = []
+        for target, name in zip(targets, names, strict=True):
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            # A signal may end the server here, and ``stop`` joins only threads that have started.
             thread.start()
+            self._threads.append(thread)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Finish the emails that the relay has begun to take, hand the others back, and end.
