@@ -13,12 +13,12 @@ from webtest import TestApp
 from app.database.engine import Database
 from app.mail.testing import Mailbox
 from app.shop.late_receipts import tell_of_late_receipts
-from app.shop.models import File, Withdrawal
+from app.shop.models import Withdrawal
 from app.shop.withdrawal import right_lasts
 from tests.support.application import MakeApp
 from tests.support.clock import Clock
 from tests.support.relay import Relay
-from tests.support.shopping import order, orders_in, put_into_basket, sign_in, stock
+from tests.support.shopping import fill_files, order, orders_in, put_into_basket, sign_in, stock
 from tests.support.workers import Hire
 
 CONTENT = b"%PDF-1.7 a letter"
@@ -33,12 +33,7 @@ def app(make_app: MakeApp, sending_values: dict[str, str], tmp_path: Path) -> Ro
 def customer(app: Router, browser: TestApp, database: Database) -> TestApp:
     stock(database)
     sign_in(browser, database)
-    files = app.registry.pillarbox.shop.files
-    files.mkdir(exist_ok=True)
-    with database.transaction(write=True) as session:
-        for file in session.scalars(select(File)):
-            (files / file.sha256).write_bytes(CONTENT)
-            file.size = len(CONTENT)
+    fill_files(app.registry, CONTENT)
     return browser
 
 

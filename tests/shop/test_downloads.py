@@ -12,11 +12,19 @@ from app.database.engine import Database
 from app.mail.testing import Mailbox
 from app.shop.downloads import open_waiting_downloads
 from app.shop.forms import START_NOW
-from app.shop.models import File, Order, OrderLine
+from app.shop.models import Order, OrderLine
 from tests.support import accounts
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
-from tests.support.shopping import buy, order, orders_in, put_into_basket, sign_in, stock
+from tests.support.shopping import (
+    buy,
+    fill_files,
+    order,
+    orders_in,
+    put_into_basket,
+    sign_in,
+    stock,
+)
 
 CONTENT = b"%PDF-1.7 a letter"
 
@@ -32,12 +40,7 @@ def customer(app: Router, browser: TestApp, database: Database) -> TestApp:
     """A signed-in browser, in a shop whose files all have the same content."""
     stock(database)
     sign_in(browser, database)
-    files = app.registry.pillarbox.shop.files
-    files.mkdir(exist_ok=True)
-    with database.transaction(write=True) as session:
-        for file in session.scalars(select(File)):
-            (files / file.sha256).write_bytes(CONTENT)
-            file.size = len(CONTENT)
+    fill_files(app.registry, CONTENT)
     return browser
 
 

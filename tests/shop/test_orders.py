@@ -40,14 +40,6 @@ from tests.support.shopping import (
 )
 
 
-@pytest.fixture
-def customer(browser: TestApp, database: Database) -> TestApp:
-    """A signed-in browser, in a shop with products."""
-    stock(database)
-    sign_in(browser, database)
-    return browser
-
-
 def payments_in(database: Database) -> list[Payment]:
     with database.transaction(write=False) as session:
         return list(session.scalars(select(Payment).order_by(Payment.attempt)))

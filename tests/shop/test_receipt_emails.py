@@ -16,15 +16,7 @@ from app.mail.testing import Mailbox
 from tests.support.accounts import ANNA
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
-from tests.support.shopping import buy, order, put_into_basket, sign_in, stock
-
-
-@pytest.fixture
-def customer(browser: TestApp, database: Database) -> TestApp:
-    """A signed-in browser, in a shop with products."""
-    stock(database)
-    sign_in(browser, database)
-    return browser
+from tests.support.shopping import buy, order, put_into_basket, sign_in
 
 
 @pytest.fixture

@@ -15,18 +15,10 @@ from tests.support.accounts import ANNA
 from tests.support.application import MakeApp
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
-from tests.support.shopping import buy, order, orders_in, put_into_basket, sign_in, stock
+from tests.support.shopping import buy, order, orders_in, put_into_basket
 
 NOBODYS = "0000-0000-0000"
 """An order number with a right check character, which no order has."""
-
-
-@pytest.fixture
-def customer(browser: TestApp, database: Database) -> TestApp:
-    """A signed-in browser, in a shop with products."""
-    stock(database)
-    sign_in(browser, database)
-    return browser
 
 
 @pytest.fixture

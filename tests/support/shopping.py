@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
+from pyramid.registry import Registry
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from webtest import TestApp, TestResponse
@@ -26,6 +27,16 @@ def stock(database: Database, files: Path | None = None) -> None:
     """
     with database.transaction(write=True) as session:
         add_sample_catalogue(session, files)
+
+
+def fill_files(registry: Registry, content: bytes) -> None:
+    """Put every file that the shop knows into its folder, all with the same content."""
+    files: Path = registry.pillarbox.shop.files
+    files.mkdir(exist_ok=True)
+    with registry.database.transaction(write=True) as session:
+        for file in session.scalars(select(File)):
+            (files / file.sha256).write_bytes(content)
+            file.size = len(content)
 
 
 def add_product(

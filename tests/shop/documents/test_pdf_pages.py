@@ -17,20 +17,12 @@ from tests.support.browser import another_browser
 from tests.support.databases import on_sqlite
 from tests.support.paid_orders import rows
 from tests.support.pdf_text import text_of
-from tests.support.shopping import buy, order, put_into_basket, sign_in, stock
+from tests.support.shopping import buy, order, put_into_basket, sign_in
 
 # Nothing here depends on the database.
 pytestmark = on_sqlite
 
 ANOTHER = "another@example.org"
-
-
-@pytest.fixture
-def customer(browser: TestApp, database: Database) -> TestApp:
-    """A signed-in browser, in a shop with products."""
-    stock(database)
-    sign_in(browser, database)
-    return browser
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ import stripe as package
 from pyramid.router import Router
 from webtest import TestApp
 
-from app.database.engine import Database
 from tests.support.application import MakeApp
-from tests.support.shopping import sign_in, stock
 from tests.support.stripe import FakeStripe
 from tests.support.stripe.client import Client, Connect, client_of
 
@@ -22,14 +20,6 @@ Post = Callable[[bytes, dict[str, str]], int]
 def app(make_app: MakeApp, settings_values: dict[str, str], stripe: FakeStripe) -> Router:
     """The application, with Stripe as its payment provider."""
     return make_app(settings_values | stripe.settings())
-
-
-@pytest.fixture
-def customer(browser: TestApp, database: Database) -> TestApp:
-    """A signed-in browser, in a shop with products."""
-    stock(database)
-    sign_in(browser, database)
-    return browser
 
 
 @pytest.fixture
