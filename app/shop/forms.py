@@ -92,6 +92,24 @@ def _printable(form: Form, field: Field) -> None:
             raise ValidationError(_("Remove “=?” and any invisible characters.")) from error
 
 
+class NameField(StringField):
+    """A person's name, as emails show it. ``missing`` is the error message when there is none."""
+
+    def __init__(self, label: str, *, missing: str, **options: Any) -> None:
+        validators = [
+            DataRequired(missing),
+            Length(max=100, message=_("Enter a name of at most 100 characters.")),
+            _printable,
+        ]
+        super().__init__(
+            label,
+            validators,
+            filters=[_tidy_line],
+            render_kw={"autocomplete": "name"},
+            **options,
+        )
+
+
 class CheckoutForm(Form):
     """The buyer's name, country and address for the receipt, and when the downloads start.
 
@@ -100,15 +118,8 @@ class CheckoutForm(Form):
 
     basket = HiddenField()
     seen = HiddenField()
-    name = StringField(
-        _("Full name"),
-        [
-            DataRequired(_("Enter your name as it should appear on the receipt.")),
-            Length(max=100, message=_("Enter a name of at most 100 characters.")),
-            _printable,
-        ],
-        filters=[_tidy_line],
-        render_kw={"autocomplete": "name"},
+    name = NameField(
+        _("Full name"), missing=_("Enter your name as it should appear on the receipt.")
     )
     country = SelectField(
         _("Country"), render_kw={"autocomplete": "country"}, validate_choice=False
@@ -155,16 +166,7 @@ class CheckoutForm(Form):
 class WithdrawalForm(Form):
     """Who withdraws, and from which order (CRD Article 11a(3))."""
 
-    name = StringField(
-        _("Your name"),
-        [
-            DataRequired(_("Enter your name.")),
-            Length(max=100, message=_("Enter a name of at most 100 characters.")),
-            _printable,
-        ],
-        filters=[_tidy_line],
-        render_kw={"autocomplete": "name"},
-    )
+    name = NameField(_("Your name"), missing=_("Enter your name."))
     order = StringField(
         _("Order number"),
         [DataRequired(_("Enter the order number."))],

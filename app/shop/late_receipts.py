@@ -19,15 +19,13 @@ ACCEPTED = (State.SENT, State.BOUNCED, State.CAPTURED)
 """The states of an email that left, or that stays here by intent."""
 BATCH = 100
 
-_Notice = aliased(OutboxEmail)
-_IS_TOLD = exists().where(
-    _Notice.key == f"shop_notice:{Notice.RECEIPT_NOT_SENT}:" + cast(OutboxEmail.id, String)
-)
-
 
 def tell_of_late_receipts(registry: Registry) -> dict[str, int]:
     """Queue a notice, once, for each order whose receipt has not left a day after the payment."""
     request = background_request(registry, "late receipts")
+    notice = aliased(OutboxEmail)
+    key = f"shop_notice:{Notice.RECEIPT_NOT_SENT}:" + cast(OutboxEmail.id, String)
+    is_told = exists().where(notice.key == key)
     paid_before = request.now - PATIENCE
     late = (
         select(Order.id, OutboxEmail)
@@ -36,7 +34,7 @@ def tell_of_late_receipts(registry: Registry) -> dict[str, int]:
             Order.paid_at <= paid_before,
             Order.paid_at > paid_before - LOOKS_BACK,
             OutboxEmail.state.not_in(ACCEPTED),
-            ~_IS_TOLD,
+            ~is_told,
         )
         .order_by(Order.paid_at)
         .limit(BATCH)
