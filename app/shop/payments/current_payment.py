@@ -18,12 +18,13 @@ next attempt.
 
 
 def current_payment(
-    session: Session, order: Order, provider: PaymentProvider | None, now: datetime
+    session: Session, order: Order, provider: PaymentProvider, now: datetime
 ) -> Payment:
     """The payment that the customer pays ``order`` with now.
 
     It is the latest payment, or a new one if the latest cannot be paid. Two simultaneous requests
-    get the same payment (STANDARDS D1). An order of 0 needs no ``provider``.
+    get the same payment (STANDARDS D1). ``provider`` takes no part in
+    that of an order of 0.
     """
     latest_payment = (
         select(Payment)
@@ -32,9 +33,9 @@ def current_payment(
         .limit(1)
         .execution_options(populate_existing=True)
     )
-    name = provider.name if provider is not None and order.total else NOTHING_TO_PAY
+    name = provider.name if order.total else NOTHING_TO_PAY
     latest = session.scalars(latest_payment).one_or_none()
-    livemode = provider is None or not provider.is_test
+    livemode = not provider.is_test
     if latest is not None and not _cannot_be_paid(session, latest, name, livemode, now):
         return latest
     session.execute(

@@ -49,11 +49,9 @@ def reconcile(registry: Registry, *, is_daily_due: bool = False) -> dict[str, in
     Once a day, and when ``is_daily_due``, compare the provider's sessions and refunds of three days
     with ours. An error of the provider ends a step, and the next run goes on.
     """
-    provider: PaymentProvider | None = registry.payment_provider
+    provider: PaymentProvider = registry.payment_provider
     request = background_request(registry, NAME)
     done = {"payments expired": _expire_unstarted(request)}
-    if provider is None:
-        return done
     steps: list[tuple[str, Callable[[Request, PaymentProvider], int]]] = [
         ("payments asked about", _check_payments),
         ("refunds asked about", _check_refunds),
@@ -100,10 +98,10 @@ def _check_payments(request: Request, provider: PaymentProvider) -> int:
             and_(Payment.state == PaymentState.PROCESSING, is_hour_old),
         ),
     )
+    # Who was asked about longest ago comes first, so that one bad payment holds up no other.
+    due = due.order_by(Payment.checked_at.asc().nulls_first(), Payment.created_at)
     asked = 0
-    for payment in _each(
-        request, due.order_by(Payment.checked_at.asc().nulls_first(), Payment.created_at)
-    ):
+    for payment in _each(request, due):
         period = PERIOD if payment.state == PaymentState.PENDING else PROCESSING_PERIOD
         if not claim_check(request, payment.id, period):
             continue

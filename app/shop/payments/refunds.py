@@ -116,16 +116,11 @@ def refund_held(
 
 def _check(request: Request, payment: Payment) -> None:
     """Raise ``CannotRefund`` unless the shop's provider is the one that took the money."""
-    provider: PaymentProvider | None = request.registry.payment_provider
+    provider: PaymentProvider = request.registry.payment_provider
     if payment.provider == NOTHING_TO_PAY:
         raise CannotRefund("The order cost nothing, so there is nothing to refund.")
-    took = f"{payment.provider} ({'test' if payment.is_test else 'live'})"
-    if provider is None:
-        raise CannotRefund(
-            f"The payment was made with {took}, and the shop has no payment provider. Correct the"
-            " settings payments.*."
-        )
     if (provider.name, provider.is_test) != (payment.provider, payment.is_test):
+        took = f"{payment.provider} ({'test' if payment.is_test else 'live'})"
         has = f"{provider.name} ({'test' if provider.is_test else 'live'})"
         raise CannotRefund(
             f"The payment was made with {took}, and the shop's provider is {has} now. Set"
@@ -185,13 +180,12 @@ def ask_for_refund(request: Request, refund_id: str) -> ProviderError | None:
 
     Call it outside of any transaction, because it asks the provider over the network.
     """
-    provider: PaymentProvider | None = request.registry.payment_provider
+    provider: PaymentProvider = request.registry.payment_provider
     with short_transaction(request.registry, write=False) as session:
         refund = session.get_one(Refund, refund_id)
         payment = refund.payment
     if (
-        provider is None
-        or (provider.name, provider.is_test) != (payment.provider, payment.is_test)
+        (provider.name, provider.is_test) != (payment.provider, payment.is_test)
         or refund.state != RefundState.REQUESTED
         or payment.intent is None
     ):

@@ -185,12 +185,12 @@ def _refuse(form: CheckoutForm, problem: str) -> bool:
 
 def _is_closed(request: Request, basket: PricedBasket) -> bool:
     """Whether the basket costs something, and no payment can be started now."""
-    provider: PaymentProvider | None = request.registry.payment_provider
-    return basket.total > 0 and (provider is None or not provider.is_open)
+    provider: PaymentProvider = request.registry.payment_provider
+    return basket.total > 0 and not provider.is_open
 
 
 def _closed(request: Request) -> Response:
-    log.error("checkout closed: no payment provider, or no seller (pillarbox shop INI import)")
+    log.error("checkout closed: the provider refuses the key, or the shop has no seller")
     request.response.status_int = 503
     return render_to_response(
         "shop/checkout_closed.jinja2", {}, request=request, response=request.response

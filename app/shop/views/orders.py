@@ -64,7 +64,7 @@ def order(request: Request) -> Page:
     return {
         "order": found,
         "payment": payment,
-        "is_test": payment.is_test if payment else _is_test(request),
+        "is_test": (payment or request.registry.payment_provider).is_test,
         "waits_for_provider": waits_for_provider,
         "is_withdrawn": all(line.closed_at for line in found.lines),
         "receipt": receipt_state(request.dbsession, found) if found.is_paid else None,
@@ -84,11 +84,6 @@ def _payment(order: Order) -> Payment | None:
     return next(reversed(paid or order.payments), None)
 
 
-def _is_test(request: Request) -> bool:
-    provider = request.registry.payment_provider
-    return provider is not None and provider.is_test
-
-
 @view_config(route_name="order", request_method="POST", permission=SIGNED_IN)
 def pay_order(request: Request) -> Response:
     """Redirect to the payment of an order that is not paid yet."""
@@ -96,7 +91,7 @@ def pay_order(request: Request) -> Response:
     with short_transaction(request.registry, write=False) as session:
         found = own_order(request, session, number)
     is_withdrawn = all(line.closed_at for line in found.lines)
-    if found.is_paid or is_withdrawn or request.registry.payment_provider is None:
+    if found.is_paid or is_withdrawn:
         return HTTPSeeOther(request.route_path("order", number=number))
     return redirect_to_payment(request, found.id)
 

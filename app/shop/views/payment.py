@@ -37,8 +37,8 @@ MOST_ATTEMPTS = 3
 
 def allow_payment_page(request: Request) -> None:
     """Let the forms of the page that is shown redirect to the provider's page."""
-    provider: PaymentProvider | None = request.registry.payment_provider
-    if provider is not None and provider.page_origin is not None:
+    provider: PaymentProvider = request.registry.payment_provider
+    if provider.page_origin is not None:
         policy = content_security_policy(provider.page_origin)
         request.response.headers["Content-Security-Policy"] = policy
 
@@ -49,7 +49,7 @@ def redirect_to_payment(request: Request, order_id: int) -> HTTPSeeOther:
 
     Call it outside of any transaction, because it asks the provider over the network.
     """
-    provider: PaymentProvider | None = request.registry.payment_provider
+    provider: PaymentProvider = request.registry.payment_provider
     for _attempt in range(MOST_ATTEMPTS):
         with short_transaction(request.registry, write=True) as session:
             order = session.get_one(Order, order_id)
@@ -117,11 +117,10 @@ def settle_pending(request: Request, number: str) -> None:
 
     Call it outside of any transaction, because it asks the provider over the network.
     """
-    provider: PaymentProvider | None = request.registry.payment_provider
+    provider: PaymentProvider = request.registry.payment_provider
     payment = latest_payment(request, number, request.account.id)
     if (
-        provider is None
-        or payment is None
+        payment is None
         or payment.state not in UNSETTLED
         or payment.provider != provider.name
         or payment.session is None
