@@ -26,6 +26,7 @@ from app.shop.emails import (
 )
 from app.shop.events import record
 from app.shop.models import Order, OrderLine, RefundOrigin, Withdrawal, WithdrawalState
+from app.shop.payments.disputes import is_disputed
 from app.shop.payments.refundable import CannotRefund, left_of, payment_of
 from app.shop.payments.refunds import request_refund
 
@@ -182,6 +183,9 @@ def _act(
     # or this one for them. SQLite has one writer.
     for row in (order, *lines):
         session.refresh(row, with_for_update={"key_share": True})
+    if is_disputed(session, order):
+        # Otherwise the money could leave twice: by the bank, and by a refund.
+        return [], "the customer's bank has wanted the money back, see the dispute"
     if all(line.closed_at for line in lines):
         return [], "all of it was withdrawn from already"
     by_itself = [

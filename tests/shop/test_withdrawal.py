@@ -10,7 +10,9 @@ from webtest import Form, TestApp, TestResponse
 from app.database.engine import Database
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.testing import Mailbox
-from app.shop.models import Order, OrderLine, Refund, Withdrawal
+from app.shop.events import record
+from app.shop.models import Order, OrderLine, Refund, Seller, Withdrawal
+from app.shop.payments.disputes import OPENED
 from tests.support.accounts import ANNA
 from tests.support.application import MakeApp
 from tests.support.browser import another_browser
@@ -194,6 +196,31 @@ def test_what_was_downloaded_is_for_staff_to_decide(
     [notice] = mailbox.all(kind="shop_notice")
     assert reason in notice.text_body
     assert "pillarbox withdrawals" in notice.text_body
+
+
+def test_an_order_that_the_bank_wants_money_back_for_is_for_staff_to_decide(
+    customer: TestApp, visitor: TestApp, database: Database, mailbox: Mailbox, clock: Clock
+) -> None:
+    number = bought(customer, database)
+    with database.transaction(write=True) as session:
+        order_id = orders_in(database)[0].id
+        record(session, OPENED, by="webhook", now=clock.now, order_id=order_id)
+
+    withdraw(visitor, number)
+
+    assert [each.state for each in withdrawals_in(database)] == ["received"]
+    assert not refunds_in(database)
+    assert "see the dispute" in mailbox.all(kind="shop_notice")[0].text_body
+
+
+def test_the_statement_names_the_seller(
+    customer: TestApp, visitor: TestApp, database: Database
+) -> None:
+    number = bought(customer, database)
+    with database.transaction(write=True) as session:
+        session.execute(update(Seller).values(name="Paper & Sons"))
+
+    assert "my contract with Paper & Sons about" in state(visitor, number).html.main.text
 
 
 def test_the_right_ends_with_the_fourteenth_day(

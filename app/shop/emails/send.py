@@ -196,7 +196,8 @@ def send_withdrawal_received(
     chosen = [line.name for line in order.lines if line.position in withdrawal.positions]
     is_whole = len(chosen) == len(order.lines)
     statement = Statement(withdrawal.name, withdrawal.email, () if is_whole else tuple(chosen))
-    context = WithdrawalReceived(order.number, withdrawal.received_at, statement)
+    is_test = any(payment.is_test for payment in order.payments)
+    context = WithdrawalReceived(order.number, withdrawal.received_at, statement, is_test)
     _send_about(order, request, session, WITHDRAWAL_RECEIVED, context, key)
 
 

@@ -28,6 +28,7 @@ class WithdrawalReceived:
     order_number: str
     received_at: datetime
     statement: Statement | None
+    is_test: bool = False
 
     @property
     def is_unconfirmed(self) -> bool:
@@ -66,6 +67,7 @@ WITHDRAWAL_RECEIVED = Kind(
                 (samples.HOSTILE_WORDS, samples.MARKDOWN_WORDS, "m" * 200),
             ),
         ),
+        "test": WithdrawalReceived(samples.ORDER_NUMBER, _AT, _ADA, is_test=True),
         "unknown": WithdrawalReceived(samples.ORDER_NUMBER, _AT, None),
         "unreadable": WithdrawalReceived("", _AT, None),
     },

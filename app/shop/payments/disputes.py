@@ -3,13 +3,13 @@
 import logging
 
 from pyramid.request import Request
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from app.database import short_transaction
 from app.shop.emails import Notice, send_shop_notice
 from app.shop.events import record, take_provider_event
-from app.shop.models import Payment, ShopEvent
+from app.shop.models import Order, Payment, ShopEvent
 from app.shop.payments.provider import DisputeResult, PaymentProvider
 
 log = logging.getLogger(__name__)
@@ -84,6 +84,12 @@ def _tell(request: Request, session: Session, payment: Payment, dispute: Dispute
         respond_by=dispute.answer_by,
         is_test=payment.is_test,
     )
+
+
+def is_disputed(session: Session, order: Order) -> bool:
+    """Whether the customer's bank has ever wanted money for the order back."""
+    opened = exists().where(ShopEvent.order_id == order.id, ShopEvent.kind == OPENED)
+    return bool(session.scalar(select(opened)))
 
 
 def reference_in(detail: str) -> str:

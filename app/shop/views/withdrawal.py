@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from app.database import short_transaction
 from app.shop.forms import WithdrawalForm
-from app.shop.models import Order, Withdrawal
+from app.shop.models import Order, Seller, Withdrawal
 from app.shop.order_numbers import read_order_number
 from app.shop.payments.provider import ProviderBusy
 from app.shop.payments.refunds import ask_for_refund
@@ -186,4 +186,9 @@ def _token(found: Statement, chosen: frozenset[int]) -> str:
 def _statement_page(request: Request, session: Session, found: Statement) -> Page:
     account_id = request.account.id if request.account is not None else None
     order = order_of(session, found.order_number, found.email, account_id)
-    return {"statement": found, "lines": list(order.lines) if order is not None else []}
+    seller = session.get(Seller, 1)
+    return {
+        "statement": found,
+        "seller": seller.name if seller is not None else request.registry.pillarbox.site.name,
+        "lines": list(order.lines) if order is not None else [],
+    }
