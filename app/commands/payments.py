@@ -89,7 +89,7 @@ def _payment_lines(session: Session, states: Sequence[PaymentState]) -> Iterator
     found = session.scalars(
         select(Payment)
         # A held payment whose money goes back needs no decision any more.
-        .where(Payment.state.in_(states), Payment.refunded == 0)
+        .where(Payment.state.in_(states), Payment.refunded < Payment.amount)
         .order_by(Payment.created_at, Payment.id)
         .limit(MOST_ROWS)
     )
@@ -214,7 +214,7 @@ def _give_back(request: Request, payment_id: str) -> None:
 def _describe(request: Request, payment_id: str) -> None:
     payment = held.held_payment(request, payment_id)
     order = payment.order
-    asked = formats.money(payment.amount, payment.currency, SOURCE)
+    asked = formats.money(order.total, order.currency, SOURCE)
     click.echo(f"Payment {payment.id} of order {order.number} over {asked} is held.")
     click.echo(f"  why   {payment.held_because}")
     if payment.settled_at is not None:

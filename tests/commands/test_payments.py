@@ -327,7 +327,7 @@ def test_the_list_shows_held_payments_and_why(
     with database.transaction(write=False) as session:
         number = session.scalars(select(Order.number)).one()
     assert heads.split() == ["ORDER", "PAYMENT", "STATE", "AMOUNT", "SINCE", "(UTC)", "WHY"]
-    assert row.startswith(f"{number}  {payment.id}  held   €9.80 ")
+    assert row.startswith(f"{number}  {payment.id}  held   €0.01 ")
     assert row.endswith("€0.01 came, €9.80 was asked")
 
 

@@ -61,6 +61,7 @@ class Payment(Base):
     livemode: Mapped[bool] = mapped_column(server_default=false())
     """Whether the shop takes real money, even if this payment is of 0."""
     amount: Mapped[Amount]
+    """What the order costs. Of a held payment, what came."""
     currency: Mapped[str] = mapped_column(String(3))
     refunded: Mapped[Amount] = mapped_column(default=0, server_default=text("0"))
     """How much of the amount refunds have reserved or given back."""

@@ -86,7 +86,7 @@ def give_back(request: Request, payment_id: str, *, by: str) -> str:
         raise CannotRelease(f"The provider says that the payment is {result.outcome}, not paid.")
     with short_transaction(request.registry, write=True) as session:
         try:
-            refund = refund_held(request, session, _held(session, payment_id), result, by=by)
+            refund = refund_held(request, session, _held(session, payment_id), by=by)
         except CannotRefund as problem:
             raise CannotRelease(str(problem)) from None
     ask_for_refund(request, refund.id)
@@ -103,7 +103,7 @@ def _held(session: Session, payment_id: str) -> Payment:
             f"Payment {payment_id} of order {number} is {payment.state}, not held. Only a held"
             " payment needs a decision."
         )
-    if payment.refunded:
+    if payment.is_given_back:
         raise CannotRelease(f"Payment {payment_id} of order {number} goes back already.")
     return payment
 
@@ -130,6 +130,8 @@ def _require_match(payment: Payment, result: PaymentResult) -> None:
         problem = f"It was paid for another payment ({result.payment_id or 'without a name'})."
     elif result.livemode != payment.livemode:
         problem = "It is a test payment." if payment.livemode else "It is no test payment."
+    elif payment.refunded:
+        problem = "A part of it has been refunded at the provider."
     elif result.currency != order.currency:
         problem = f"It was paid in {result.currency}, and the order is in {order.currency}."
     if problem is not None:

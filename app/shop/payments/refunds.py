@@ -8,7 +8,7 @@ import logging
 import secrets
 
 from pyramid.request import Request
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database import short_transaction
@@ -24,7 +24,6 @@ from app.shop.models import (
 from app.shop.models.payments import NOTHING_TO_PAY
 from app.shop.payments.provider import (
     PaymentProvider,
-    PaymentResult,
     ProviderError,
     ProviderRefuses,
     RefundAsked,
@@ -92,26 +91,15 @@ def request_refund(
     )
 
 
-def refund_held(
-    request: Request, session: Session, payment: Payment, result: PaymentResult, *, by: str
-) -> Refund:
-    """Write a refund of all that came in with a held payment, in the caller's writing transaction.
-    After the commit, call ``ask_for_refund``.
-
-    ``result`` is what the provider says now about the payment. The payment's amount becomes the one
-    that came; ``held_because`` still says what was asked. Raises ``CannotRefund``.
+def refund_held(request: Request, session: Session, payment: Payment, *, by: str) -> Refund:
+    """Write a refund of all that is left of a held payment, in the caller's writing transaction.
+    After the commit, call ``ask_for_refund``. Raises ``CannotRefund``.
     """
     _check(request, payment)
-    taken = session.scalars(
-        update(Payment)
-        .where(Payment.id == payment.id, Payment.state == PaymentState.HELD, Payment.refunded == 0)
-        .values(amount=result.amount, currency=result.currency, refunded=result.amount)
-        .returning(Payment)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
-    if taken is None:
+    left = payment.amount - payment.refunded
+    if left == 0 or not reserve(session, payment, left, (PaymentState.HELD,)):
         raise CannotRefund("The payment is not held, or it is refunded already.")
-    return write_refund(request, session, taken, result.amount, by, origin=RefundOrigin.SHOP)
+    return write_refund(request, session, payment, left, by, origin=RefundOrigin.SHOP)
 
 
 def _check(request: Request, payment: Payment) -> None:

@@ -123,6 +123,8 @@ def _take_money(
     if problem is not None:
         payment.state = PaymentState.HELD
         payment.held_because = problem
+        # From now on it is about the money that came, so that all of it can go back.
+        payment.amount, payment.currency = result.amount, result.currency
         session.flush()
         log.error("payment held: payment=%s problem=%s", payment.id, problem)
         send_shop_notice(

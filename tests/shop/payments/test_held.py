@@ -17,6 +17,7 @@ from app.shop.payments import held
 from app.shop.payments.asking import check_payment
 from app.shop.payments.held import CannotRelease
 from app.shop.payments.provider import ProviderError
+from app.shop.payments.reconcile import reconcile
 from app.web.background import background_request
 from tests.support.at_once import at_once
 from tests.support.databases import on_sqlite
@@ -182,6 +183,21 @@ def test_all_that_came_goes_back(
     with pytest.raises(CannotRelease, match="goes back already"):
         held.give_back(request_, payment.id, by="test")
     assert len(stripe.refunds) == 1
+
+
+def test_what_a_refund_at_stripe_left_of_a_held_payment_can_go_back(
+    hold: Hold, app: Router, request_: Request, database: Database, stripe: FakeStripe
+) -> None:
+    payment = hold(amount_total=900)
+    stripe.refund_in_dashboard(payments_in(database)[0].intent, 300)
+    reconcile(app.registry, is_daily_due=True)
+    with pytest.raises(CannotRelease, match="A part of it has been refunded"):
+        held.accept(request_, payment.id, by="test")
+
+    held.give_back(request_, payment.id, by="test")
+
+    assert [refund.amount for refund in rows(database, Refund, Refund.created_at)] == [300, 600]
+    assert payments_in(database)[0].is_given_back
 
 
 def test_a_held_payment_of_an_order_that_is_paid_cannot_pay_it_again(

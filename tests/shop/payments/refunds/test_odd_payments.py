@@ -104,7 +104,7 @@ def test_a_held_payment_gives_back_what_came(
         with database.transaction(write=True) as session:
             held = session.get_one(Payment, payment.id)
             try:
-                refund_id = refund_held(request, session, held, result, by="test").id
+                refund_id = refund_held(request, session, held, by="test").id
             except CannotRefund:
                 return None
         ask_for_refund(request, refund_id)
