@@ -174,11 +174,15 @@ def test_a_command_is_passed_on_and_keeps_its_own_base_url(machine: Machine) -> 
 
 
 def test_tests_are_set_up_once_too_and_take_arguments(machine: Machine) -> None:
-    assert machine.run("test", "-k", "reset") == "-m pytest -n auto -k reset"
+    assert machine.run("test", "-k", "reset") == "-m pytest -n auto --dist worksteal -k reset"
     adds_tools = FIRST_SET_UP[3].replace("requirements.lock", "requirements-test.lock")
-    assert machine.steps() == [*FIRST_SET_UP, adds_tools, "-m pytest -n auto -k reset"]
+    assert machine.steps() == [
+        *FIRST_SET_UP,
+        adds_tools,
+        "-m pytest -n auto --dist worksteal -k reset",
+    ]
     machine.run("test")
-    assert machine.steps() == ["-m pytest -n auto"]
+    assert machine.steps() == ["-m pytest -n auto --dist worksteal"]
 
 
 def test_translating_gathers_the_texts_and_brings_the_catalogues_up_to_date(
