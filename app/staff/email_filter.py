@@ -6,7 +6,7 @@ an email that went there: ``to_of=123`` is the recipient of email 123.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
@@ -72,20 +72,20 @@ class Query:
         values = ((name, getattr(self, name)) for name in self.__slots__)
         return {name: value for name, value in values if value}
 
-    def filter(self, request: Request) -> Filter:
-        """The filter. Raises ``HTTPNotFound`` when the email in ``to_of`` does not exist, or its
-        address was erased.
+    def filter(self, session: Session, now: datetime) -> Filter:
+        """The filter at that time. Raises ``HTTPNotFound`` when the email in ``to_of`` does not
+        exist, or its address was erased.
         """
         recipient = None
         if self.to_of:
-            recipient = _recipient_of(request.dbsession, int(self.to_of))
+            recipient = _recipient_of(session, int(self.to_of))
             if not recipient:
                 raise HTTPNotFound()
         return Filter(
             state=State(self.state) if self.state else None,
             kind=self.kind or None,
             recipient=recipient,
-            since=request.now - WITHIN[self.within][1] if self.within else None,
+            since=now - WITHIN[self.within][1] if self.within else None,
             reason=self.reason or None,
             about=self.about or None,
         )

@@ -49,7 +49,7 @@ def show(request: Request) -> Any:
         before = read_id(request.GET["before"])
         if before is None:
             raise HTTPNotFound()
-    page = find_page(request.dbsession, query.filter(request), before=before)
+    page = find_page(request.dbsession, query.filter(request.dbsession, request.now), before=before)
     return {
         "form": FilterForm(request, query),
         "query": query.fields(),
