@@ -3,7 +3,6 @@ a thousand emails and among a million.
 """
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -25,7 +24,7 @@ from tests.support.accounts import add_account
 from tests.support.browser import another_browser
 
 MONTHS = 10
-SECRET = "of a member of staff"
+SECRET = "secret-of-a-member-of-staff"
 # Of each thousand emails, so many of each kind in each state. The rest are sent receipts.
 MIX: tuple[tuple[int, dict[str, Any]], ...] = (
     (60, {"state": State.SENT, "kind": "password_reset"}),
@@ -112,7 +111,8 @@ class _Log:
             newest = session.scalars(select(OutboxEmail.id).order_by(OutboxEmail.id.desc())).first()
             assert newest is not None
             found = select(OutboxEmail.id).where(OutboxEmail.id > newest // 2)
-            return session.scalars(found.order_by(OutboxEmail.id).limit(1)).one()
+            middle: int = session.scalars(found.order_by(OutboxEmail.id).limit(1)).one()
+            return middle
 
 
 def _fill(ours: Pillarbox, emails: int) -> None:
