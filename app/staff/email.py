@@ -1,5 +1,6 @@
 """The page of one email: its story, and what staff can do about it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
@@ -23,6 +24,9 @@ from app.staff.email_words import PAST, state_words
 from app.web.frames import FRAME_POLICY, allow_frames
 from app.web.translation import _
 
+Decision = Callable[[OutboxEmail, Kind | None], OutboxEmail]
+"""Changes an email, and returns the one whose page comes next. May raise ``Refused``."""
+
 REFUSED = _("Nothing was changed. ${reason}")
 COPIED = _("The copy is email ${id}: ${state}.")
 NO_COPY = _("This email cannot be copied.")
@@ -43,7 +47,7 @@ def show(request: Request) -> Any:
     return {
         "email": email,
         "words": state_words(email),
-        "steps": steps(request.dbsession, email, kind),
+        "steps": steps(request.dbsession, email),
         "next": what_is_next(request, email),
         "buttons": possible_actions(email, kind),
         "is_secret": kind is None or kind.carries_secret,
@@ -137,7 +141,7 @@ def send_copy(request: Request) -> Any:
     return _to_email(request, email.id)
 
 
-def _decide(request: Request, action: str, decide: Any) -> HTTPSeeOther:
+def _decide(request: Request, action: str, decide: Decision) -> HTTPSeeOther:
     """Carry out the decision and keep it, or say why it cannot be carried out."""
     email = _email_of(request)
     try:
