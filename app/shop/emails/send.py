@@ -184,7 +184,7 @@ def send_withdrawal_received(
     session: Session,
     withdrawal: Withdrawal,
     order: Order | None,
-    next_step: NextStep,
+    next_step: NextStep = NextStep.CHECK,
 ) -> None:
     """Queue the acknowledgement of a withdrawal. ``order`` is the one with the stated number and
     email address. None when there is none: then the email repeats nothing that was typed, except
