@@ -33,7 +33,7 @@ from tests.support.shopping import (
 def listed(customer: TestApp, query: str = "") -> list[str]:
     """The text of each row of the list."""
     page = customer.get(f"/orders{query}")
-    return [" ".join(row.text.split()) for row in page.html.tbody.find_all("tr")]
+    return [" ".join(row.get_text(" ").split()) for row in page.html.tbody.find_all("tr")]
 
 
 def status(customer: TestApp) -> str:
@@ -59,8 +59,8 @@ def test_the_list_shows_the_latest_order_first(
 
     first, second = orders_in(database)
     assert listed(customer) == [
-        f"{second.number} November 23, 2026 Not paid Test payment €7.50",
-        f"{first.number} November 22, 2026 Paid Test payment €9.80",
+        f"{second.number} November 23, 2026 Test payment Not paid €7.50",
+        f"{first.number} November 22, 2026 Test payment Paid €9.80",
     ]
     assert customer.get("/orders").click(first.number).html.h1.text == f"Order {first.number}"
 
@@ -237,6 +237,7 @@ def test_the_list_speaks_german(make_app: MakeApp, settings_values: dict[str, st
     german = another_browser(app, HTTP_ACCEPT_LANGUAGE="de")
     stock(app.registry.database)
     sign_in(german, app.registry.database)
+    change(app.registry.database, Account, locale="de")
     put_into_basket(german, "envelopes")
     order(german)
 

@@ -138,12 +138,17 @@ def withdrawn(press: int | None = 0, *, keeps_one: bool = False) -> Prepare:
 
 
 def with_orders(visit: Visit) -> str:
-    """The list of orders: a page full, and more."""
+    """The list of orders: a page full, and more. Their payments have come to different ends."""
     ordered(0)(visit)
     with visit.registry.database.transaction(write=False) as session:
         account = session.get_one(Account, visit.account_id)
-    for _ in range(PAGE_SIZE):
-        place(visit.registry, account, {"envelopes": 1}, basket_id=secrets.token_hex(16))
+    states = ["failed", "held", "processing"]
+    for number in range(PAGE_SIZE):
+        basket = {"envelopes": 99, "letters-to-nobody": 99}
+        payment = place(visit.registry, account, basket, basket_id=secrets.token_hex(16))
+        with visit.registry.database.transaction(write=True) as session:
+            state = states[number % len(states)]
+            session.get_one(Payment, payment.id).state = state
     return "/orders"
 
 
