@@ -28,7 +28,14 @@ class WorkerServer:
         self._registry = registry
         self._sockets: dict[int, Any] = {}
         self._server = create_server(
-            self._answer, map=self._sockets, host=host, port=port, threads=2, ident=""
+            self._answer,
+            map=self._sockets,
+            host=host,
+            port=port,
+            threads=2,
+            ident="",
+            # These headers show that a request came through a proxy.
+            clear_untrusted_proxy_headers=False,
         )
         self._thread = threading.Thread(target=self._server.run, name="metrics", daemon=True)
 

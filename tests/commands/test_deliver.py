@@ -4,7 +4,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -216,10 +216,10 @@ def test_it_serves_its_metrics_and_health(logging_ini: Path, outbox: Outbox, rel
 
 def asked(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
     """The status and the text of an answer."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", path, headers=headers or {})
-    response = connection.getresponse()
-    return response.status, response.read().decode()
+    with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", path, headers=headers or {})
+        response = connection.getresponse()
+        return response.status, response.read().decode()
 
 
 @on_sqlite
