@@ -1,6 +1,6 @@
 """A worker's own small server: its metrics, and its health for a supervisor."""
 
-import logging
+import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -12,11 +12,13 @@ from waitress.server import create_server
 from app.operations.metrics import may_read, text_of
 from app.operations.readiness import NotReady, require_migrated_database
 
-log = logging.getLogger(__name__)
-
 PLAIN = "text/plain; charset=utf-8"
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 class WorkerServer:
@@ -30,8 +32,8 @@ class WorkerServer:
         self._server = create_server(
             self._answer,
             map=self._sockets,
-            host=host,
-            port=port,
+            # waitress leaves a socket open that it cannot bind.
+            sockets=[socket.create_server((host, port), family=_family(host))],
             threads=2,
             ident="",
             # These headers show that a request came through a proxy.
