@@ -22,7 +22,9 @@ NEEDED = [
     "psycopg>=3.3",
     # Emails.
     "css-inline>=0.20",
+    "dnspython>=2.8",
     "email-validator>=2.3",
+    "flufl.bounce>=6.0",
     "html2text>=2025.4.15",
     "idna>=3.10",
     "Jinja2>=3.1.6",
@@ -36,6 +38,9 @@ NEEDED = [
     "segno>=1.6",
     "WTForms>=3.2",
     "zxcvbn>=4.5",
+    # Metrics and logs.
+    "prometheus-client>=0.24",
+    "python-json-logger>=4.0",
     # Payments and documents.
     "stripe>=16.1",
     "typst>=0.15",

@@ -19,9 +19,9 @@ from app.mail.outbox.log_after_commit import log_after_commit
 from app.mail.outbox.tables import (
     OutboxEmail,
     State,
-    SuppressedAddress,
     attachment_rows,
     new_message_id,
+    suppressions,
 )
 from app.mail.outbox.wakeup import Wakeup
 from app.mail.problems import problem_of
@@ -144,14 +144,14 @@ class EmailService:
             log.error("message cannot be sent: kind=%s problem=%s", message.kind.name, problem)
             return State.FAILED, problem
         # Both look-ups are made in every case: an email that is held back takes as long as another.
-        suppressed = self.session.get(SuppressedAddress, addresses.key_of(message.to.address))
+        suppressed = suppressions(self.session, [addresses.key_of(message.to.address)], now)
         over_limit = self._over_limit(message.kind, message.to.address, asked_by, now)
         if over_limit is not None:
             return State.THROTTLED, over_limit
         if message.problem is not None:
             return State.FAILED, message.problem
-        if suppressed is not None:
-            return State.SUPPRESSED, suppressed.reason
+        for address in suppressed.values():
+            return State.SUPPRESSED, address.reason
         if self.settings.debug and not addresses.matches(
             message.to.address, self.settings.debug_recipients
         ):

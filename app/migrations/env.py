@@ -12,8 +12,10 @@ from sqlalchemy import Engine, func, select
 import app.accounts.models
 import app.database.owner
 import app.mail.delivery.relay
+import app.mail.outbox.event_tables
 import app.mail.outbox.tables
 import app.shop.models
+import app.staff.models
 import app.web.limits  # noqa: F401 (the models register themselves with Base)
 from app.database.base import Base, UTCDateTime
 

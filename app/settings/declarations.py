@@ -189,7 +189,21 @@ class Email:
     sender: Mailbox = setting(  # noqa: RUF009 (it returns a dataclass field)
         "the sender, written Name <address>", values.mailbox, name="from", required_in=ALWAYS
     )
-    return_path: str = setting("the envelope sender, where bounces go", values.address)
+    return_path: str = setting(
+        "the envelope sender, where bounces go; {tag} in it says which email a bounce is about",
+        values.return_path,
+    )
+    events: str | None = setting(
+        "the service whose webhook tells what becomes of an email after it was sent",
+        values.one_of("ses", "postmark", "mailgun", "sendgrid", "brevo"),
+        unset=None,
+    )
+    events_secret: str | None = setting(
+        "the password of that webhook (HTTP Basic)", str, unset=None, is_secret=True
+    )
+    events_key: str | None = setting(
+        "Mailgun's key for the signatures of webhooks", str, unset=None, is_secret=True
+    )
     delivery: str = setting(
         "who delivers: a thread of the server, or workers",
         values.one_of("in-process", "worker"),
@@ -203,6 +217,18 @@ class Email:
         spans_lines=True,
     )
     brand: Brand
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Who may read `/metrics`."""
+
+    token: str | None = setting(
+        "the bearer token with which other machines than this one read /metrics",
+        str,
+        unset=None,
+        is_secret=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +298,7 @@ class Settings:
         is_secret=True,
     )
     email: Email
+    metrics: Metrics
     payments: Payments
     shop: Shop
     accounts: Accounts

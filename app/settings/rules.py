@@ -79,8 +79,40 @@ def rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str
         ("email.smtp_username", "email.smtp_password"),
         "is set without email.smtp_password; set both or neither",
     )
+    yield from _events_rules(value)
     yield from _stripe_rules(value)
     yield from _oauth_rules(value)
+
+
+def _events_rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str]]:
+    service, secret, key = "email.events", "email.events_secret", "email.events_key"
+    is_production = value["environment"] == "production"
+    yield (
+        bool(value[service]) and not value[secret],
+        (secret, service),
+        f"is not set, but {service} is; make one of 32 characters or more and enter it at the"
+        " service, as docs/deploy.md says",
+    )
+    yield (
+        is_production and 0 < len(value[secret] or "") < 32,
+        (secret,),
+        "is too short for production; make one of 32 characters or more",
+    )
+    yield (
+        bool(value[secret]) and not value[service],
+        (service, secret),
+        f"is not set, but {secret} is; set both or neither",
+    )
+    yield (
+        bool(value[key]) and value[service] != "mailgun",
+        (key, service),
+        f"is for {service} = mailgun alone; unset it",
+    )
+    yield (
+        is_production and 0 < len(value["metrics.token"] or "") < 32,
+        ("metrics.token",),
+        "is too short for production; make one of 32 characters or more",
+    )
 
 
 def _stripe_rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, ...], str]]:

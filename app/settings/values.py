@@ -20,6 +20,11 @@ from sqlalchemy.exc import ArgumentError
 from app.settings import png
 from app.settings.hosts import entries
 
+TAG = "{tag}"
+"""The place of an email's tag in `email.return_path`."""
+LONGEST_TAG = 25
+"""Characters of the longest tag."""
+
 _TRUTHS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
@@ -122,6 +127,14 @@ def address(value: str) -> str:
     except EmailNotValidError as problem:
         raise ValueError(f"is not an email address: {problem}") from None
     return f"{valid.ascii_local_part}@{valid.ascii_domain}"
+
+
+def return_path(value: str) -> str:
+    """An email address that may have one `{tag}` in its local part."""
+    tagged = value.replace(TAG, "0" * LONGEST_TAG)
+    if value.count(TAG) > 1 or TAG in value.rpartition("@")[2]:
+        raise ValueError(f"has {TAG} more than once, or after the @")
+    return address(tagged).replace("0" * LONGEST_TAG, TAG)
 
 
 def mailbox(value: str) -> Mailbox:

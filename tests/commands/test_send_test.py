@@ -9,7 +9,7 @@ import pytest
 from app.commands import send_test
 from app.mail.delivery.relay import Relay as RelayRow
 from app.mail.delivery.worker import Delivery
-from app.mail.outbox.tables import OutboxEmail, SuppressedAddress
+from app.mail.outbox.tables import OutboxEmail
 from app.mail.test_message import TEST_MESSAGE
 from app.mail.testing import Mailbox
 from tests.support.outbox import Outbox
@@ -183,10 +183,7 @@ def test_in_production_there_is_no_mailbox_to_name(
 
 
 def test_a_suppressed_address_is_reported(pillarbox: Pillarbox, ini: Path, outbox: Outbox) -> None:
-    with outbox.registry.database.transaction(write=True) as session:
-        session.add(
-            SuppressedAddress(address=ADA, reason="it bounced", created_at=outbox.registry.clock())
-        )
+    outbox.suppress(ADA)
     assert "suppressed: it bounced" in pillarbox("send-test", ini, ADA, code=1).output
 
 

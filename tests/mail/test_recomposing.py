@@ -16,7 +16,7 @@ from app.mail.composing.head_image import HeadImage
 from app.mail.delivery.expiry import Expiry
 from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
-from app.mail.outbox.tables import OutboxEmail, State, SuppressedAddress
+from app.mail.outbox.tables import OutboxEmail, State
 from app.mail.recomposing import BATCH, Recomposing
 from tests.support.application import MakeApp
 from tests.support.clock import Clock
@@ -236,12 +236,7 @@ def test_what_ends_an_email_before_its_handover_ends_it_now(
     suppressed = compose(outbox, 1, newest)
     older = compose(outbox, 2, newest, about="note:same")
     newer = compose(outbox, 3, newest, about="note:same")
-    with outbox.registry.database.transaction(write=True) as session:
-        session.add(
-            SuppressedAddress(
-                address="customer1@example.org", reason="bounced", created_at=newer.created_at
-            )
-        )
+    outbox.suppress("customer1@example.org")
     templates.write(GOOD)
     outbox = templates.start(newest)
     recompose(outbox)

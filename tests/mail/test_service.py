@@ -103,17 +103,8 @@ def test_a_throttled_email_with_a_secret_keeps_no_body_and_supersedes_nothing(
 # --- Suppression --------------------------------------------------------------
 
 
-def suppress(outbox: Outbox, address: str) -> None:
-    with outbox.registry.database.transaction(write=True) as session:
-        session.add(
-            SuppressedAddress(
-                address=address, reason="it bounced", created_at=outbox.registry.clock()
-            )
-        )
-
-
 def test_a_suppressed_address_gets_nothing_however_it_is_written(sending: Outbox) -> None:
-    suppress(sending, "ada@example.org")
+    sending.suppress("ada@example.org")
     email = sending.write(1, address="Ada@Example.org")
     assert (email.state, email.reason) == ("suppressed", "it bounced")
 
@@ -122,7 +113,7 @@ def test_an_address_suppressed_meanwhile_gets_nothing_either(
     sending: Outbox, worker: Delivery
 ) -> None:
     email = sending.write(1, address="Ada@example.org")
-    suppress(sending, "ada@example.org")
+    sending.suppress("ada@example.org")
     worker.run_once()
     assert (sending.row(email).state, sending.row(email).reason) == ("suppressed", "it bounced")
 
@@ -261,8 +252,9 @@ def test_a_template_that_raises_leaves_a_failed_row_and_the_act_stands(
         DictLoader({"email/broken.jinja2": "{{ nobody }}"}),
     )
     with registry.database.transaction(write=True) as session:
+        now = registry.clock()
         session.add(
-            SuppressedAddress(address="the act", reason="itself", created_at=registry.clock())
+            SuppressedAddress(address="the act", reason="itself", created_at=now, until=now)
         )
         message = composer.compose(broken, Note(), to=Recipient("ada@example.org"), about="note:1")
         email = sending.service(session).send_message(message, key="broken:1")

@@ -13,7 +13,13 @@ from sqlalchemy.orm import Session
 
 from app.database.engine import Database
 from app.mail import Attachment, Kind, Message, Priority, RateLimit, Recipient
-from app.mail.outbox.tables import EmailAttachment, EmailAttempt, OutboxEmail, State
+from app.mail.outbox.tables import (
+    EmailAttachment,
+    EmailAttempt,
+    OutboxEmail,
+    State,
+    SuppressedAddress,
+)
 from app.mail.service import EmailService
 from tests.support.rows import count
 from tests.support.scripted_smtp import ScriptedSMTP
@@ -88,6 +94,16 @@ class Outbox:
         mine = select(EmailAttempt).where(EmailAttempt.email_id == email.id)
         with self.registry.database.transaction(write=False) as session:
             return list(session.scalars(mine.order_by(EmailAttempt.id)))
+
+    def suppress(
+        self, address: str, reason: str = "it bounced", wait: timedelta = timedelta(days=1)
+    ) -> None:
+        """Suppress the address for that long."""
+        now = self.registry.clock()
+        with self.registry.database.transaction(write=True) as session:
+            session.add(
+                SuppressedAddress(address=address, reason=reason, created_at=now, until=now + wait)
+            )
 
     def change(self, email: OutboxEmail, **values: Any) -> OutboxEmail:
         """The email's row, with other values written into it."""

@@ -9,18 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database.engine import Database
 from app.mail import addresses
 from app.mail.delivery import relay
+from app.mail.events.tags import Tags, tag_header
 from app.mail.kinds import Kind, Kinds
 from app.mail.outbox import claims, endings
-from app.mail.outbox.tables import OutboxEmail, State, SuppressedAddress
+from app.mail.outbox.tables import OutboxEmail, State, suppressions
 from app.mail.smtp.envelope import Envelope
 from app.mail.smtp.mime import message_bytes
 from app.settings.declarations import Email
+from app.settings.values import TAG
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Batches:
     settings: Email
     kinds: Kinds
     clock: Callable[[], datetime]
+    tags: Tags
 
     def claim(
         self, worker: str, in_progress: Callable[[], set[int]], only: int | None = None
@@ -90,7 +92,7 @@ class Batches:
         """
         ready = []
         for email, kind in batch.passed:
-            result = _ready_email(email, kind)
+            result = self._ready_email(email, kind)
             if isinstance(result, ReadyEmail):
                 ready.append(result)
                 continue
@@ -104,12 +106,8 @@ class Batches:
         """The emails that may go out, with their kinds. The guards end the others."""
         if not claimed:
             return []
-        rows = session.execute(
-            select(SuppressedAddress.address, SuppressedAddress.reason).where(
-                SuppressedAddress.address.in_([email.recipient_key for email in claimed])
-            )
-        )
-        suppressed = dict(rows.all())
+        keys = [email.recipient_key for email in claimed]
+        suppressed = {key: row.reason for key, row in suppressions(session, keys, now).items()}
         kinds = {email.id: self.kinds.get(email.kind) for email in claimed}
         ids = [number for number, kind in kinds.items() if kind is not None and kind.supersedes]
         superseded = endings.superseded(session, ids) if ids else {}
@@ -146,6 +144,23 @@ class Batches:
             return State.FAILED, "its bodies were erased"
         return None
 
+    def _ready_email(self, email: OutboxEmail, kind: Kind) -> ReadyEmail | str:
+        """The email prepared for the handover, or the reason why it cannot be."""
+        tag = self.tags.of(email.id)
+        try:
+            message = message_bytes(email, tag_header(self.settings.events, tag))
+            envelope = Envelope(
+                addresses.ascii_domain(email.envelope_sender.replace(TAG, tag)),
+                addresses.ascii_domain(email.recipient),
+                len(message),
+            )
+        except addresses.BadAddress as error:
+            return str(error)
+        except Exception as error:
+            log.exception("email cannot be written as a message: email=%d", email.id)
+            return f"cannot be written as a message: {type(error).__name__}"
+        return ReadyEmail(email, kind, envelope, message)
+
 
 def _end(
     session: Session, email: OutboxEmail, kind: Kind | None, state: State, reason: str
@@ -153,20 +168,3 @@ def _end(
     erase = (kind is None or kind.carries_secret) and state is not State.CAPTURED
     endings.end(session, email, state, reason, erase=erase)
     log.warning("email not sent: email=%d kind=%s state=%s", email.id, email.kind, state)
-
-
-def _ready_email(email: OutboxEmail, kind: Kind) -> ReadyEmail | str:
-    """The email prepared for the handover, or the reason why it cannot be."""
-    try:
-        message = message_bytes(email)
-        envelope = Envelope(
-            addresses.ascii_domain(email.envelope_sender),
-            addresses.ascii_domain(email.recipient),
-            len(message),
-        )
-    except addresses.BadAddress as error:
-        return str(error)
-    except Exception as error:
-        log.exception("email cannot be written as a message: email=%d", email.id)
-        return f"cannot be written as a message: {type(error).__name__}"
-    return ReadyEmail(email, kind, envelope, message)

@@ -21,6 +21,7 @@ from app.mail.delivery import relay
 from app.mail.delivery.batch import ReadyEmail
 from app.mail.delivery.liveness import LOCKED, Liveness
 from app.mail.delivery.relay import RelayProblem
+from app.mail.events import suppression
 from app.mail.outbox import claims, outcomes, refusals
 from app.mail.outbox.outcomes import Settlement, settlement_of
 from app.mail.outbox.retry_schedule import RETRY_DELAYS
@@ -134,6 +135,9 @@ class Handover:
                 # Neither says anything about this email.
                 blameless=self.stopping.is_set() or not (fresh or verdict.phase is Phase.BODY),
             )
+            if suppression.is_hard_refusal(verdict):
+                # ``_begin`` settles in a single statement, which cannot suppress the address too.
+                self._persist(held, self._write_pending)
             if verdict.outcome.rests_relay:
                 is_quota = verdict.outcome is Outcome.QUOTA
                 return RelayProblem(f"{verdict.phase}: {verdict.reply}", is_quota)
@@ -239,8 +243,12 @@ class Handover:
 
     def _write_pending(self, connection: Connection) -> None:
         pending = self._pending
-        if pending is not None and not outcomes.settle(connection, pending, self.worker):
+        if pending is None:
+            return
+        if not outcomes.settle(connection, pending, self.worker):
             self._write_without_lease(connection, pending)
+        elif suppression.is_hard_refusal(pending.verdict):
+            suppression.after_refusal(connection, pending.email, pending.verdict, pending.at)
 
     def _write_without_lease(self, connection: Connection, settlement: Settlement) -> None:
         """Settle a verdict on an email that this worker no longer leases. Only a 2xx counts."""

@@ -58,7 +58,7 @@ class Delivery:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._connections: set[RelayConnection] = set()
-        self._batches = Batches(database, settings, kinds, clock)
+        self._batches = Batches(database, settings, kinds, clock, registry.email_tags)
         self._maintenance = Maintenance(
             database,
             kinds,

@@ -22,9 +22,9 @@ from app.mail.outbox.tables import (
     NOT_ACCEPTED,
     OutboxEmail,
     State,
-    SuppressedAddress,
     attachment_rows,
     new_message_id,
+    suppressions,
 )
 from app.mail.problems import problem_of
 from app.mail.recomposing import columns_of, compose_again, replace_attachments
@@ -82,9 +82,11 @@ def _new_expiry(session: Session, email: OutboxEmail, kind: Kind | None, now: da
     newer = endings.superseded(session, [email.id]) if kind.supersedes else {}
     if email.id in newer:
         raise Refused(f"Email {newer[email.id]} about the same thing is newer. Resend that one.")
-    suppressed = session.get(SuppressedAddress, email.recipient_key)
-    if suppressed is not None:
-        raise Refused(f"No email goes to its address any more: {suppressed.reason}")
+    for suppressed in suppressions(session, [email.recipient_key], now).values():
+        raise Refused(
+            f"No email goes to its address before {suppressed.until:%Y-%m-%d %H:%M} UTC:"
+            f" {suppressed.reason}"
+        )
     if not kind.carries_secret:
         return now + kind.time_to_live
     if email.expires_at <= now:

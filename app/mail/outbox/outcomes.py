@@ -15,8 +15,10 @@ from sqlalchemy import (
     Select,
     Update,
     bindparam,
+    case,
     delete,
     insert,
+    literal_column,
     or_,
     select,
     update,
@@ -26,6 +28,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.database.postgresql import ASYNCHRONOUS_COMMIT
 from app.mail.kinds import InDoubt, Kind
 from app.mail.outbox.changes import BODIES_ERASED, delete_attachments, update_emails
+from app.mail.outbox.event_tables import UNDELIVERED
 from app.mail.outbox.retry_schedule import retry_delay
 from app.mail.outbox.tables import EmailAttachment, EmailAttempt, OutboxEmail, State
 from app.mail.smtp.replies import Outcome, Verdict
@@ -229,8 +232,24 @@ _BEGINNING = (
 _RECORDING = insert(EmailAttempt).inline()
 
 
+_NOT_DELIVERED = OutboxEmail.heard.in_(UNDELIVERED)
+_HAS_HEARD = OutboxEmail.heard.is_not(None)
+
+
 @cache
 def _settling(columns: frozenset[str], erase: bool) -> Update:
+    values: dict[str, Any] = {column: bindparam(f"new_{column}") for column in columns}
+    # Whoever tells what became of an email knows that the relay took it. Such an event can come
+    # before the verdict, and while the email is in doubt it is the verdict.
+    values["state"] = case(
+        (_NOT_DELIVERED, literal_column("'bounced'")),
+        (_HAS_HEARD, literal_column("'sent'")),
+        else_=bindparam("new_state", type_=OutboxEmail.state.type),
+    )
+    values["reason"] = case(
+        (_HAS_HEARD, OutboxEmail.reason),
+        else_=bindparam("new_reason", type_=OutboxEmail.reason.type),
+    )
     return (
         update(OutboxEmail)
         .where(
@@ -238,7 +257,7 @@ def _settling(columns: frozenset[str], erase: bool) -> Update:
             or_(OutboxEmail.state == State.SENDING, OutboxEmail.state == State.QUEUED),
             OutboxEmail.leased_by == bindparam("worker"),
         )
-        .values({column: bindparam(f"new_{column}") for column in columns})
+        .values(values)
         .values(leased_by=None, leased_until=None, **(BODIES_ERASED if erase else {}))
     )
 

@@ -20,7 +20,7 @@ When the 2xx for an email in doubt arrives after all, the email becomes ``sent``
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -33,9 +33,10 @@ from sqlalchemy import (
     UniqueConstraint,
     literal_column,
     or_,
+    select,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.database.base import Base
@@ -130,6 +131,12 @@ class OutboxEmail(Base):
     request_id: Mapped[str] = mapped_column(String(64), default="")
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
+    heard: Mapped[str | None] = mapped_column(String(16))
+    """The weightiest event heard about it (``app.mail.events.tables.Event``), so that an outcome
+    only rises.
+    """
+    delivered_at: Mapped[datetime | None]
+    """When the recipient's server accepted it, if an event has told so."""
 
     attachments: Mapped[list["EmailAttachment"]] = relationship(
         order_by="EmailAttachment.position", lazy="selectin", cascade="all, delete-orphan"
@@ -227,7 +234,11 @@ class EmailAttempt(Base):
 
 
 class SuppressedAddress(Base):
-    """An address to which nothing is sent, with the reason."""
+    """An address to which nothing is sent before ``until``, with the reason.
+
+    The row stays when that time has come, because the next bounce suppresses for longer. An email
+    that is delivered deletes it.
+    """
 
     __tablename__ = "suppressed_address"
 
@@ -235,3 +246,20 @@ class SuppressedAddress(Base):
     """In the form that ``addresses.key_of`` returns."""
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
+    until: Mapped[datetime]
+    bounces: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """How many hard bounces have suppressed it, one after the other."""
+    email_id: Mapped[int | None] = mapped_column(ForeignKey("outbox_email.id", ondelete="SET NULL"))
+    """The email whose event was the last to suppress it."""
+
+
+def suppressions(
+    session: Session, keys: Collection[str], now: datetime
+) -> dict[str, SuppressedAddress]:
+    """Those of the recipients' ``keys`` to which nothing is sent at ``now``."""
+    rows = session.scalars(
+        select(SuppressedAddress).where(
+            SuppressedAddress.address.in_(keys), SuppressedAddress.until > now
+        )
+    )
+    return {row.address: row for row in rows}

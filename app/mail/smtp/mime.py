@@ -25,8 +25,11 @@ LONGEST_HEADER_LINE = 78
 """Characters, without CRLF (RFC 5322 2.1.1)."""
 
 
-def message_bytes(email: OutboxEmail) -> bytes:
+def message_bytes(email: OutboxEmail, tag_header: tuple[str, str] | None = None) -> bytes:
     """The message of a row: lines end in CRLF, each header occurs once, no Bcc, no Return-Path.
+
+    ``tag_header`` is the name and value of the header in which a service brings the email's tag
+    back (``app.mail.events.tags``).
 
     Raises ``BadAddress`` if an address or a name cannot be written in a header.
     """
@@ -46,7 +49,8 @@ def message_bytes(email: OutboxEmail) -> bytes:
     attached = [_attachment_part(file) for file in email.attachments if file.filename not in shown]
     if attached:
         body = _multipart("mixed", [body, *attached], next(boundaries))
-    message = b"".join((*_headers(email), body))
+    tag = b"" if tag_header is None else header_line(*tag_header)
+    message = b"".join((*_headers(email), tag, body))
     return message if message.endswith(CRLF) else message + CRLF
 
 

@@ -7,7 +7,7 @@ import pytest
 from app.mail import Kind
 from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
-from app.mail.outbox.tables import NOT_ACCEPTED, OutboxEmail, State, SuppressedAddress
+from app.mail.outbox.tables import NOT_ACCEPTED, OutboxEmail, State
 from tests.support.clock import Clock
 from tests.support.outbox import RECEIPT, Outbox, attachments, kind, put
 
@@ -116,12 +116,9 @@ def test_an_email_that_a_newer_one_replaced_is_not_sent_again(sending: Outbox) -
         resend(sending, older)
 
 
-def test_a_suppressed_address_is_not_written_to(sending: Outbox, clock: Clock) -> None:
+def test_a_suppressed_address_is_not_written_to(sending: Outbox) -> None:
     email = put(sending, sending.write(1, address="Ada@example.org"), State.SUPPRESSED)
-    with sending.registry.database.transaction(write=True) as session:
-        session.add(
-            SuppressedAddress(address="ada@example.org", reason="it bounced", created_at=clock())
-        )
+    sending.suppress("ada@example.org")
     with pytest.raises(Refused, match="it bounced"):
         resend(sending, email)
 
