@@ -182,20 +182,16 @@ STRIPE_REFUNDS = death(
 BY_A_WORKER = {
     "after the claim": death("app.shop.payments.reconcile", "_claim_refund", after=True),
     "with Stripe's answer": STRIPE_REFUNDS,
-    "with a number and no email": death("app.shop.payments.settle_refund", "issue", after=True),
     "before the commit": death("app.shop.payments.refunds", "settle_refund", after=True),
     "after the commit": death("app.shop.payments.reconcile", "ask_for_refund", after=True),
 }
 IN_A_WEBHOOK = {
-    "with a number and no email": BY_A_WORKER["with a number and no email"],
     "before the commit": death("app.shop.payments.provider_refunds", "settle_refund", after=True),
     "after the commit": death("app.shop.payments.webhook", "take_provider_refund", after=True),
 }
 IN_A_WITHDRAWAL = {
     "before the statement's commit": death("app.shop.withdrawal", "receive", after=True),
-    "before Stripe is asked": death("app.shop.payments.refunds", "ask_for_refund", after=False),
     "with Stripe's answer": STRIPE_REFUNDS,
-    "before the refund's commit": BY_A_WORKER["before the commit"],
     "after the refund's commit": death("app.shop.payments.refunds", "ask_for_refund", after=True),
 }
 

@@ -13,7 +13,6 @@ from webtest import TestApp
 
 from app import configure
 from app.database.engine import Database
-from app.mail.delivery.worker import Delivery
 from app.mail.outbox.tables import OutboxEmail
 from app.shop.models import Document, Order, Payment
 from app.shop.payments.reconcile import reconcile
@@ -26,6 +25,7 @@ from tests.support.shop_settings import shop_settings, write_ini
 from tests.support.shopping import BUYER, put_into_basket, stock
 from tests.support.stripe import FakeStripe, post_to
 from tests.support.waiting import eventually
+from tests.support.workers import Hire
 
 PROVIDER = "app.shop.payments.stripe", "module.StripeProvider"
 AT_THE_TILL = {
@@ -158,7 +158,7 @@ def test_a_server_that_dies_on_the_customers_return_sends_one_receipt(
     indirect=["database_url"],
 )
 def test_a_server_that_dies_in_the_webhook_sends_one_receipt(
-    shop: tuple[Shop, FakeStripe], relay: Relay, step: str
+    shop: tuple[Shop, FakeStripe], relay: Relay, hire: Hire, step: str
 ) -> None:
     shop_, stripe = shop
     shop_.customer.post("/checkout", shop_.checkout_fields(), status=303)
@@ -172,5 +172,5 @@ def test_a_server_that_dies_in_the_webhook_sends_one_receipt(
         process.wait(10)
     # Stripe tries again, and gets an answer.
     assert set(stripe.deliver(shop_.take_event, times=2)) == {200}
-    Delivery(shop_.app.registry).run_once()
+    hire(shop_.app).run_once()
     assert_paid_once(shop_, stripe, relay)

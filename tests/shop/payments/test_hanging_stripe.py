@@ -35,7 +35,7 @@ def test_who_orders_while_stripe_hangs_keeps_the_order_and_pays_it_later(tmp_pat
         assert hanging.met == 2, "the library tries once more"
         assert waited <= MOST_SECONDS
         [order] = orders_in(database)
-        assert page == f"/orders/{order.number}"
+        assert page == f"{base_url}/orders/{order.number}"
         # Stripe goes on with what hung, so it makes a session that the shop knows nothing of.
         hanging.release()
         unpaid = customer.get(page)
