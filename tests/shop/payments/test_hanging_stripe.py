@@ -14,6 +14,7 @@ from tests.support.stripe import FakeStripe
 MOST_SECONDS = 10
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("sqlite_url")
 def test_who_orders_while_stripe_hangs_keeps_the_order_and_pays_it_later(tmp_path: Path) -> None:
     with FakeStripe() as stripe, served(tmp_path, stripe.settings()) as (app, base_url):
