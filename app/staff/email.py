@@ -15,7 +15,7 @@ from app.mail.inline_images import with_data_urls
 from app.mail.kinds import Kind
 from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
-from app.mail.outbox.tables import OutboxEmail
+from app.mail.outbox.tables import ERASED, OutboxEmail
 from app.mail.smtp.reply_text import without_addresses
 from app.staff.actions import record_action
 from app.staff.email_filter import order_number, read_id
@@ -46,6 +46,7 @@ def show(request: Request) -> Any:
     what, _colon, about_id = email.about.partition(":")
     return {
         "email": email,
+        "is_erased": email.recipient == ERASED,
         "words": state_words(email),
         "steps": steps(request.dbsession, email),
         "next": what_is_next(request, email),
