@@ -30,8 +30,8 @@ CALLERS = 4
 
 
 def run(databases: Databases, *, quick: bool) -> Section:
-    """Tell that emails were delivered, and then that they bounced, each once."""
-    emails = 100 if quick else 2000
+    """Tell that emails were delivered, each once."""
+    emails = 200 if quick else 4000
     lines = []
     for engine in ENGINES:
         settings = {"email.events": "sendgrid", "email.events_secret": SECRET}
@@ -41,12 +41,11 @@ def run(databases: Databases, *, quick: bool) -> Section:
         )
         fill(router.registry, message, emails, key="event", state=State.SENT)
         tags = [router.registry.email_tags.of(number) for number in range(1, emails + 1)]
-        delivered, bounced = (
-            [sendgrid_event(kind, tag) for tag in tags] for kind in ("delivered", "bounce")
-        )
-        alone = _events_a_second(router, [[event] for event in delivered])
+        told = [sendgrid_event("delivered", tag) for tag in tags]
+        half = emails // 2
+        alone = _events_a_second(router, [[event] for event in told[:half]])
         together = _events_a_second(
-            router, [bounced[start : start + 100] for start in range(0, emails, 100)]
+            router, [told[start : start + 100] for start in range(half, emails, 100)]
         )
         lines.append(Line(engine, [number(alone), number(together)]))
         router.registry.database.dispose()

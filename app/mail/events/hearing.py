@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import case, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload, load_only
 
 from app.database.base import insert_for
 from app.mail.events import suppression
@@ -32,6 +32,15 @@ log = logging.getLogger(__name__)
 LONGEST_WORDS = 1000
 LONGEST_ID = 200
 _SECOND = timedelta(seconds=1)
+_NEEDED = (
+    OutboxEmail.id,
+    OutboxEmail.kind,
+    OutboxEmail.state,
+    OutboxEmail.heard,
+    OutboxEmail.recipient_key,
+    OutboxEmail.created_at,
+)
+"""What an event needs of its email. Bodies and attachments would be read for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ def _locked(session: Session, email_id: int) -> OutboxEmail | None:
     return session.scalars(
         select(OutboxEmail)
         .where(OutboxEmail.id == email_id)
+        .options(load_only(*_NEEDED), lazyload(OutboxEmail.attachments))
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()
