@@ -212,6 +212,12 @@ def test_what_is_no_event_is_refused(service: str, body: Any) -> None:
         events_of(service, body)
 
 
+def test_a_message_in_a_notification_is_read_with_the_same_care() -> None:
+    for message in ['{"eventType": NaN}', "{" + '"a":{' * 10_000, "{", '{"eventType": 1}']:
+        with pytest.raises(BadBody):
+            events_of("ses", sns(message))
+
+
 @pytest.mark.parametrize(
     ("service", "body"),
     [
