@@ -3,7 +3,8 @@
 
 It adds ``config.add_email_kind(kind)``, ``config.add_email_templates(folder)``,
 ``config.add_languages(folder)``, ``request.compose(kind, context, to=..., about=...)`` and
-``request.email_service.send_message(message, key=...)``.
+``request.email_service.send_message(message, key=...)``. Where ``email.events`` names a service, it
+also adds ``POST /webhooks/email``.
 """
 
 from typing import Any
