@@ -127,7 +127,7 @@ class EmailService:
             "request_id": self.request_id,
             "created_at": now,
         }
-        # With its values apart, SQLAlchemy compiles the statement once and makes it in less time.
+        # The values are parameters, so SQLAlchemy builds no expression for each of them.
         inserted: OutboxEmail | None = self.session.scalars(
             insert_for(self.session, OutboxEmail)
             .on_conflict_do_nothing(index_elements=["key"])
