@@ -31,6 +31,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    insert,
     literal_column,
     or_,
     select,
@@ -63,6 +64,8 @@ class State(StrEnum):
 
 UNDER_WAY = (State.QUEUED, State.SENDING, State.UNKNOWN)
 """The states of an email that may still go out, so its bodies are needed."""
+ERASED = "erased"
+"""What stands in the place of a recipient, a subject and a reason that were erased."""
 NOT_ACCEPTED = (
     State.FAILED,
     State.UNKNOWN,
@@ -213,6 +216,25 @@ def attachment_rows(attachments: Iterable[Attachment | EmailAttachment]) -> list
         )
         for position, attachment in enumerate(attachments)
     ]
+
+
+def write_attachments(
+    session: Session, email: OutboxEmail, attachments: Iterable[Attachment]
+) -> None:
+    """Write the attachments of an email that has none in the database, in their order."""
+    written = [
+        {
+            "email_id": email.id,
+            "position": position,
+            "filename": attachment.filename,
+            "content_type": attachment.content_type,
+            "content": attachment.content,
+        }
+        for position, attachment in enumerate(attachments)
+    ]
+    if written:
+        # One statement for all of them. The ids are of no use, so the database returns none.
+        session.execute(insert(EmailAttachment), written)
 
 
 class EmailAttempt(Base):
