@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session, lazyload, load_only
 
 from app.database.base import insert_for
@@ -231,30 +231,35 @@ def _plain(text: str) -> str:
 
 def note_confirmation(session: Session, source: str, link: str, now: datetime) -> None:
     """Note that a person has to open ``link`` before the source tells of events."""
-    _add_source(session, source, now)
-    noted = update(EventSource).where(EventSource.name == source)
-    session.execute(noted.values(heard_at=now, confirmation_link=link))
+    _change_source(session, source, heard_at=now, confirmation_link=link)
 
 
 def _note(session: Session, source: str, unmatched: int, unused: int, now: datetime) -> None:
     """Note that the source was heard, and how much of what it told is of no use."""
-    _add_source(session, source, now)
-    noted = update(EventSource).where(EventSource.name == source)
     values: dict[str, Any] = {"heard_at": now, "confirmation_link": None}
     if unmatched:
         values |= {"unmatched": EventSource.unmatched + unmatched, "unmatched_at": now}
     if unused:
         values |= {"unused": EventSource.unused + unused}
-    if not unmatched + unused:
-        # Calls at once would wait for each other's row, so it changes once a second at most.
-        is_old = or_(EventSource.heard_at < now - _SECOND, EventSource.heard_at > now)
-        noted = noted.where(or_(is_old, EventSource.confirmation_link.is_not(None)))
-    session.execute(noted.values(**values))
+    noted = session.execute(
+        select(EventSource.heard_at, EventSource.confirmation_link).where(
+            EventSource.name == source
+        )
+    ).one_or_none()
+    # Calls at once would wait for each other's row, so it changes once a second at most.
+    is_noted = (
+        noted is not None
+        and timedelta(0) <= now - noted.heard_at < _SECOND
+        and noted.confirmation_link is None
+    )
+    if unmatched or unused or not is_noted:
+        _change_source(session, source, **values)
 
 
-def _add_source(session: Session, source: str, now: datetime) -> None:
+def _change_source(session: Session, source: str, **values: Any) -> None:
     session.execute(
         insert_for(session, EventSource)
-        .values(name=source, heard_at=now, unmatched=0, unused=0)
+        .values(name=source, heard_at=values["heard_at"], unmatched=0, unused=0)
         .on_conflict_do_nothing()
     )
+    session.execute(update(EventSource).where(EventSource.name == source).values(**values))
