@@ -137,7 +137,7 @@ def _attempt_codes(session: Session, email_ids: Sequence[int]) -> dict[int, str 
             EmailAttempt.outcome.in_([Outcome.REFUSED, Outcome.DEFERRED]),
         )
     )
-    return {email_id: code for email_id, code in attempts}
+    return dict(attempts.all())
 
 
 @view_config(

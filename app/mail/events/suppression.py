@@ -206,7 +206,9 @@ def _suppress(
     log.warning("address suppressed: email=%d until=%s", email.id, until.isoformat())
 
 
-def _lock(session: Session | Connection, recipient_key: str, now: datetime) -> Row[Any]:
+def _lock(
+    session: Session | Connection, recipient_key: str, now: datetime
+) -> Row[datetime, datetime, int]:
     """The address's row, locked. A new one suppresses nothing."""
     session.execute(
         insert_for(session, SuppressedAddress)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
 from app.mail.composing.composer import Composer
 from app.mail.kinds import Kinds
@@ -40,6 +40,8 @@ def worth_sending(session: Session, recipient_key: str, kinds: Kinds, now: datet
         .where(OutboxEmail.recipient_key == recipient_key, OutboxEmail.expires_at > now)
         .order_by(OutboxEmail.id.desc())
         .limit(MOST)
+        # Attachments are read only of what is copied.
+        .options(lazyload(OutboxEmail.attachments))
     ).all()
     # Of an email and its copies, the newest counts, in whatever state it is.
     last_copy: dict[str, int] = {}
