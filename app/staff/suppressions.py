@@ -1,5 +1,5 @@
-"""``/staff/suppressions``: the addresses to which nothing is sent for a while, and why. Staff lift a
-suppression, and send what is still worth sending.
+"""``/staff/suppressions``: the addresses to which nothing is sent for a while, and why. Staff lift
+a suppression, and send what is still worth sending.
 
 No URL holds an address. A URL that has to name one names an email that went to it.
 """
@@ -35,9 +35,7 @@ class FindForm(Form):
     email = AddressField(autocomplete="off")
 
 
-@view_config(
-    route_name="staff_suppressions", request_method="GET", permission=STAFF, renderer=PAGE
-)
+@view_config(route_name="staff_suppressions", request_method="GET", permission=STAFF, renderer=PAGE)
 def show(request: Request) -> Any:
     """Show the newest suppressions. With ``?email=12``, show the address of that email too."""
     return _page(request, FindForm(request), _email(request, request.GET.get("email")))
