@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.database.base import insert_for
+from app.database.housekeeping import delete_rows
 from app.mail import addresses
 from app.mail.outbox.event_tables import EmailEvent, Event
 from app.mail.outbox.tables import OutboxEmail, SuppressedAddress
@@ -32,6 +33,8 @@ SOFT_BOUNCES = 3
 SOFT_WINDOW = timedelta(days=7)
 COMPLAINT = timedelta(days=30)
 CAME_BACK = "an email to it came back"
+RETENTION = timedelta(days=180)
+"""How long after its end a suppression still counts for the next one."""
 
 
 def is_hard(code: str | None, *, says_service: bool = False) -> bool:
@@ -111,6 +114,12 @@ def try_again(session: Session | Connection, recipient_key: str, now: datetime) 
     """
     _lock(session, recipient_key, now)
     _update(session, recipient_key, until=now, tried_again_at=now)
+
+
+def sweep(session: Session, now: datetime, limit: int) -> int:
+    """Delete suppressions that ended long ago, for housekeeping."""
+    ended = select(SuppressedAddress.address).where(SuppressedAddress.until < now - RETENTION)
+    return delete_rows(session, SuppressedAddress.address, ended.limit(limit))
 
 
 def _end(session: Session, recipient_key: str, delivered_at: datetime, now: datetime) -> None:

@@ -195,3 +195,13 @@ def test_after_another_try_the_next_bounce_suppresses_for_longer(
     row = suppressed(sending)
     assert row is not None
     assert (row.until - clock(), row.bounces) == (7 * DAY, 2)
+
+
+def test_a_suppression_is_forgotten_180_days_after_its_end(sending: Outbox, clock: Clock) -> None:
+    tell(sending, about(sending, sent(sending), Event.BOUNCED, code="5.1.1"))
+    sweep = sending.registry.housekeeping["old suppressions deleted"]
+    for days, left in ((181, True), (1, False)):
+        clock.advance(days * DAY)
+        with sending.registry.database.transaction(write=True) as session:
+            sweep(session, clock(), 100)
+        assert (suppressed(sending) is not None) is left
