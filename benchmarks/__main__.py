@@ -19,6 +19,7 @@ from benchmarks import (
     documents,
     hanging_stripe,
     known_addresses,
+    log,
     memory,
     settling,
     sign_ins,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "till": hanging_stripe.run,
     "latency": commit_to_relay.run,
     "claims": claims.run,
+    "log": log.run,
     "documents": documents.run,
     "memory": memory.run,
 }

@@ -19,13 +19,12 @@ from app.mail.events import suppression
 from app.mail.outbox.tables import OutboxEmail, SuppressedAddress
 from app.mail.outbox.worth_sending import Found, send_all, worth_sending
 from app.staff.actions import record_action
+from app.staff.email_filter import read_id
 from app.web.forms import Form
 from app.web.translation import _
 
 PAGE = "staff/suppressions.jinja2"
 MOST_ROWS = 100
-_LARGEST_ID = 2**31 - 1
-"""PostgreSQL's largest INTEGER."""
 _WITHOUT_FILES = (lazyload(OutboxEmail.attachments),)
 
 
@@ -130,9 +129,10 @@ def _page(request: Request, form: FindForm, email: OutboxEmail | None = None) ->
 def _email(request: Request, id: str | None) -> OutboxEmail | None:
     if id is None:
         return None
+    number = read_id(id)
     email: OutboxEmail | None = None
-    if id.isascii() and id.isdigit() and len(id) <= 10 and int(id) <= _LARGEST_ID:
-        email = request.dbsession.get(OutboxEmail, int(id), options=_WITHOUT_FILES)
+    if number is not None:
+        email = request.dbsession.get(OutboxEmail, number, options=_WITHOUT_FILES)
     # An erased email names no address any more.
     if email is None or not email.recipient_key:
         raise HTTPNotFound()

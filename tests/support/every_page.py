@@ -18,7 +18,6 @@ from tests.support.page_states import (
     a_letter,
     both,
     buying,
-    came_back,
     changed,
     checkout_closed,
     code_missing,
@@ -37,8 +36,8 @@ from tests.support.page_states import (
     receipt_again,
     setting_up,
     staff,
+    staff_log,
     stating,
-    suppressed,
     tab_closed,
     taken_meanwhile,
     too_large,
@@ -49,6 +48,7 @@ from tests.support.page_states import (
     withdrawn,
     wrong_too_often,
 )
+from tests.support.suppression_states import came_back, suppressed
 from tests.support.visit import Visit
 
 ADDRESS, NEW_PASSWORD = "somebody@example.org", "an even lovelier passphrase"
@@ -211,6 +211,12 @@ _LINES: list[Line] = [
     ("staff, error", "staff", "Find a customer", staff("/staff"), filled(email="nobody@example.org"), 422),
     ("staff, a customer", "staff_account", "Account of a customer", staff("/staff/accounts/{customer}")),
     ("staff, no such customer", "staff_account", "Page not found", staff("/staff/accounts/999999999"), None, 404),
+    ("emails, none", "staff_emails", "Emails", staff_log("/staff/emails?kind=nothing")),
+    ("emails", "staff_emails", "Emails", staff_log("/staff/emails")),
+    ("emails, error", "staff_emails", "Emails", staff_log("/staff/emails"), filled(find="nobody@example.org", reason="@"), 422),
+    ("email, failed", "staff_email", "Email %(id)s", staff_log("/staff/emails/{failed}")),
+    ("email with its content", "staff_email", "Email %(id)s", staff_log("/staff/emails/{receipt}"), pressed("details summary")),
+    ("staff, no such email", "staff_email", "Page not found", staff("/staff/emails/999999999"), None, 404),
     ("suppressions, all", "staff_suppressions", "Suppressed addresses", staff("/staff/suppressions")),
     ("suppressions", "staff_suppressions", "Suppressed addresses", suppressed()),
     ("suppressions, lifted", "staff_suppressions", "Suppressed addresses", suppressed(is_lifted=True)),
@@ -243,6 +249,7 @@ NOT_PAGES = {
     "mailbox_source": "a file",
     "mailbox_html": "an email",
     "mailbox_attachment": "a file",
+    "staff_email_html": "an email",
     "preview_source": "a file",
     "preview_html": "an email",
     "preview_attachment": "a file",

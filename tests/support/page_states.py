@@ -14,16 +14,15 @@ from sqlalchemy import select, update
 
 from app.accounts import rate_limits, recovery_codes, second_factor
 from app.accounts.models import SecondFactor, TokenKind
-from app.mail import addresses
-from app.mail.events import suppression
-from app.mail.events.hearing import Heard, hear
-from app.mail.outbox.event_tables import Event
-from app.mail.outbox.tables import OutboxEmail, State
+from app.mail import Recipient
+from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
+from app.mail.test_message import TEST_MESSAGE
 from app.shop.models import Product
 from app.shop.payments.test import RememberedPayment
 from app.web.limits import Limit
 from tests.support import accounts, shopping
 from tests.support.browser import another_browser
+from tests.support.outbox import Outbox
 from tests.support.visit import Visit, fill
 
 Prepare = Callable[[Visit], str]
@@ -266,62 +265,39 @@ def staff(path: str) -> Prepare:
     return prepare
 
 
-def came_back(path: str, code: str = "5.1.1", *, is_used_up: bool = False) -> Prepare:
-    """The path, for a customer whose last email came back. Its code decides whether nothing more is
-    sent. ``is_used_up``: no other try is possible today.
+def staff_log(path: str) -> Prepare:
+    """The path, for staff, with emails in the log. ``{failed}`` in it becomes the id of an email
+    that was refused after a try, ``{receipt}`` that of one with content to see.
     """
 
     def prepare(visit: Visit) -> str:
-        account_id = visit.sign_in()
-        _bounce(visit, code)
-        if is_used_up:
-            visit.use_up(rate_limits.TRY_AGAIN, str(account_id))
-        return path
+        with_emails(visit)
+        customer = visit.address
+        visit.address = f"other.{customer}"
+        with visit.registry.database.transaction(write=True) as session:
+            mine = select(OutboxEmail).where(OutboxEmail.recipient == customer)
+            failed = session.scalars(mine.where(OutboxEmail.state == State.FAILED)).one()
+            session.add(
+                EmailAttempt(
+                    email_id=failed.id,
+                    at=visit.now,
+                    outcome="refused",
+                    phase="rcpt",
+                    code=550,
+                    enhanced_code="5.2.2",
+                    reply=f"550 5.2.2 <{customer}> mailbox full",
+                    duration_ms=120,
+                )
+            )
+            message = visit.registry.email_composer.compose(
+                TEST_MESSAGE, TEST_MESSAGE.samples["short"], to=Recipient(customer), about="test"
+            )
+            key = f"test:{customer}"
+            receipt = Outbox(visit.registry).service(session).send_message(message, key=key)
+            ids = {"failed": failed.id, "receipt": receipt.id}
+        return staff(path.replace("{customer}", "{{customer}}").format(**ids))(visit)
 
     return prepare
-
-
-def suppressed(*, is_lifted: bool = False) -> Prepare:
-    """Staff's page of suppressed addresses, with the address of an email. The suppression has been
-    lifted, or two addresses are suppressed.
-    """
-
-    def prepare(visit: Visit) -> str:
-        email_id, own = 0, visit.address
-        for name in ("Ada", LONG_NAME.rpartition(" ")[2]):
-            visit.address = f"{name}.{own}"
-            visit.sign_in()
-            email_id = _bounce(visit, "5.1.1")
-            stranger = another_browser(visit.app)
-            accounts.forgot_password(stranger, visit.address)
-            accounts.sign_up(stranger, visit.address)
-        if is_lifted:
-            with visit.registry.database.transaction(write=True) as session:
-                suppression.lift_address(session, visit.address)
-        visit.address = own
-        return staff(f"/staff/suppressions?email={email_id}")(visit)
-
-    return prepare
-
-
-def _bounce(visit: Visit, code: str) -> int:
-    """The customer's newest email has come back. Returns its id."""
-    accounts.forgot_password(visit.browser, visit.address)
-    registry = visit.registry
-    with registry.database.transaction(write=True) as session:
-        key = addresses.key_of(visit.address)
-        mine = select(OutboxEmail.id).where(OutboxEmail.recipient_key == key)
-        email_id = session.scalars(mine.order_by(OutboxEmail.id.desc()).limit(1)).one()
-        heard = Heard(Event.BOUNCED, "1", registry.email_tags.of(email_id), code=code)
-        hear(
-            session,
-            "postmark",
-            [heard],
-            tags=registry.email_tags,
-            kinds=registry.email_kinds,
-            now=visit.now,
-        )
-    return email_id
 
 
 def with_emails(visit: Visit) -> str:
