@@ -167,7 +167,7 @@ def test_another_try_sends_what_did_not_arrive_and_counts_the_bounces_on(
     assert (row.bounces, row.until - clock()) == (2, 7 * DAY)
     page = browser.get("/")
     assert notice(page) == NO_MAILBOX
-    assert "You can do so again from" in page.text
+    assert "You can ask again from" in page.text
 
 
 def test_a_try_is_possible_once_a_day(browser: TestApp, outbox: Outbox, clock: Clock) -> None:

@@ -133,7 +133,8 @@ def test_staff_lift_a_suppression_and_send_what_is_still_worth_it(
     assert f"Emails go to {ADA} again." in page.text
     assert not is_suppressed(database)
     lists = [
-        [item.get_text() for item in found.find_all("li")] for found in page.html.select("main ul")
+        [item.get_text() for item in found.find_all("li")]
+        for found in page.html.select("main > ul")
     ]
     assert [text.split(" (")[0] for text in lists[0]] == [
         f"Email {bounced.id}: Note 1 for you",

@@ -1,4 +1,4 @@
-"""How to get to the pages of customers whom our emails do not reach, and of suppressed addresses."""
+"""How to get to the pages of customers whom no email reaches, and of suppressed addresses."""
 
 from sqlalchemy import select
 
