@@ -16,7 +16,7 @@ from app.accounts.form_fields import AddressField
 from app.accounts.permissions import STAFF, STAFF_RECENT
 from app.mail import addresses
 from app.mail.events import suppression
-from app.mail.outbox.tables import OutboxEmail, SuppressedAddress
+from app.mail.outbox.tables import ERASED, OutboxEmail, SuppressedAddress
 from app.mail.outbox.worth_sending import Found, send_all, worth_sending
 from app.staff.actions import record_action
 from app.staff.email_filter import read_id
@@ -134,7 +134,7 @@ def _email(request: Request, id: str | None) -> OutboxEmail | None:
     if number is not None:
         email = request.dbsession.get(OutboxEmail, number, options=_WITHOUT_FILES)
     # An erased email names no address any more.
-    if email is None or not email.recipient_key:
+    if email is None or email.recipient_key == ERASED:
         raise HTTPNotFound()
     return email
 

@@ -10,7 +10,8 @@ from app.mail.outbox.event_tables import Event
 from app.mail.outbox.tables import OutboxEmail
 from tests.support import accounts
 from tests.support.browser import another_browser
-from tests.support.page_states import LONG_NAME, Prepare, staff
+from tests.support.page_states import Prepare, staff
+from tests.support.shop_states import LONG_NAME
 from tests.support.visit import Visit
 
 
