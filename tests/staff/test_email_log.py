@@ -476,7 +476,7 @@ def test_staff_send_an_email_again_and_it_is_kept_who_did(
     assert "The email is sent again." in page.text
     assert outbox.row(email).state == State.QUEUED
     assert actions(database) == [("resend", f"email:{email.id}", 1, 0, "")]
-    assert "Staff sent the email again" in story(page)
+    assert "The email was sent again by hand" in story(page)
     with database.transaction(write=False) as session:
         action = session.scalars(select(StaffAction)).one()
     assert action.staff_id == sam
