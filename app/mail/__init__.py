@@ -15,6 +15,7 @@ from pyramid.path import AssetResolver
 from pyramid.request import Request
 
 from app.mail.composing.composer import Composer
+from app.mail.events import suppression
 from app.mail.events.tags import Tags
 from app.mail.kinds import InDoubt, Kind, Kinds, Priority, RateLimit
 from app.mail.message import Attachment, BodyFormat, Message, Recipient
@@ -59,6 +60,7 @@ def includeme(config: Configurator) -> None:
         reload=settings.email.debug and not settings.is_production,
     )
     registry.email_tags = Tags(settings.secret)
+    config.add_housekeeping("old suppressions deleted", suppression.sweep)
     config.add_directive("add_email_kind", lambda config, kind: registry.email_kinds.add(kind))
     config.add_directive("add_email_templates", _add_email_templates)
     config.add_email_kind(TEST_MESSAGE)

@@ -41,6 +41,7 @@ _NEEDED = (
     OutboxEmail.heard,
     OutboxEmail.recipient_key,
     OutboxEmail.created_at,
+    OutboxEmail.sent_at,
 )
 """What an event needs of its email. Bodies and attachments would be read for nothing."""
 
@@ -149,21 +150,14 @@ def _apply(session: Session, email: OutboxEmail, heard: Heard, kinds: Kinds, now
     is_weightier = email.heard is None or WEIGHTS[heard.event] > WEIGHTS[Event(email.heard)]
     if is_weightier:
         _raise_outcome(session, email, heard, kinds, now)
+    at = _time_of(email, heard, now)
     if heard.event is Event.DELIVERED:
-        at = _time_of(email, heard, now)
         earliest = case((OutboxEmail.delivered_at < at, OutboxEmail.delivered_at), else_=at)
         update_emails(session, OutboxEmail.id == email.id, delivered_at=earliest)
     is_ended = email.heard in UNDELIVERED and heard.event is Event.DELIVERED
     if not is_ended:
-        suppression.after_event(
-            session,
-            email.id,
-            email.recipient_key,
-            heard.event,
-            heard.code,
-            hard=_is_hard(heard),
-            now=now,
-        )
+        hard = _is_hard(heard)
+        suppression.after_event(session, email, heard.event, heard.code, hard=hard, at=at, now=now)
     log.info(
         "event heard: email=%d kind=%s event=%s code=%s",
         email.id,

@@ -279,12 +279,19 @@ class SuppressedAddress(Base):
     address: Mapped[str] = mapped_column(String(320), primary_key=True)
     """In the form that ``addresses.key_of`` returns."""
     reason: Mapped[str] = mapped_column(Text)
+    event: Mapped[str | None] = mapped_column(String(16))
+    """What suppressed it: ``bounced`` or ``complained``. None when a person wrote the row."""
+    code: Mapped[str | None] = mapped_column(String(16))
+    """The enhanced status code (RFC 3463) that came with it, such as ``5.1.1``."""
     created_at: Mapped[datetime]
+    """When the last suppression began."""
     until: Mapped[datetime]
     bounces: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     """How many hard bounces have suppressed it, one after the other."""
     email_id: Mapped[int | None] = mapped_column(ForeignKey("outbox_email.id", ondelete="SET NULL"))
     """The email whose event was the last to suppress it."""
+    tried_again_at: Mapped[datetime | None]
+    """When its owner last asked us to try it again, which ended the suppression."""
 
 
 def suppressions(
