@@ -72,11 +72,11 @@ def columns_of(message: Message) -> dict[str, Any]:
     }
 
 
-def replace_attachments(session: Session, email: OutboxEmail, message: Message) -> None:
+def replace_attachments(session: Session, email_id: int, message: Message) -> None:
     """Give the row the files of a message that was composed again, because composing adds some."""
-    delete_attachments(session, [email.id])
+    delete_attachments(session, [email_id])
     for attachment in attachment_rows(message.attachments):
-        attachment.email_id = email.id
+        attachment.email_id = email_id
         session.add(attachment)
     session.flush()
 
@@ -165,5 +165,5 @@ def _queue(session: Session, email: OutboxEmail, message: Message, now: datetime
         **columns_of(message),
     )
     if queued:
-        replace_attachments(session, email, message)
+        replace_attachments(session, email.id, message)
     return queued

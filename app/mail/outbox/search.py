@@ -46,6 +46,16 @@ class Filter:
         return conditions
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The ids of some of the emails that a filter finds, the newest first. Those with an id below
+    ``older`` come next; None means that there are no more.
+    """
+
+    ids: list[int]
+    older: int | None
+
+
 def find(
     session: Session, filter: Filter, *, before: int | None = None, limit: int = PAGE
 ) -> list[OutboxEmail]:
@@ -54,3 +64,11 @@ def find(
     if before is not None:
         found = found.where(OutboxEmail.id < before)
     return list(session.scalars(found.order_by(OutboxEmail.id.desc()).limit(limit)))
+
+
+def find_page(
+    session: Session, filter: Filter, *, before: int | None = None, limit: int = PAGE
+) -> Page:
+    """Up to ``limit`` emails with an id below ``before``."""
+    ids = [email.id for email in find(session, filter, before=before, limit=limit + 1)]
+    return Page(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
