@@ -20,6 +20,7 @@ from benchmarks import (
     hanging_stripe,
     known_addresses,
     memory,
+    resend,
     settling,
     sign_ins,
     sign_up,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "till": hanging_stripe.run,
     "latency": commit_to_relay.run,
     "claims": claims.run,
+    "resend": resend.run,
     "documents": documents.run,
     "memory": memory.run,
 }
