@@ -17,9 +17,21 @@ ZERO = sa.text("0")
 def upgrade() -> None:
     op.add_column("outbox_email", sa.Column("heard", sa.String(16), nullable=True))
     op.add_column("outbox_email", sa.Column("delivered_at", TIME, nullable=True))
+    _log()
     _events()
     _suppression()
     _staff_actions()
+
+
+def _log() -> None:
+    """The indexes of staff's log of emails."""
+    settled = sa.text("state NOT IN ('queued', 'sending')")
+    odd = sa.text("state NOT IN ('queued', 'sending', 'sent')")
+    for name, columns, where in (
+        ("ix_outbox_email_kind", ["state", "kind", "id"], settled),
+        ("ix_outbox_email_state", ["state", "id"], odd),
+    ):
+        op.create_index(name, "outbox_email", columns, postgresql_where=where, sqlite_where=where)
 
 
 def _events() -> None:
@@ -109,6 +121,7 @@ def _staff_actions() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_action")),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_staff_action_target", "staff_action", ["target"])
 
 
 def downgrade() -> None:
@@ -120,5 +133,7 @@ def downgrade() -> None:
         table.drop_column("bounces")
         table.drop_constraint("fk_suppressed_address_email_id_outbox_email", type_="foreignkey")
         table.drop_column("email_id")
+    op.drop_index("ix_outbox_email_state", table_name="outbox_email")
+    op.drop_index("ix_outbox_email_kind", table_name="outbox_email")
     op.drop_column("outbox_email", "delivered_at")
     op.drop_column("outbox_email", "heard")
