@@ -5,6 +5,7 @@ import click
 from app.commands import (
     adopt,
     deliver,
+    doctor,
     emails,
     lint,
     payments,
@@ -28,6 +29,7 @@ def main() -> None:
 for command in (
     serve.serve,
     deliver.deliver,
+    doctor.doctor,
     emails.emails,
     preview.preview,
     lint.lint,
