@@ -169,7 +169,7 @@ def _describe(act: Act, found: Found, zone: tzinfo) -> str:
         ]
     else:
         lines = [f"{_emails(found.count)} ({states}), the oldest of {oldest}."]
-    again = sum(found.states.get(state, 0) for state in ACCEPTED)
+    again = sum(found.states[state] for state in ACCEPTED)
     if act is Act.RESEND and again:
         lines.append(f"{again:,} of them were sent before. They go out once more, as new emails.")
     return "\n".join(lines)

@@ -92,6 +92,12 @@ def refusals_of(row: StaffAction) -> Iterator[Refusal]:
 _WHYS = frozenset(Why)
 
 
+def command_of(row: StaffAction) -> str | None:
+    """The command that did it, such as ``pillarbox emails``. None when a person did."""
+    is_command = row.staff_id is None and row.request_id.startswith("pillarbox ")
+    return row.request_id if is_command else None
+
+
 def target_of(filter: Filter) -> str:
     """The filter, as the row keeps it. It holds no address."""
     facts = {

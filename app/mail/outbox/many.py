@@ -7,7 +7,7 @@ statements for all its emails.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -41,7 +41,7 @@ _MOST_STEPS = 8
 class Found:
     """What a filter finds, for the person who confirms."""
 
-    states: Mapping[str, int]
+    states: Counter[str]
     """How many emails are in each state."""
     is_more: bool
     """Whether there may be more than were counted."""
@@ -53,7 +53,7 @@ class Found:
     @property
     def count(self) -> int:
         """How many emails were counted."""
-        return sum(self.states.values())
+        return self.states.total()
 
 
 def look(session: Session, filter: Filter, *, newest: int | None = None) -> Found:
