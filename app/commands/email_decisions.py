@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from pyramid.registry import Registry
@@ -135,7 +135,7 @@ def _decide_all(registry: Registry, act: Act, typed: dict[str, Any], *, yes: boo
     )
     many = ManyDecisions.of(registry)
     run = many.run(act, filter, newest=found.newest_id, by=f"by {COMMAND}", note=kept.note)
-    shows = sys.stderr.isatty()
+    shows = is_terminal(sys.stderr)
     try:
         for _ in run:
             if shows:
@@ -151,7 +151,7 @@ def _confirm(act: Act, found: Found, zone: tzinfo, *, yes: bool) -> None:
     click.echo(_describe(act, found, zone))
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise click.UsageError(f"Nobody can be asked here. Add --yes to {act} them.")
     click.confirm(f"{act.capitalize()} them?", abort=True)
 
@@ -191,3 +191,8 @@ def _report(act: Act, kept: KeptAction) -> None:
     for why, count, ids in kept.refusals.values():
         some = ", ".join(map(str, ids)) + (", ..." if count > len(ids) else "")
         click.echo(f"Refused: {_emails(count)}, because {why.words} (ID {some}).")
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person reads or writes the stream."""
+    return stream.isatty()

@@ -23,7 +23,7 @@ _LINE = re.compile(r"([a-z_]+): ([0-9]+) \(([0-9, ]+)\)")
 
 
 class Refusal(NamedTuple):
-    """How many emails were refused for one reason, and the ids of some."""
+    """How many emails were refused for one reason, and the ids of the newest."""
 
     why: Why
     number: int
@@ -55,7 +55,7 @@ class KeptAction:
         self.refused += batch.refused_count
         for why, ids in batch.refused.items():
             before = self.refusals.get(why, Refusal(why, 0, []))
-            some = [*before.ids, *ids][:MOST_IDS]
+            some = [*before.ids, *sorted(ids, reverse=True)][:MOST_IDS]
             self.refusals[why] = Refusal(why, before.number + len(ids), some)
         detail = "\n".join([*([self.by] if self.by else []), *map(_line, self.refusals.values())])
         row = None if self.id is None else session.get(StaffAction, self.id)
