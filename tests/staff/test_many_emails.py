@@ -183,6 +183,33 @@ def test_the_recipient_is_named_by_an_email_and_no_url_or_action_holds_the_addre
     staff.get(f"{FAILED}&to_of=999", status=404)
 
 
+def test_the_log_offers_what_can_be_done_with_all_that_its_filter_finds(
+    staff: TestApp, outbox: Outbox
+) -> None:
+    failed(outbox, 2)
+    put(outbox, outbox.write(5), State.UNKNOWN)
+    outbox.write(6)
+    assert offered(staff.get("/staff/emails")) == []
+    assert offered(staff.get("/staff/emails?state=failed")) == ["resend"]
+    assert offered(staff.get("/staff/emails?state=queued")) == ["cancel"]
+    everything = ["resend", "release", "cancel"]
+    assert offered(staff.get("/staff/emails?state=unknown")) == everything
+    assert offered(staff.get("/staff/emails?kind=note")) == everything
+    assert offered(staff.get("/staff/emails?kind=nothing")) == []
+    page = staff.get("/staff/emails?state=failed&reason=550").click("Send all of them again")
+    assert heading(page) == "Send emails again"
+    assert "Emails 2" in words(page)
+    assert page.click("Back to the emails").request.path_qs == (
+        "/staff/emails?state=failed&reason=550"
+    )
+
+
+def offered(page: TestResponse) -> list[str]:
+    """What can be done with all emails that the page's filter finds."""
+    links = page.html.select("main a[href^='/staff/emails/all/']")
+    return [urlsplit(str(link["href"])).path.rpartition("/")[2] for link in links]
+
+
 def test_releasing_and_cancelling(staff: TestApp, outbox: Outbox) -> None:
     held = [put(outbox, outbox.write(number), State.UNKNOWN) for number in range(3)]
     page = staff.get("/staff/emails/all/release?state=unknown")
