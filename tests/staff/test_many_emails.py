@@ -52,12 +52,10 @@ def staff(app: Router, clock: Clock) -> TestApp:
     return staff_browser(app, clock)
 
 
-def failed(
-    outbox: Outbox, count: int, reason: str = "550 5.4.5 quota reached"
-) -> list[OutboxEmail]:
+def failed(outbox: Outbox, count: int, *, first: int = 0) -> list[OutboxEmail]:
     """So many failed emails."""
-    emails = [outbox.write(number) for number in range(count)]
-    return [put(outbox, email, State.FAILED, reason=reason) for email in emails]
+    emails = [outbox.write(number) for number in range(first, first + count)]
+    return [put(outbox, email, State.FAILED, reason="550 5.4.5 quota") for email in emails]
 
 
 def button(page: TestResponse) -> TestResponse:
@@ -188,7 +186,7 @@ def test_the_log_offers_what_can_be_done_with_all_that_its_filter_finds(
 ) -> None:
     failed(outbox, 2)
     put(outbox, outbox.write(5), State.UNKNOWN)
-    outbox.write(6)
+    put(outbox, outbox.write(6), State.QUEUED)
     assert offered(staff.get("/staff/emails")) == []
     assert offered(staff.get("/staff/emails?state=failed")) == ["resend"]
     assert offered(staff.get("/staff/emails?state=queued")) == ["cancel"]

@@ -36,6 +36,7 @@ from tests.support.page_states import (
     receipt_again,
     setting_up,
     staff,
+    staff_with_emails,
     stating,
     tab_closed,
     taken_meanwhile,
@@ -204,6 +205,10 @@ _LINES: list[Line] = [
     ("staff, error", "staff", "Find a customer", staff("/staff"), filled(email="nobody@example.org"), 422),
     ("staff, a customer", "staff_account", "Account of a customer", staff("/staff/accounts/{customer}")),
     ("staff, no such customer", "staff_account", "Page not found", staff("/staff/accounts/999999999"), None, 404),
+    ("staff, all emails", "staff_many_emails", "Send emails again", staff_with_emails("/staff/emails/all/resend?kind=password_reset")),
+    ("staff, all emails, done", "staff_many_emails", "Send emails again", staff_with_emails("/staff/emails/all/resend?kind=password_reset"), pressed("main form button")),
+    ("staff, all emails, none", "staff_many_emails", "Cancel emails", staff("/staff/emails/all/cancel?kind=nothing")),
+    ("staff, actions", "staff_actions", "What staff did", staff("/staff/actions")),
     # Errors
     ("no such page", None, "Page not found", "/no-such-page", None, 404),
     ("no such product", "product", "Page not found", "/products/nothing", None, 404),

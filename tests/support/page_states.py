@@ -262,6 +262,22 @@ def staff(path: str) -> Prepare:
     return prepare
 
 
+def staff_with_emails(path: str) -> Prepare:
+    """The path, for staff. The log holds reset emails: some are captured, and some have no body."""
+
+    def prepare(visit: Visit) -> str:
+        opened = staff(path)(visit)
+        for _ in range(2):
+            accounts.forgot_password(another_browser(visit.app), visit.address)
+        with visit.registry.database.transaction(write=True) as session:
+            mine = OutboxEmail.recipient == visit.address
+            newest = session.scalars(select(OutboxEmail).where(mine)).first()
+            newest.html_body = newest.text_body = None
+        return opened
+
+    return prepare
+
+
 def with_emails(visit: Visit) -> str:
     """The list of emails: one is captured, and one could not be delivered."""
     visit.sign_in()
