@@ -19,6 +19,7 @@ from benchmarks import (
     documents,
     hanging_stripe,
     known_addresses,
+    log,
     memory,
     resend,
     settling,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "latency": commit_to_relay.run,
     "claims": claims.run,
     "resend": resend.run,
+    "log": log.run,
     "documents": documents.run,
     "memory": memory.run,
 }

@@ -83,8 +83,7 @@ def target_of(email_id: int) -> str:
 def _written(email: OutboxEmail, *, is_tried: bool) -> Iterator[Step]:
     at, state = email.created_at, State(email.state)
     if email.request_id:
-        request = _("Asked for by the request ${id}", mapping={"id": email.request_id})
-        yield Step(at, request)
+        yield Step(at, _("Asked for by a request"), (email.request_id,))
     else:
         yield Step(at, _("Written without a request, such as by a command"))
     if email.made_from is not None:

@@ -2,13 +2,15 @@
 
 import logging
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from pyramid.router import Router
 from sqlalchemy import select
 from webtest import TestApp, TestResponse
 
-from app.accounts.models import Account
+from app.accounts.models import Account, SignInSession
+from app.accounts.sessions import COOKIE
 from app.database.engine import Database
 from app.mail.events.hearing import Heard, hear
 from app.mail.kinds import InDoubt
@@ -16,6 +18,7 @@ from app.mail.outbox.event_tables import Event
 from app.mail.outbox.search import STEP
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.shop.models import Order
+from app.shop.order_numbers import new_order_number
 from app.staff.models import StaffAction
 from tests.support.accounts import ANNA, PASSWORD, add_account, heading, sign_in, summary
 from tests.support.browser import another_browser
@@ -28,7 +31,6 @@ from tests.support.shopping import add_product, stock
 SAM = "sam@example.org"
 SECRET = kind("secret_note", carries_secret=True)
 HELD = kind("held_note", in_doubt=InDoubt.HOLD)
-PATHS = ["/staff/emails", "/staff/emails/1", "/staff/emails/1/html", "/staff/emails/999"]
 
 
 @pytest.fixture
@@ -38,11 +40,23 @@ def sam(database: Database) -> int:
 
 
 @pytest.fixture
-def staff(app: Router, sam: int, clock: Clock) -> TestApp:
+def staff(app: Router, sam: int, database: Database, clock: Clock) -> TestApp:
     """Sam's browser, signed in with the second factor."""
+    secret, now = "0123456789", clock()
+    row = SignInSession(
+        account_id=sam,
+        digest=sha256(secret.encode()).digest(),
+        created_at=now,
+        authenticated_at=now,
+        last_used_at=now,
+        second_factor_at=now,
+        browser="Firefox",
+        system="Linux",
+    )
+    with database.transaction(write=True) as session:
+        session.add(row)
     browser = another_browser(app)
-    sign_in(browser, SAM)
-    turn_on(browser, clock)
+    browser.set_cookie(COOKIE, secret)
     return browser
 
 
@@ -56,7 +70,7 @@ def search(
     staff: TestApp, text: str = "", path: str = "/staff/emails", **fields: str
 ) -> TestResponse:
     """Fill in the filter, and press its button."""
-    form = staff.get(path).forms[0]
+    form = staff.get("/staff/emails").forms[0]
     form["find"] = text
     for name, value in fields.items():
         form[name] = value
@@ -96,19 +110,24 @@ def actions(database: Database) -> list[tuple[str, str, int, int, str]]:
 # --- Who may see it -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", PATHS)
 def test_for_customers_and_strangers_the_pages_do_not_exist(
-    app: Router, browser: TestApp, anna: OutboxEmail, database: Database, clock: Clock, path: str
+    browser: TestApp, anna: OutboxEmail, database: Database, clock: Clock
 ) -> None:
-    browser.get(path, status=404)
+    pages = ["/staff/emails", f"/staff/emails/{anna.id}", "/staff/emails/999"]
+    paths = [*pages, f"/staff/emails/{anna.id}/html"]
     add_account(database)
+    for path in paths:
+        browser.get(path, status=404)
     sign_in(browser)
-    browser.get(path, status=404)
+    for path in paths:
+        browser.get(path, status=404)
     turn_on(browser, clock)
-    browser.get(path, status=404)
     token = browser.get("/account").forms[0]["csrf_token"].value
-    for act in ("resend", "release", "cancel", "copy"):
-        browser.post(path, {"act": act, "csrf_token": token}, status=404)
+    for path in paths:
+        browser.get(path, status=404)
+    for path in pages:
+        for act in ("resend", "release", "cancel", "copy"):
+            browser.post(path, {"act": act, "csrf_token": token}, status=404)
 
 
 def test_no_search_engine_and_no_cache_keeps_a_page(staff: TestApp, anna: OutboxEmail) -> None:
@@ -118,12 +137,14 @@ def test_no_search_engine_and_no_cache_keeps_a_page(staff: TestApp, anna: Outbox
         assert page.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("id", ["0", "999", "2147483648", "9" * 30])
-def test_an_email_that_does_not_exist_is_not_found(staff: TestApp, id: str) -> None:
-    staff.get(f"/staff/emails/{id}", status=404)
-    staff.get(f"/staff/emails/{id}/html", status=404)
-    staff.get(f"/staff/emails?to_of={id}", status="4*" if len(id) < 10 else "*")
-    staff.get(f"/staff/emails?before={id}", status="*")
+def test_an_email_that_does_not_exist_is_not_found(staff: TestApp) -> None:
+    for id in ("0", "999", "2147483647", "2147483648", "9" * 30):
+        staff.get(f"/staff/emails/{id}", status=404)
+        staff.get(f"/staff/emails/{id}/html", status=404)
+    staff.get("/staff/emails?to_of=2147483647", status=404)
+    staff.get("/staff/emails?before=2147483648", status=404)
+    staff.get("/staff/emails?before=x", status=404)
+    assert listed(staff.get("/staff/emails?before=1")) == []
 
 
 # --- The list -----------------------------------------------------------------
@@ -191,8 +212,8 @@ def test_the_filters_leave_out_the_rest(
 
 def test_a_search_for_a_reason_goes_on_where_it_stopped(staff: TestApp, outbox: Outbox) -> None:
     wanted = put(outbox, outbox.write(0), State.FAILED, reason="552 too large")
-    row = {name: getattr(wanted, name) for name in OutboxEmail.__table__.columns.keys()}
-    del row["id"]
+    names = [column.name for column in OutboxEmail.__table__.columns if column.name != "id"]
+    row = {name: getattr(wanted, name) for name in names}
     with outbox.registry.database.transaction(write=True) as session:
         session.execute(
             OutboxEmail.__table__.insert(),
@@ -229,42 +250,42 @@ def test_an_address_finds_its_emails_and_is_in_no_url_and_no_log(
     assert page.forms[0]["find"].value == ANNA
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("nobody@example.org", "We never wrote an email to this address, or it was erased."),
+def test_what_is_not_found_is_told_in_a_sentence(staff: TestApp, anna: OutboxEmail) -> None:
+    nobody = "We never wrote an email to this address, or it was erased."
+    unreadable = (
+        "Enter a whole email address, a Message-ID, an order number or the number of an email."
+    )
+    for text, words in (
+        ("nobody@example.org", nobody),
         ("<nobody@example.org>", "There is no email with this Message-ID."),
-        ("7K3M-9QXW-2TBC", "There is no order with this number."),
+        (new_order_number(), "There is no order with this number."),
         ("4711", "There is no email with this number."),
-        ("2147483648", "Enter a whole email address, a Message-ID, an order number or the"),
-        ("anna", "Enter a whole email address, a Message-ID, an order number or the"),
-        ("%@%", "We never wrote an email to this address"),
-        ("_nna@example.org", "We never wrote an email to this address"),
-        ("anna\0@example.org", "We never wrote an email to this address"),
-        ("\0", "Enter a whole email address, a Message-ID, an order number or the"),
-        ("a" * 10_000, "Enter a whole email address, a Message-ID, an order number or the"),
-        ("@" * 10_000, "We never wrote an email to this address"),
-        ("1" * 10_000, "Enter a whole email address, a Message-ID, an order number or the"),
-    ],
-)
-def test_what_is_not_found_is_told_in_a_sentence(
-    staff: TestApp, anna: OutboxEmail, text: str, words: str
-) -> None:
-    page = search(staff, text)
-    assert page.status_int == 422
-    (line,) = summary(page)
-    assert line.startswith(words)
+        ("2147483648", unreadable),
+        ("anna", unreadable),
+        ("%@%", nobody),
+        ("_nna@example.org", nobody),
+        ("a" * 10_000, unreadable),
+        ("@" * 10_000, nobody),
+        ("1" * 10_000, unreadable),
+    ):
+        page = search(staff, text)
+        assert page.status_int == 422
+        assert summary(page) == [words]
+        assert page.forms[0]["find"].value == text
+    for text in ("anna\0@example.org", "\0"):
+        assert search(staff, text).status_int == 400
 
 
-@pytest.mark.parametrize("value", ["%", "_", "\0", "x" * 10_000, "é", "'"])
-@pytest.mark.parametrize("name", ["reason", "kind", "about", "state", "within", "to_of"])
 def test_odd_values_in_the_query_find_nothing_and_break_nothing(
-    staff: TestApp, outbox: Outbox, name: str, value: str
+    staff: TestApp, outbox: Outbox
 ) -> None:
-    put(outbox, outbox.write(1), State.FAILED, reason="550 no")
-    page = staff.get("/staff/emails", {name: value})
-    ignored = name in ("state", "within", "to_of")
-    assert bool(listed(page)) == ignored
+    email = put(outbox, outbox.write(1), State.FAILED, reason="550 no")
+    for value in ("%", "_", "x" * 10_000, "é", "'"):
+        for name in ("reason", "kind", "about"):
+            assert listed(staff.get("/staff/emails", {name: value})) == []
+        for name in ("state", "within", "to_of"):
+            assert listed(staff.get("/staff/emails", {name: value})) == [email.id]
+    staff.get("/staff/emails?reason=%00", status=400)
 
 
 def test_an_address_in_the_reason_is_refused_so_that_no_url_holds_it(
@@ -350,7 +371,7 @@ def test_the_story_tells_who_asked_every_try_and_every_event(
     heard(app, email, Heard(Event.BOUNCED, "1", code="5.1.1", words="no such user"))
     page = staff.get(f"/staff/emails/{email.id}")
     assert story(page) == [
-        "Asked for by the request 4f3a2b",
+        "Asked for by a request",
         "Rendered",
         "Put into the queue",
         "The relay deferred the email",
@@ -358,6 +379,7 @@ def test_the_story_tells_who_asked_every_try_and_every_event(
         "The email came back",
     ]
     steps = [step.get_text(" ") for step in page.html.select(".story li")]
+    assert "4f3a2b" in steps[0]
     assert "rcpt · 451 · 120 ms" in steps[3]
     assert "451 4.7.1 try again later" in steps[3]
     assert "postmark · 5.1.1" in steps[5]
@@ -420,8 +442,8 @@ def test_a_body_that_holds_a_secret_is_never_shown(staff: TestApp, outbox: Outbo
 def test_a_kind_that_the_application_lost_is_treated_as_a_secret(
     staff: TestApp, outbox: Outbox
 ) -> None:
-    email = outbox.change(outbox.write(1, html="<p>words</p>"), kind="gone")
-    assert "words" not in staff.get(f"/staff/emails/{email.id}").text
+    email = outbox.change(outbox.write(1, html="<p>in-the-body</p>"), kind="gone")
+    assert "in-the-body" not in staff.get(f"/staff/emails/{email.id}").text
     assert listed(staff.get("/staff/emails?kind=gone")) == [email.id]
 
 

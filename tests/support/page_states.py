@@ -14,12 +14,15 @@ from sqlalchemy import select, update
 
 from app.accounts import rate_limits, recovery_codes, second_factor
 from app.accounts.models import SecondFactor, TokenKind
-from app.mail.outbox.tables import OutboxEmail, State
+from app.mail import Recipient
+from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
+from app.mail.test_message import TEST_MESSAGE
 from app.shop.models import Product
 from app.shop.payments.test import RememberedPayment
 from app.web.limits import Limit
 from tests.support import accounts, shopping
 from tests.support.browser import another_browser
+from tests.support.outbox import Outbox
 from tests.support.visit import Visit, fill
 
 Prepare = Callable[[Visit], str]
@@ -262,18 +265,37 @@ def staff(path: str) -> Prepare:
     return prepare
 
 
-def staff_with_emails(path: str) -> Prepare:
-    """The path, for staff. The log holds reset emails: some are captured, and some have no body."""
+def staff_log(path: str) -> Prepare:
+    """The path, for staff, with emails in the log. ``{failed}`` in it becomes the id of an email
+    that was refused after a try, ``{receipt}`` that of one with content to see.
+    """
 
     def prepare(visit: Visit) -> str:
-        opened = staff(path)(visit)
-        for _ in range(2):
-            accounts.forgot_password(another_browser(visit.app), visit.address)
+        with_emails(visit)
+        customer = visit.address
+        visit.address = f"other.{customer}"
         with visit.registry.database.transaction(write=True) as session:
-            mine = OutboxEmail.recipient == visit.address
-            newest = session.scalars(select(OutboxEmail).where(mine)).first()
-            newest.html_body = newest.text_body = None
-        return opened
+            mine = select(OutboxEmail).where(OutboxEmail.recipient == customer)
+            failed = session.scalars(mine.where(OutboxEmail.state == State.FAILED)).one()
+            session.add(
+                EmailAttempt(
+                    email_id=failed.id,
+                    at=visit.now,
+                    outcome="refused",
+                    phase="rcpt",
+                    code=550,
+                    enhanced_code="5.2.2",
+                    reply=f"550 5.2.2 <{customer}> mailbox full",
+                    duration_ms=120,
+                )
+            )
+            message = visit.registry.email_composer.compose(
+                TEST_MESSAGE, TEST_MESSAGE.samples["short"], to=Recipient(customer), about="test"
+            )
+            key = f"test:{customer}"
+            receipt = Outbox(visit.registry).service(session).send_message(message, key=key)
+            ids = {"failed": failed.id, "receipt": receipt.id}
+        return staff(path.replace("{customer}", "{{customer}}").format(**ids))(visit)
 
     return prepare
 

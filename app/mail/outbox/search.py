@@ -40,6 +40,7 @@ _BY_INDEX = select(
             "enable_bitmapscan",
             "enable_hashjoin",
             "enable_mergejoin",
+            "enable_sort",
             "jit",
         )
     )
