@@ -15,7 +15,7 @@ from pyramid.registry import Registry
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.commands import email_decisions
+from app.commands import email_decisions, email_erasing
 from app.commands.application import INI, ready_application
 from app.commands.email_filters import ID, filter_of, filter_options
 from app.mail.delivery import relay
@@ -84,8 +84,13 @@ def show(ini: Path, id: int, with_body: bool) -> None:
             click.echo(line)
 
 
-for decision in (email_decisions.resend, email_decisions.release, email_decisions.cancel):
-    emails.add_command(decision)
+for command in (
+    email_decisions.resend,
+    email_decisions.release,
+    email_decisions.cancel,
+    email_erasing.erase,
+):
+    emails.add_command(command)
 
 
 @emails.command(short_help="Erase the bodies of old emails.")

@@ -1,5 +1,6 @@
 """The page of one email: its story, and what staff can do about it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
@@ -14,7 +15,7 @@ from app.mail.inline_images import with_data_urls
 from app.mail.kinds import Kind
 from app.mail.outbox import decisions
 from app.mail.outbox.decisions import Refused
-from app.mail.outbox.tables import OutboxEmail
+from app.mail.outbox.tables import ERASED, OutboxEmail
 from app.mail.smtp.reply_text import without_addresses
 from app.staff.actions import record_action
 from app.staff.email_filter import order_number, read_id
@@ -22,6 +23,9 @@ from app.staff.email_story import is_shown, possible_actions, steps, target_of, 
 from app.staff.email_words import PAST, state_words
 from app.web.frames import FRAME_POLICY, allow_frames
 from app.web.translation import _
+
+Decision = Callable[[OutboxEmail, Kind | None], OutboxEmail]
+"""Changes an email, and returns the one whose page comes next. May raise ``Refused``."""
 
 REFUSED = _("Nothing was changed. ${reason}")
 COPIED = _("The copy is email ${id}: ${state}.")
@@ -42,8 +46,9 @@ def show(request: Request) -> Any:
     what, _colon, about_id = email.about.partition(":")
     return {
         "email": email,
+        "is_erased": email.recipient == ERASED,
         "words": state_words(email),
-        "steps": steps(request.dbsession, email, kind),
+        "steps": steps(request.dbsession, email),
         "next": what_is_next(request, email),
         "buttons": possible_actions(email, kind),
         "is_secret": kind is None or kind.carries_secret,
@@ -137,7 +142,7 @@ def send_copy(request: Request) -> Any:
     return _to_email(request, email.id)
 
 
-def _decide(request: Request, action: str, decide: Any) -> HTTPSeeOther:
+def _decide(request: Request, action: str, decide: Decision) -> HTTPSeeOther:
     """Carry out the decision and keep it, or say why it cannot be carried out."""
     email = _email_of(request)
     try:

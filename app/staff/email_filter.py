@@ -19,7 +19,7 @@ from app.accounts.addresses import UnusableAddress, parse_address
 from app.database.text import storable
 from app.mail import addresses
 from app.mail.outbox.search import Filter
-from app.mail.outbox.tables import OutboxEmail, State
+from app.mail.outbox.tables import ERASED, OutboxEmail, State
 from app.shop.models import Order
 from app.shop.order_numbers import read_order_number
 from app.staff.email_words import STATES
@@ -79,7 +79,7 @@ class Query:
         recipient = None
         if self.to_of:
             recipient = _recipient_of(session, int(self.to_of))
-            if not recipient:
+            if recipient is None:
                 raise HTTPNotFound()
         return Filter(
             state=State(self.state) if self.state else None,
@@ -204,7 +204,9 @@ def order_number(session: Session, about: str) -> str | None:
 
 
 def _recipient_of(session: Session, email_id: int) -> str | None:
-    return session.scalar(select(OutboxEmail.recipient).where(OutboxEmail.id == email_id))
+    """The recipient of the email. None when there is no such email, or its recipient was erased."""
+    found = select(OutboxEmail.recipient).where(OutboxEmail.id == email_id)
+    return session.scalar(found.where(OutboxEmail.recipient != ERASED))
 
 
 def _key_of(text: str) -> str:

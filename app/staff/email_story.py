@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pyramid.request import Request
 from sqlalchemy import select
@@ -52,7 +51,7 @@ class Next:
     words: str = ""
 
 
-def steps(session: Session, email: OutboxEmail, kind: Kind | None) -> list[Step]:
+def steps(session: Session, email: OutboxEmail) -> list[Step]:
     """What happened to the email, the first thing first."""
     attempts = session.scalars(
         select(EmailAttempt).where(EmailAttempt.email_id == email.id).order_by(EmailAttempt.id)
@@ -155,9 +154,9 @@ def _suppression(session: Session, email: OutboxEmail, now: datetime) -> Suppres
     return suppressions(session, [email.recipient_key], now).get(email.recipient_key)
 
 
-def possible_actions(email: OutboxEmail, kind: Kind | None) -> dict[str, Any]:
+def possible_actions(email: OutboxEmail, kind: Kind | None) -> dict[str, str]:
     """The buttons that make sense: the names of the actions, and their texts."""
-    buttons: dict[str, str] = {}
+    buttons = {}
     state = State(email.state)
     if state is State.UNKNOWN:
         buttons["release"] = _("Release")

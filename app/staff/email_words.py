@@ -38,10 +38,10 @@ EVENTS = {
     Event.BOUNCED: _("The email came back"),
 }
 ACTIONS = {
-    "resend": _("Staff sent the email again"),
-    "release": _("Staff released the email"),
-    "cancel": _("Staff cancelled the email"),
-    "copy": _("Staff sent a copy to themselves"),
+    "resend": _("The email was sent again by hand"),
+    "release": _("The email was released by hand"),
+    "cancel": _("The email was cancelled by hand"),
+    "copy": _("One of our staff got a copy"),
 }
 PAST = {
     "resend": _("The email is sent again."),

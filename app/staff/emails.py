@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, lazyload, load_only
 from app.accounts.permissions import STAFF
 from app.mail.outbox.event_tables import EmailEvent
 from app.mail.outbox.search import find_page
-from app.mail.outbox.tables import OutboxEmail
+from app.mail.outbox.tables import ERASED, OutboxEmail
 from app.staff.email_filter import FilterForm, Query, read_id
 from app.staff.email_words import state_words
 
@@ -36,6 +36,7 @@ class Line:
     """
 
     email: OutboxEmail
+    is_erased: bool
     words: str
     last_words: str
 
@@ -82,7 +83,12 @@ def _lines(session: Session, ids: Sequence[int]) -> list[Line]:
     ).all()
     heard = _last_heard(session, [email.id for email in emails if email.heard is not None])
     return [
-        Line(email, state_words(email), heard.get(email.id) or email.reason or "")
+        Line(
+            email,
+            is_erased=email.recipient == ERASED,
+            words=state_words(email),
+            last_words=heard.get(email.id) or email.reason or "",
+        )
         for email in emails
     ]
 

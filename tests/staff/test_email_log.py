@@ -12,6 +12,7 @@ from webtest import TestApp, TestResponse
 from app.accounts.models import Account, SignInSession
 from app.accounts.sessions import COOKIE
 from app.database.engine import Database
+from app.mail.erasing import erase_recipient
 from app.mail.events.hearing import Heard, hear
 from app.mail.kinds import InDoubt
 from app.mail.outbox.event_tables import Event
@@ -447,6 +448,20 @@ def test_a_kind_that_the_application_lost_is_treated_as_a_secret(
     assert listed(staff.get("/staff/emails?kind=gone")) == [email.id]
 
 
+def test_an_email_whose_recipient_was_erased_tells_only_its_kind_and_state(
+    staff: TestApp, outbox: Outbox, database: Database, anna: OutboxEmail
+) -> None:
+    put(outbox, anna, State.FAILED, reason="550 5.1.1 <anna@example.org> unknown")
+    with database.transaction(write=True) as session:
+        erase_recipient(session, ANNA, 10)
+    for path in ("/staff/emails", f"/staff/emails/{anna.id}"):
+        page = staff.get(path)
+        assert "Failed" in page.text
+        assert "anna" not in page.text.lower()
+    staff.get(f"/staff/emails?to_of={anna.id}", status=404)
+    assert search(staff, ANNA).status_int == 422
+
+
 def all_rows(outbox: Outbox) -> list[OutboxEmail]:
     with outbox.registry.database.transaction(write=False) as session:
         return list(session.scalars(select(OutboxEmail).order_by(OutboxEmail.id)))
@@ -476,7 +491,7 @@ def test_staff_send_an_email_again_and_it_is_kept_who_did(
     assert "The email is sent again." in page.text
     assert outbox.row(email).state == State.QUEUED
     assert actions(database) == [("resend", f"email:{email.id}", 1, 0, "")]
-    assert "Staff sent the email again" in story(page)
+    assert "The email was sent again by hand" in story(page)
     with database.transaction(write=False) as session:
         action = session.scalars(select(StaffAction)).one()
     assert action.staff_id == sam

@@ -27,7 +27,7 @@ from app.mail.outbox.event_tables import (
     Event,
     EventSource,
 )
-from app.mail.outbox.tables import OutboxEmail, State
+from app.mail.outbox.tables import ERASED, OutboxEmail, State
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,8 @@ def hear(
     # Two calls that lock the same emails lock them in the same order.
     found = [(_email_id(session, event, tags), event) for event in heard]
     for email_id, event in sorted(found, key=lambda pair: pair[0] or 0):
-        if email_id is None or (email := _locked(session, email_id)) is None:
+        email = None if email_id is None else _locked(session, email_id)
+        if email is None or email.recipient_key == ERASED:
             unmatched += 1
         elif _write(session, source, email, event, now):
             new += 1
