@@ -17,6 +17,7 @@ from benchmarks import (
     delivery,
     distant_relay,
     documents,
+    events,
     hanging_stripe,
     known_addresses,
     log,
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "claims": claims.run,
     "resend": resend.run,
     "log": log.run,
+    "events": events.run,
     "documents": documents.run,
     "memory": memory.run,
 }
