@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -13,7 +14,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from app.mail.kinds import Kinds
 from app.mail.message import Message
+from app.mail.metrics import EMAILS
 from app.mail.outbox import copies, endings, rules
+from app.mail.outbox.after_commit import call_after_commit
 from app.mail.outbox.changes import update_emails
 from app.mail.outbox.copies import Copy
 from app.mail.outbox.rules import COLUMNS, RESENT_LATELY, Facts, Refused, Why
@@ -107,9 +110,10 @@ def _send(
     known = rules.obstacles(session, emails, kinds, now)
     check = rules.check_resend if act is Act.RESEND else rules.check_release
     accepted: list[tuple[Facts, datetime]] = []
-    # The emails to queue by their new expiry, because one statement queues all that share it.
-    # Those with a secret keep their own.
-    waiting: dict[datetime | None, list[int]] = defaultdict(list)
+    # The emails to queue by kind, because one statement queues all that get the same expiry. Those
+    # with a secret keep their own.
+    waiting: dict[str, list[int]] = defaultdict(list)
+    expiries: dict[str, datetime] = {}
     for email in emails:
         kind = kinds.get(email.kind)
         try:
@@ -120,18 +124,22 @@ def _send(
                 _queue_composed(session, email, composed.get(email.id), expires_at, now)
                 batch.done += 1
             else:
-                keeps_expiry = kind is not None and kind.carries_secret
-                waiting[None if keeps_expiry else expires_at].append(email.id)
+                waiting[email.kind].append(email.id)
+                if kind is not None and not kind.carries_secret:
+                    expiries[email.kind] = expires_at
         except Refused as refusal:
             batch.refused[refusal.why].append(email.id)
-    for expiry, ids in waiting.items():
-        values = {} if expiry is None else {"expires_at": expiry}
-        batch.done += _queue(session, OutboxEmail.id.in_(ids), HAS_BODY, now=now, **values)
+    for name, ids in waiting.items():
+        values = {"expires_at": expiries[name]} if name in expiries else {}
+        mine = (OutboxEmail.id.in_(ids), HAS_BODY)
+        batch.done += _queue(session, name, *mine, now=now, **values)
     _copy(session, accepted, now, batch)
 
 
-def _queue(session: Session, *conditions: ColumnElement[bool], now: datetime, **values: Any) -> int:
-    return update_emails(
+def _queue(
+    session: Session, kind: str, *conditions: ColumnElement[bool], now: datetime, **values: Any
+) -> int:
+    queued = update_emails(
         session,
         *conditions,
         OutboxEmail.state.in_(NOT_ACCEPTED),
@@ -141,6 +149,8 @@ def _queue(session: Session, *conditions: ColumnElement[bool], now: datetime, **
         next_attempt_at=now,
         **values,
     )
+    call_after_commit(session, partial(EMAILS.labels(kind, State.QUEUED).inc, queued))
+    return queued
 
 
 def _queue_composed(
@@ -154,7 +164,7 @@ def _queue_composed(
         raise composed
     mine = (OutboxEmail.id == email.id, IS_UNCOMPOSED)
     if composed is None or not _queue(
-        session, *mine, now=now, expires_at=expires_at, **columns_of(composed)
+        session, email.kind, *mine, now=now, expires_at=expires_at, **columns_of(composed)
     ):
         raise Refused(Why.CHANGED, f"Email {email.id} was changed by somebody else just now.")
     replace_attachments(session, email.id, composed)

@@ -4,14 +4,18 @@ The database copies the content itself, so that no body travels.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Integer, String, column, insert, literal, select, values
 from sqlalchemy.orm import Session
 
 from app.database.base import UTCDateTime, insert_for
+from app.mail.metrics import EMAILS
+from app.mail.outbox.after_commit import call_after_commit
 from app.mail.outbox.tables import (
     HAS_BODY,
     EmailAttachment,
@@ -96,11 +100,13 @@ def write(session: Session, copies: Sequence[Copy], now: datetime) -> dict[int, 
         insert_for(session, OutboxEmail)
         .from_select(list(content), originals, include_defaults=False)
         .on_conflict_do_nothing(index_elements=["key"])
-        .returning(OutboxEmail.id, OutboxEmail.message_id)
+        .returning(OutboxEmail.id, OutboxEmail.message_id, OutboxEmail.kind)
     ).all()
     original_by_message_id = {copy.message_id: copy.original for copy in copies}
     ids = {original_by_message_id[row.message_id]: row.id for row in written}
     _copy_attachments(session, ids)
+    for kind, count in Counter(row.kind for row in written).items():
+        call_after_commit(session, partial(EMAILS.labels(kind, State.QUEUED).inc, count))
     return ids
 
 

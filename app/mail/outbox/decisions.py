@@ -11,7 +11,9 @@ from app.mail.composing.composer import Composer
 from app.mail.composing.contexts import Unkeepable
 from app.mail.kinds import Kind, Kinds
 from app.mail.message import Message
+from app.mail.metrics import EMAILS
 from app.mail.outbox import copies, endings, rules
+from app.mail.outbox.after_commit import call_after_commit
 from app.mail.outbox.changes import update_emails
 from app.mail.outbox.copies import next_key
 from app.mail.outbox.rules import Facts, Obstacles, Refused, Why
@@ -111,6 +113,7 @@ def _requeue(
     )
     if not requeued:
         raise _changed(email)
+    call_after_commit(session, EMAILS.labels(email.kind, State.QUEUED).inc)
     if composed is not None:
         session.expire(email, ["attachments"])
         replace_attachments(session, email.id, composed)

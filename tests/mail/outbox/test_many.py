@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.mail.metrics import METRICS
 from app.mail.outbox import many
 from app.mail.outbox.batches import Act, Batch
 from app.mail.outbox.many import ManyDecisions, look
@@ -268,3 +269,15 @@ def test_the_workers_are_woken_when_emails_are_queued(sending: Outbox) -> None:
     assert sending.registry.email_wakeup.calls == calls + 1
     decide(sending, Act.CANCEL, EVERYTHING)
     assert sending.registry.email_wakeup.calls == calls + 1
+
+
+def test_the_metrics_count_what_is_queued(sending: Outbox) -> None:
+    def queued() -> float:
+        return METRICS.get_sample_value("pillarbox_emails_total", labels) or 0.0
+
+    labels = {"kind": "note", "state": "queued"}
+    for number in range(5):
+        put(sending, sending.write(number), State.FAILED if number < 3 else State.SENT)
+    before = queued()
+    assert decide(sending, Act.RESEND, EVERYTHING) == (5, {})
+    assert queued() == before + 5
