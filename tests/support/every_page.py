@@ -225,6 +225,7 @@ _LINES: list[Line] = [
     ("delete, error", "delete_account", "Delete your account", customer("/account/delete"), WRONG, 422),
     # Staff
     ("staff", "staff", "Find a customer", staff("/staff")),
+    ("staff, emails of the last day", "staff", "Find a customer", staff_log("/staff")),
     ("staff, error", "staff", "Find a customer", staff("/staff"), filled(email="nobody@example.org"), 422),
     ("staff, a customer", "staff_account", "Account of a customer", staff("/staff/accounts/{customer}")),
     ("staff, no such customer", "staff_account", "Page not found", staff("/staff/accounts/999999999"), None, 404),
