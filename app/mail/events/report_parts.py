@@ -107,9 +107,8 @@ def blocks(part: Message) -> list[Message]:
     children = _children(part)
     if part.get_content_type() != "message/delivery-status" and children:
         # The standard library takes what follows the first group for the body of a message.
-        groups = re.split(r"\n[ \t]*\n", str(children[0].get_payload()))[:MOST_PARTS]
-        octets = (group.encode("utf-8", "surrogateescape") for group in groups)
-        children = children[:1] + [parse(group.strip()) for group in octets]
+        groups = re.split(rb"\n[ \t]*\n", _octets(children[0]))[:MOST_PARTS]
+        children = children[:1] + [parse(group.strip()) for group in groups]
     return [block for block in children if block.keys()]
 
 
