@@ -134,6 +134,9 @@ def return_path(value: str) -> str:
     tagged = value.replace(TAG, "0" * LONGEST_TAG)
     if value.count(TAG) > 1 or TAG in value.rpartition("@")[2]:
         raise ValueError(f"has {TAG} more than once, or after the @")
+    # RFC 5321 4.5.3.1.1
+    if len(tagged.rpartition("@")[0]) > 64:
+        raise ValueError(f"has more than 64 characters before the @; {TAG} becomes {LONGEST_TAG}")
     return address(tagged).replace("0" * LONGEST_TAG, TAG)
 
 

@@ -12,12 +12,14 @@ from app.commands import main
 class Pillarbox(Protocol):
     """``pillarbox("migrate", ini)`` runs a command and checks that it ends with ``code``."""
 
-    def __call__(self, *arguments: object, code: int = 0) -> Result: ...
+    def __call__(self, *arguments: object, code: int = 0, stdin: bytes = b"") -> Result: ...
 
 
-def run_command(*arguments: object, code: int = 0) -> Result:
-    """Run the command, and check its exit code and that it shows no traceback."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+def run_command(*arguments: object, code: int = 0, stdin: bytes = b"") -> Result:
+    """Run the command with ``stdin`` as its standard input, and check its exit code and that it
+    shows no traceback.
+    """
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], stdin)
     assert result.exit_code == code, (result.output, result.exception)
     assert "Traceback" not in result.output
     return result
