@@ -6,6 +6,7 @@ from app.commands import (
     adopt,
     bounces,
     deliver,
+    doctor,
     emails,
     lint,
     payments,
@@ -29,6 +30,7 @@ def main() -> None:
 for command in (
     serve.serve,
     deliver.deliver,
+    doctor.doctor,
     emails.emails,
     preview.preview,
     lint.lint,

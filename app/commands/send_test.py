@@ -33,40 +33,48 @@ def send_test(ini: Path, address: str) -> None:
     A running server or worker delivers the email. If none is running, this command does. The exit
     code is 0 when the relay accepted the email or debug mode captured it, and 1 otherwise.
     """
+    with ready_application(ini) as registry:
+        send_and_report(registry, ini, address)
+
+
+def send_and_report(registry: Registry, ini: Path, address: str) -> OutboxEmail:
+    """Send a test email to ``address``, and print what became of it. Returns the email when the
+    relay accepted it or debug mode captured it. Raises ``ClickException`` otherwise.
+    """
     try:
         addresses.ascii_domain(address)
     except addresses.BadAddress as problem:
         raise click.ClickException(f"Cannot send email to {address!r}: {problem}") from None
-    with ready_application(ini) as registry:
-        email = _queue(registry, address)
-        if email.state == State.QUEUED:
-            click.echo(f"Test email {email.id} is queued.")
-            email = _wait_for_verdict(registry, email.id)
-        reply = _last_reply(registry, email)
-        name = relay.name_of(registry.pillarbox.email)
-        if email.state == State.SENT:
-            click.echo(f"The relay accepted the email: {reply}")
-        elif email.state == State.CAPTURED:
-            click.echo(
-                "The email is captured and not sent, because email.debug is true."
-                f" {_where_to_see(registry, ini, email)}"
-            )
-        elif email.state == State.QUEUED:
-            raise click.ClickException(
-                f"The relay {name} did not accept the email: {reply}\n"
-                "A running server or worker tries again for an hour. To prevent that:"
-                f" pillarbox emails {ini} cancel {email.id}"
-            )
-        elif email.state == State.FAILED:
-            raise click.ClickException(f"The test email failed: {reply}")
-        elif email.state == State.UNKNOWN:
-            raise click.ClickException(
-                f"The email is in doubt; the relay {name} may have accepted it: {reply}\n"
-                "Check whether it arrives. To send it again:"
-                f" pillarbox emails {ini} release {email.id}"
-            )
-        else:
-            raise click.ClickException(f"The test email is {email.state}: {reply}")
+    email = _queue(registry, address)
+    if email.state == State.QUEUED:
+        click.echo(f"Test email {email.id} is queued.")
+        email = _wait_for_verdict(registry, email.id)
+    reply = _last_reply(registry, email)
+    name = relay.name_of(registry.pillarbox.email)
+    if email.state == State.SENT:
+        click.echo(f"The relay accepted the email: {reply}")
+    elif email.state == State.CAPTURED:
+        click.echo(
+            "The email is captured and not sent, because email.debug is true."
+            f" {_where_to_see(registry, ini, email)}"
+        )
+    elif email.state == State.QUEUED:
+        raise click.ClickException(
+            f"The relay {name} did not accept the email: {reply}\n"
+            "A running server or worker tries again for an hour. To prevent that:"
+            f" pillarbox emails {ini} cancel {email.id}"
+        )
+    elif email.state == State.FAILED:
+        raise click.ClickException(f"The test email failed: {reply}")
+    elif email.state == State.UNKNOWN:
+        raise click.ClickException(
+            f"The email is in doubt; the relay {name} may have accepted it: {reply}\n"
+            "Check whether it arrives. To send it again:"
+            f" pillarbox emails {ini} release {email.id}"
+        )
+    else:
+        raise click.ClickException(f"The test email is {email.state}: {reply}")
+    return email
 
 
 def _queue(registry: Registry, address: str) -> OutboxEmail:

@@ -2,10 +2,12 @@
 connection, with PIPELINING where the relay offers it (RFC 2920).
 """
 
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from app.mail.smtp.connection import Connection, SessionFailed, describe, expect
 from app.mail.smtp.envelope import Envelope, offer_envelope
@@ -146,6 +148,15 @@ class Mailer:
             return False
         self._used_at = time.monotonic()
         return code // 100 == 2
+
+    def certificate_ends_at(self) -> datetime | None:
+        """When the certificate of the relay ends. None without a connection or without TLS."""
+        sock = None if self._connection is None else self._connection.sock
+        if not isinstance(sock, ssl.SSLSocket):
+            return None
+        certificate = sock.getpeercert() or {}
+        seconds = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+        return datetime.fromtimestamp(seconds, UTC)
 
     def close(self) -> None:
         """Close the connection without a QUIT."""
