@@ -23,7 +23,7 @@ STATUS = "message/delivery-status", "message/global-delivery-status"
 FEEDBACK = "message/feedback-report"
 COMPLAINTS = ("abuse", "fraud")
 """The types of feedback by which a recipient reports an email as spam or as phishing."""
-_CODE = re.compile(r"(?<![\d.])[245]\.[0-7]\.\d{1,3}(?!\.?\d)")
+_CODE = re.compile(r"(?<![0-9.])[245]\.[0-7]\.[0-9]{1,3}(?!\.?[0-9])")
 _TYPE = re.compile(r"^[\w-]+ ?; ?")
 """The type that stands before a diagnostic, such as "smtp;"."""
 _ACTIONS = {
@@ -151,7 +151,7 @@ def _in_other_words(report: Message, octets: bytes) -> Iterator[Saying]:
         return
     text = report_parts.text_of(report)
     for event, found in ((Event.BOUNCED, permanent), (Event.DEFERRED, temporary)):
-        for address in sorted(octets.decode("ascii", "replace") for octets in found):
+        for address in sorted(octets.decode("ascii", "replace") for octets in found if octets):
             words = _words_about(address, text)
             yield Saying(event, _code("", words), words, frozenset((address_of(address),)))
 

@@ -348,6 +348,7 @@ BAD = {
     "a bad charset": b"Content-Type: text/plain; charset=\xff-8\n\n\xff<a@b.example>: \xff\n",
     "a charset of two": b"Content-Type: text/plain; charset*0=utf; charset*2*=x'y'%ff\n\nx\n",
     "bad base64": b"Content-Transfer-Encoding: base64\n\n\xff=\xff=====\n",
+    "a failed recipient without a name": b"X-Failed-Recipients: ,@,\n\n<>:\n",
     "a broken subject": b"Auto-Submitted: auto-replied\nSubject: =?no-such?b?\xff?=\n\n",
     "deep multiparts": nested(5000, "multipart/mixed"),
     "deep messages": b"Content-Type: message/rfc822\n\n" * 5000,
