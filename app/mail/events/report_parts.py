@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesParser
@@ -135,7 +136,7 @@ def words_of(message: Message, name: str) -> str:
     line = line_of(message, name)
     try:
         return str(make_header(decode_header(line)))
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, MessageError):
         return line
 
 

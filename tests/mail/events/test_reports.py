@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.mail.events import report_parts
+from app.mail.events import report_meaning, report_parts
 from app.mail.events.hearing import Counts
 from app.mail.events.reports import hear_report
 from app.mail.outbox.event_tables import EmailEvent, Event, EventSource
@@ -106,6 +106,15 @@ def test_every_other_report_becomes_the_event_that_it_tells(
 def test_the_words_of_an_automatic_answer_are_its_subject(sending: Outbox) -> None:
     take_in(sending, sample(sending, "vacation", sent(sending)))
     assert only_event(sending).words == "Abwesend: zurück am 7."
+
+
+@pytest.mark.parametrize("subject", ["=?utf-8?b?x?=", "=?no-such?b?YQ==?="])
+@on_sqlite
+def test_a_subject_that_cannot_be_decoded_is_kept_as_it_is(sending: Outbox, subject: str) -> None:
+    octets = sample(sending, "vacation", sent(sending))
+    octets = octets.replace(b"=?utf-8?q?Abwesend=3A_zur=C3=BCck_am_7=2E?=", subject.encode())
+    assert take_in(sending, octets) == NEW
+    assert only_event(sending).words == subject
 
 
 @on_sqlite
@@ -233,6 +242,16 @@ def test_a_report_without_a_message_id_is_known_by_its_body(sending: Outbox) -> 
     crlf = octets.replace(b"\n", b"\r\n")
     assert take_in(sending, crlf) == AGAIN
     assert take_in(sending, octets.replace(b"Sorry", b"Alas")) == NEW
+
+
+@on_sqlite
+def test_reports_with_message_ids_too_long_to_keep_are_told_apart(sending: Outbox) -> None:
+    octets = sample(sending, "postfix", sent(sending))
+    old = b"<20261122120007.4F2C1A0B3D@mail.shop.example.org>"
+    for number, result in ((b"1", NEW), (b"2", NEW), (b"2", AGAIN)):
+        body = octets.replace(b"I'm sorry", b"Sorry " + number)
+        long = b"<" + b"x" * 250 + number + b"@mail.shop.example.org>"
+        assert take_in(sending, body.replace(old, long)) == result
 
 
 def about_two(octets: bytes, second: str) -> bytes:
@@ -374,6 +393,20 @@ def test_no_bad_input_is_an_error_or_a_bounce(
     assert {event.event for event in events(sending)} <= {Event.AUTORESPONDED}
     assert sending.row(email).state == State.SENT
     assert "Traceback" not in caplog.text
+
+
+@on_sqlite
+def test_an_error_of_the_library_that_reads_messages_leaves_a_report_unmatched(
+    sending: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise IndexError("anna@example.org")
+
+    email = sent(sending)
+    monkeypatch.setattr(report_meaning, "sayings", fail)
+    assert take_in(sending, sample(sending, "postfix", email)) == UNMATCHED
+    assert "problem=IndexError" in caplog.text
+    assert "@" not in caplog.text
 
 
 @pytest.mark.parametrize("octet", [b"\x00", b"\xff", b"\xc3", b"\r", b"=?utf-8?b?//8=?="])
