@@ -26,6 +26,7 @@ def configure(global_config: dict[str, str], settings: dict[str, Any]) -> Config
         config.include("app.web")
         config.include("app.operations.health")
         config.include("app.mail")
+        config.include("app.operations.metrics")
         config.include("app.accounts")
         config.include("app.shop")
         config.include("app.staff")

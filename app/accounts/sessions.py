@@ -26,6 +26,7 @@ from app.database import short_transaction
 from app.database.housekeeping import delete_rows
 from app.web.cookies import read_cookie, set_cookie
 from app.web.headers import keep_private
+from app.web.request_id import log_account
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +161,10 @@ def _stored_session(request: Request) -> SignInSession | None:
 
 def _signed_in_session(request: Request) -> SignInSession | None:
     session: SignInSession | None = request.stored_session
-    return None if session is None or session.awaits_code else session
+    if session is None or session.awaits_code:
+        return None
+    log_account(session.account_id)
+    return session
 
 
 def _account(request: Request) -> Account | None:

@@ -71,11 +71,10 @@ def bounces(ini: Path, maildir: Path) -> None:
             for name in progress:
                 try:
                     counts = _take_in(registry, new / name, seen)
-                except FileNotFoundError:
-                    # Another run was faster.
-                    continue
                 except OSError as error:
-                    left.append(f"{name}: {error.strerror}")
+                    # What is gone was taken in by another run.
+                    if os.path.lexists(new / name):
+                        left.append(f"{name}: {error.strerror}")
                 else:
                     done += 1
                     matched += counts.unmatched == 0

@@ -8,10 +8,12 @@ from queue import SimpleQueue
 from types import FrameType
 
 import click
+from pyramid.registry import Registry
 
 from app.commands.application import INI, ready_application
 from app.database.private_files import warn_of_open_folder
 from app.mail.delivery.worker import Delivery
+from app.operations.worker_server import WorkerServer
 from app.shop.chores import ChoresThread
 
 log = logging.getLogger(__name__)
@@ -22,7 +24,13 @@ PATIENCE_SECONDS = 30
 
 @click.command()
 @click.argument("ini", type=INI)
-def deliver(ini: Path) -> None:
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    callback=lambda context, option, value: _address(value),
+    help="Serve /metrics, /healthz and /readyz of this worker there.",
+)
+def deliver(ini: Path, listen: tuple[str, int] | None) -> None:
     """Deliver queued emails until SIGTERM or Ctrl-C.
 
     Then emails in progress may finish within 30 seconds, and claimed ones go back to the queue. A
@@ -36,6 +44,7 @@ def deliver(ini: Path) -> None:
                 f"email.smtp_server is not set in {ini}. Set it to the relay's host name."
             )
         warn_of_open_folder(registry.database.engine.url)
+        server = _listen(registry, listen)
         worker = Delivery(registry)
         signals = _handle_first_signal()
         log.info(
@@ -48,13 +57,38 @@ def deliver(ini: Path) -> None:
         chores = ChoresThread(registry)
         worker.start()
         chores.start()
+        if server is not None:
+            server.start()
         name = signal.Signals(signals.get()).name
         log.info(
             "delivery finishes emails in progress: signal=%s seconds=%d", name, PATIENCE_SECONDS
         )
         worker.stop(PATIENCE_SECONDS)
         chores.stop()
+        if server is not None:
+            server.stop()
         log.info("delivery stopped")
+
+
+def _address(value: str | None) -> tuple[str, int] | None:
+    if value is None:
+        return None
+    host, colon, port = value.rpartition(":")
+    if not (colon and host and port.isdecimal() and 0 < int(port) < 65536):
+        raise click.BadParameter(f"{value!r} is not of the form HOST:PORT, such as 127.0.0.1:9464.")
+    return host.strip("[]"), int(port)
+
+
+def _listen(registry: Registry, address: tuple[str, int] | None) -> WorkerServer | None:
+    if address is None:
+        return None
+    try:
+        return WorkerServer(registry, *address)
+    except OSError as error:
+        host, port = address
+        raise click.ClickException(
+            f"--listen: cannot listen on {host} port {port}: {error.strerror}."
+        ) from None
 
 
 def _handle_first_signal() -> SimpleQueue[int]:

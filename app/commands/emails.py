@@ -14,6 +14,7 @@ from pyramid.registry import Registry
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.commands import email_erasing
 from app.commands.application import INI, ready_application
 from app.mail import Kind, addresses
 from app.mail.delivery import relay
@@ -122,6 +123,9 @@ def cancel(ini: Path, id: int) -> None:
     with _decision(ini, id) as (_, session, email, kind):
         decisions.cancel(session, email, kind, by="by pillarbox emails")
     click.echo(f"Email {id} ({email.kind}) is cancelled.")
+
+
+emails.add_command(email_erasing.erase)
 
 
 @emails.command(short_help="Erase the bodies of old emails.")

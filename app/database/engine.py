@@ -1,7 +1,7 @@
 """The engine: transactions that read or write, and connections that are held for many of them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -66,6 +66,18 @@ class Database:
             yield held
         finally:
             held.close()
+
+    def empty_log(self) -> bool:
+        """Leave no old page in SQLite's log (WAL): move all of it into the database's file.
+        PostgreSQL recycles its own log. Returns False while a reader needs some of SQLite's.
+        """
+        if not self.is_sqlite:
+            return True
+        with closing(self.engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            [(is_busy, *_)] = cursor.fetchall()
+        return not is_busy
 
     def dispose(self) -> None:
         self.engine.dispose()

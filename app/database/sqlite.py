@@ -48,6 +48,8 @@ class SQLiteRules:
         dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
+        # What is deleted or erased is overwritten in the file, too.
+        cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 
     def _begin(self, connection: Connection) -> None:

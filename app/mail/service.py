@@ -14,8 +14,9 @@ from app.i18n import formats
 from app.mail import addresses
 from app.mail.kinds import Kind
 from app.mail.message import Message
+from app.mail.metrics import EMAILS
 from app.mail.outbox import endings
-from app.mail.outbox.log_after_commit import log_after_commit
+from app.mail.outbox.after_commit import call_after_commit, log_after_commit
 from app.mail.outbox.tables import (
     OutboxEmail,
     State,
@@ -89,6 +90,7 @@ class EmailService:
         if row.state == State.QUEUED:
             self.wakeup.after_commit(self.session)
         values = row.id, row.kind, row.state
+        call_after_commit(self.session, EMAILS.labels(row.kind, row.state).inc)
         log_after_commit(self.session, log, "email written: email=%d kind=%s state=%s", *values)
         return row
 

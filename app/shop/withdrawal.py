@@ -20,6 +20,7 @@ from app.mail.outbox.tables import OutboxEmail, State
 from app.shop.emails import (
     DOWNLOAD_READY,
     PURCHASE_RECEIPT,
+    NextStep,
     Notice,
     send_shop_notice,
     send_withdrawal_received,
@@ -91,7 +92,8 @@ def receive(
         by_token = select(Withdrawal).where(Withdrawal.token == statement.token)
         return session.scalars(by_token).one(), []
     refunds, problem = _act(request, session, withdrawal, order, lines)
-    send_withdrawal_received(request, session, withdrawal, order)
+    next_step = _next_step(refunds, problem)
+    send_withdrawal_received(request, session, withdrawal, order, next_step)
     if problem is None:
         _decide(request, withdrawal, WithdrawalState.ACCEPTED, by="the shop")
     elif order is not None or _few_are_unmatched(session, withdrawal):
@@ -107,6 +109,12 @@ def receive(
     values = withdrawal.id, withdrawal.state, len(refunds)
     log.info("withdrawal received: withdrawal=%d state=%s refunds=%d", *values)
     return withdrawal, refunds
+
+
+def _next_step(refunds: list[str], problem: str | None) -> NextStep:
+    if problem is None:
+        return NextStep.REFUND if refunds else NextStep.NOTHING
+    return NextStep.REFUND_AND_CHECK if refunds else NextStep.CHECK
 
 
 def _few_are_unmatched(session: Session, withdrawal: Withdrawal) -> bool:

@@ -25,6 +25,7 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[
 """W3C Trace Context, level 1: version, id of the trace, id of the caller, flags."""
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
+_account: ContextVar[int | None] = ContextVar("account", default=None)
 
 Handler = Callable[[Request], Response]
 
@@ -36,10 +37,21 @@ def request_id_tween(handler: Handler, registry: Registry) -> Handler:
         # The environ stays when the request is tried again, and with it the id.
         request.id = request.environ.setdefault(_KEPT_IN, _id_for(request))
         _current.set(request.id)
-        request.add_finished_callback(lambda request: _current.set(""))
+        _account.set(None)
+        request.add_finished_callback(_forget)
         return handler(request)
 
     return tween
+
+
+def _forget(request: Request) -> None:
+    _current.set("")
+    _account.set(None)
+
+
+def log_account(account_id: int) -> None:
+    """Let the log lines of this request name the account that is signed in."""
+    _account.set(account_id)
 
 
 def _id_for(request: Request) -> str:
@@ -58,11 +70,17 @@ def _add_header(event: NewResponse) -> None:
 
 
 class RecordOfRequest(logging.LogRecord):
-    """A log record whose first line ends with the id of the request that it was logged in."""
+    """A log record whose first line ends with the id of the request that it was logged in, and of
+    the account that was signed in.
+    """
 
     def __init__(self, name: str, level: int, path: str, line: int, msg: Any, *rest: Any) -> None:
         if (request_id := _current.get()) and name.partition(".")[0] == "app":
             first, newline, others = str(msg).partition("\n")
+            signed_in = _account.get()
+            # A line about another account names that one.
+            if signed_in is not None and " account=" not in first:
+                first = f"{first} account={signed_in}"
             msg = f"{first} request={request_id}{newline}{others}"
         super().__init__(name, level, path, line, msg, *rest)
 

@@ -4,7 +4,8 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from app.commands import deliver
 from app.mail.delivery.worker import Delivery
 from app.mail.test_message import TEST_MESSAGE
 from tests.support import server_process
+from tests.support.databases import on_sqlite
 from tests.support.outbox import Outbox
 from tests.support.pillarbox_command import Pillarbox
+from tests.support.ports import free_port
 from tests.support.relay import Relay
 from tests.support.server_process import Process, running
 from tests.support.shop_settings import write_ini
@@ -30,11 +33,14 @@ def logging_ini(tmp_path: Path, sending_values: dict[str, str]) -> Path:
 
 
 @contextmanager
-def worker(ini: Path, patience: float = deliver.PATIENCE_SECONDS) -> Iterator[Process]:
+def worker(
+    ini: Path, patience: float = deliver.PATIENCE_SECONDS, listen: str | None = None
+) -> Iterator[Process]:
     """A process of ``pillarbox deliver`` that has started to deliver."""
     log = ini.with_suffix(".log")
     setup = f"from app.commands import deliver; deliver.PATIENCE_SECONDS = {patience}"
-    command = server_process.pillarbox("deliver", ini, setup=setup)
+    options = [] if listen is None else ["--listen", listen]
+    command = server_process.pillarbox("deliver", ini, *options, setup=setup)
     with running(command, log, lambda: START in log.read_text()) as process:
         yield process
 
@@ -182,3 +188,52 @@ def test_a_database_that_cannot_be_reached_is_one_line(
     output = pillarbox("deliver", ini, code=1).output
     assert "The database cannot be used" in output
     assert "Check that it runs" in output
+
+
+# --- Its own small server -----------------------------------------------------
+
+
+@on_sqlite
+@pytest.mark.usefixtures("outbox")
+def test_it_serves_its_metrics_and_health(logging_ini: Path, outbox: Outbox, relay: Relay) -> None:
+    port = free_port()
+    with worker(logging_ini, listen=f"127.0.0.1:{port}") as process:
+        outbox.write(1, of=TEST_MESSAGE)
+        relay.wait_for(1)
+
+        def metrics() -> str:
+            return asked(port, "/metrics")[1]
+
+        sent = 'pillarbox_emails_total{kind="test_message",state="sent"} 1.0'
+        eventually(lambda: sent in metrics(), what="the email to be counted")
+        assert asked(port, "/healthz") == (200, "ok\n")
+        assert asked(port, "/readyz") == (200, "ok\n")
+        assert asked(port, "/")[0] == 404
+        assert asked(port, "/metrics", {"X-Forwarded-For": "192.0.2.7"})[0] == 401
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def asked(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
+    """The status and the text of an answer."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", path, headers=headers or {})
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+
+@on_sqlite
+@pytest.mark.usefixtures("outbox")
+@pytest.mark.parametrize("listen", ["9464", "127.0.0.1:", ":9464", "127.0.0.1:70000", "a:b"])
+def test_where_it_cannot_listen_it_says_how_to_write_it(
+    pillarbox: Pillarbox, ini: Path, listen: str
+) -> None:
+    output = pillarbox("deliver", ini, "--listen", listen, code=2).output
+    assert "is not of the form HOST:PORT, such as 127.0.0.1:9464" in output
+
+
+@on_sqlite
+@pytest.mark.usefixtures("outbox")
+def test_a_taken_port_is_named(pillarbox: Pillarbox, ini: Path, relay: Relay) -> None:
+    output = pillarbox("deliver", ini, "--listen", f"127.0.0.1:{relay.port}", code=1).output
+    assert f"--listen: cannot listen on 127.0.0.1 port {relay.port}" in output

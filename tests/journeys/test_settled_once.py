@@ -87,7 +87,7 @@ def send_all(ports: list[int], asks: list[Ask]) -> list[int]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("engine", "orders"), [("sqlite", 50), ("postgresql", 1000)])
+@pytest.mark.parametrize(("engine", "orders"), [("sqlite", 20), ("postgresql", 150)])
 def test_every_order_has_one_receipt_and_one_email(
     tmp_path: Path, request: pytest.FixtureRequest, engine: str, orders: int
 ) -> None:

@@ -1,9 +1,11 @@
-"""What the tests of the shop share: a customer."""
+"""What the tests of the shop share: a customer, and a visitor."""
 
 import pytest
+from pyramid.router import Router
 from webtest import TestApp
 
 from app.database.engine import Database
+from tests.support.browser import another_browser
 from tests.support.shopping import sign_in, stock
 
 
@@ -13,3 +15,9 @@ def customer(browser: TestApp, database: Database) -> TestApp:
     stock(database)
     sign_in(browser, database)
     return browser
+
+
+@pytest.fixture
+def visitor(app: Router) -> TestApp:
+    """Another browser, which is not signed in."""
+    return another_browser(app)

@@ -1,80 +1,30 @@
-"""Withdrawal from a contract on the shop's pages (STANDARDS D13)."""
+"""What comes of a withdrawal from a contract (STANDARDS D13): refunds, decisions and emails."""
 
 from datetime import timedelta
 
 import pytest
 from pyramid.router import Router
-from sqlalchemy import select, update
-from webtest import Form, TestApp, TestResponse
+from sqlalchemy import update
+from webtest import TestApp
 
 from app.database.engine import Database
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.testing import Mailbox
 from app.shop.events import record
-from app.shop.models import Order, OrderLine, Refund, Seller, Withdrawal
+from app.shop.models import Order, OrderLine
 from app.shop.payments.disputes import OPENED
 from tests.support.accounts import ANNA
-from tests.support.application import MakeApp
-from tests.support.browser import another_browser
 from tests.support.clock import Clock
-from tests.support.shopping import buy, order, orders_in, put_into_basket
-
-NOBODYS = "0000-0000-0000"
-"""An order number with a right check character, which no order has."""
-
-
-@pytest.fixture
-def visitor(app: Router) -> TestApp:
-    """Another browser, which is not signed in."""
-    return another_browser(app)
-
-
-def fill_in(browser: TestApp, number: str, name: str = "Anna", email: str = ANNA) -> Form:
-    form = browser.get("/withdraw").forms[0]
-    form["name"], form["order"], form["email"] = name, number, email
-    return form
-
-
-def state(browser: TestApp, number: str, name: str = "Anna", email: str = ANNA) -> TestResponse:
-    """Fill in the form, and go on to the page with the statement."""
-    return fill_in(browser, number, name, email).submit(status=303).follow()
-
-
-def withdraw(browser: TestApp, number: str, **who: str) -> TestResponse:
-    """Withdraw from the whole order. Returns the page that says so."""
-    return state(browser, number, **who).forms[0].submit(status=303).follow()
-
-
-def withdrawals_in(database: Database) -> list[Withdrawal]:
-    with database.transaction(write=False) as session:
-        return list(session.scalars(select(Withdrawal).order_by(Withdrawal.id)))
-
-
-def refunds_in(database: Database) -> list[Refund]:
-    with database.transaction(write=False) as session:
-        return list(session.scalars(select(Refund)))
-
-
-def lines_in(database: Database) -> list[OrderLine]:
-    with database.transaction(write=False) as session:
-        return list(session.scalars(select(OrderLine).order_by(OrderLine.position)))
-
-
-def bought(customer: TestApp, database: Database, *slugs: str) -> str:
-    """Buy something without consent, and return the order's number."""
-    buy(customer, *slugs)
-    return orders_in(database)[-1].number
-
-
-def test_every_page_leads_to_the_withdrawal(customer: TestApp, database: Database) -> None:
-    number = bought(customer, database)
-    for path in ("/", "/basket", "/account", "/withdraw", f"/orders/{number}"):
-        footer = customer.get(path).html.footer
-        assert footer.find("a", href="/withdraw").text == "Withdraw from contract here"
-    page = customer.get(f"/orders/{number}").click("Withdraw from contract here", index=0)
-    assert page.forms[0]["order"].value == number
-    assert page.forms[0]["email"].value == ANNA
-    assert page.forms[0]["name"].value == "Anna Ödegård"
+from tests.support.paid_orders import refund
+from tests.support.shopping import orders_in
+from tests.support.withdrawing import (
+    bought,
+    lines_in,
+    refunds_in,
+    state,
+    withdraw,
+    withdrawals_in,
+)
 
 
 def test_what_was_not_downloaded_is_refunded_by_itself_and_closed(
@@ -116,20 +66,6 @@ def test_the_customer_chooses_what_to_withdraw_from(
     assert "Lined envelopes" in page.text
     assert [refund.amount for refund in refunds_in(database)] == [980]
     assert [line.closed_at is not None for line in lines_in(database)] == [False, True]
-
-
-def test_at_least_one_item_has_to_be_chosen(
-    customer: TestApp, visitor: TestApp, database: Database
-) -> None:
-    number = bought(customer, database, "letter-paper", "envelopes")
-    form = state(visitor, number).forms[0]
-    form["line-0"].checked = form["line-1"].checked = False
-
-    refused = form.submit(status=422)
-
-    assert "Choose at least one item" in refused.html.find(class_="error-summary").text
-    assert refused.html.title.text.startswith("Error: ")
-    assert not withdrawals_in(database)
 
 
 def test_a_button_that_is_pressed_twice_is_one_withdrawal(
@@ -213,16 +149,6 @@ def test_an_order_that_the_bank_wants_money_back_for_is_for_staff_to_decide(
     assert "see the dispute" in mailbox.all(kind="shop_notice")[0].text_body
 
 
-def test_the_statement_names_the_seller(
-    customer: TestApp, visitor: TestApp, database: Database
-) -> None:
-    number = bought(customer, database)
-    with database.transaction(write=True) as session:
-        session.execute(update(Seller).values(name="Paper & Sons"))
-
-    assert "my contract with Paper & Sons about" in state(visitor, number).html.main.text
-
-
 def test_the_right_ends_with_the_fourteenth_day(
     customer: TestApp, visitor: TestApp, database: Database, clock: Clock
 ) -> None:
@@ -251,110 +177,6 @@ def test_a_downloaded_line_does_not_keep_the_other_one(
     assert [each.state for each in withdrawals_in(database)] == ["received"]
 
 
-@pytest.mark.parametrize(
-    ("number", "email"), [(NOBODYS, ANNA), (None, "stranger@example.org")], ids=["number", "email"]
-)
-def test_an_unknown_order_is_acknowledged_by_its_number_alone(
-    customer: TestApp,
-    visitor: TestApp,
-    database: Database,
-    mailbox: Mailbox,
-    number: str | None,
-    email: str,
-) -> None:
-    real = bought(customer, database)
-    name = "Visit https://evil.example"
-
-    page = withdraw(visitor, number or real, name=name, email=email)
-
-    assert page.html.h1.text == "We have received your withdrawal"
-    [withdrawal] = withdrawals_in(database)
-    assert (withdrawal.order_id, withdrawal.state) == (None, "received")
-    [acknowledged] = mailbox.all(kind="withdrawal_received")
-    assert acknowledged.recipient == email
-    body = f"{acknowledged.subject} {acknowledged.html_body} {acknowledged.text_body}"
-    assert (number or real) in body
-    assert "evil" not in body
-    assert "evil" not in acknowledged.recipient_name
-    assert not refunds_in(database)
-    assert len(mailbox.all(kind="shop_notice")) == 1
-
-
-@pytest.mark.parametrize(
-    "number", ["", "7K3M", "7K3M-9QXW-2TBD", "https://evil.example", "x" * 10_000, "１２３４"]
-)
-def test_what_is_no_order_number_is_refused(visitor: TestApp, number: str) -> None:
-    refused = fill_in(visitor, number).submit(status=422)
-
-    assert "Enter the order number" in refused.html.find(class_="error-summary").text
-
-
-@pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\x07", "=?utf-8?q?x?="])
-def test_a_name_that_no_email_could_show_is_refused(visitor: TestApp, name: str) -> None:
-    fill_in(visitor, NOBODYS, name=name).submit(status=422)
-
-
-def test_an_order_number_may_be_typed_as_people_type(
-    customer: TestApp, visitor: TestApp, database: Database
-) -> None:
-    number = bought(customer, database)
-
-    withdraw(visitor, f" {number.lower().replace('-', ' ').replace(' ', '')} ")
-
-    assert withdrawals_in(database)[0].order_id is not None
-
-
-def test_who_withdraws_before_paying_pays_nothing(
-    customer: TestApp, visitor: TestApp, database: Database, mailbox: Mailbox
-) -> None:
-    put_into_basket(customer, "letter-paper")
-    payment_page = order(customer).follow()
-    number = orders_in(database)[0].number
-
-    withdraw(visitor, number)
-
-    assert [each.state for each in withdrawals_in(database)] == ["accepted"]
-    page = customer.get(f"/orders/{number}")
-    assert "there is nothing to pay" in page.text
-    assert not page.html.main.find("button")
-
-    # The payment page is still open in another tab.
-    payment_page.forms[0].submit(status=303)
-    customer.get(f"/orders/{number}", status=200)
-
-
-def test_money_that_comes_after_a_withdrawal_goes_back(
-    customer: TestApp, visitor: TestApp, database: Database, clock: Clock
-) -> None:
-    put_into_basket(customer, "letter-paper")
-    payment_page = order(customer).follow()
-    number = orders_in(database)[0].number
-    withdraw(visitor, number)
-
-    clock.advance(timedelta(seconds=10))
-    payment_page.forms[0].submit(status=303).follow()
-
-    assert orders_in(database)[0].is_paid
-    [refund] = refunds_in(database)
-    assert (refund.amount, refund.state, refund.origin) == (1200, "succeeded", "withdrawal")
-
-
-def test_a_network_can_make_ten_statements_an_hour(
-    customer: TestApp, visitor: TestApp, database: Database, mailbox: Mailbox
-) -> None:
-    for number in range(10):
-        withdraw(visitor, NOBODYS, email=f"person{number}@example.org")
-
-    state(visitor, NOBODYS, email="one-more@example.org").forms[0].submit(status=429)
-
-    assert len(withdrawals_in(database)) == 10
-
-
-def test_the_pages_without_a_statement_lead_to_the_form(visitor: TestApp) -> None:
-    assert visitor.get("/withdraw/confirm", status=303).location.endswith("/withdraw")
-    assert visitor.get("/withdraw/received", status=303).location.endswith("/withdraw")
-
-
 def test_the_owner_may_state_another_address(
     customer: TestApp, database: Database, mailbox: Mailbox
 ) -> None:
@@ -364,27 +186,6 @@ def test_the_owner_may_state_another_address(
 
     assert withdrawals_in(database)[0].state == "accepted"
     assert mailbox.all(kind="withdrawal_received")[0].recipient == ANNA
-
-
-def test_a_german_withdrawal_has_the_words_of_the_law(
-    make_app: MakeApp, settings_values: dict[str, str]
-) -> None:
-    german = another_browser(make_app(settings_values), HTTP_ACCEPT_LANGUAGE="de")
-    assert german.get("/").html.footer.find("a", href="/withdraw").text == "Vertrag widerrufen"
-    page = state(german, NOBODYS)
-    assert [button.text for button in page.html.main.find_all("button")] == ["Widerruf bestätigen"]
-
-
-def test_the_button_confirms_the_statement_of_its_own_page(
-    customer: TestApp, visitor: TestApp, database: Database
-) -> None:
-    first, second = bought(customer, database), bought(customer, database, "envelopes")
-    in_first_tab = state(visitor, first).forms[0]
-    state(visitor, second)
-
-    in_first_tab.submit(status=303)
-
-    assert [each.order_number for each in withdrawals_in(database)] == [first]
 
 
 def test_who_goes_back_and_chooses_more_makes_another_statement(
@@ -414,27 +215,6 @@ def test_a_whole_order_goes_back_in_one_refund(
     assert len(mailbox.all(kind="refund_receipt")) == 1
 
 
-@pytest.mark.parametrize("altered", [{"name": ""}, {"order": "7K3M"}, {"email": "ada@"}])
-def test_a_statement_that_was_altered_leads_to_the_form(
-    visitor: TestApp, database: Database, altered: dict[str, str]
-) -> None:
-    form = state(visitor, NOBODYS).forms[0]
-    for name, value in altered.items():
-        form[name] = value
-
-    assert form.submit(status=303).location.endswith("/withdraw")
-    assert not withdrawals_in(database)
-
-
-def test_a_shared_computer_forgets_who_withdrew(visitor: TestApp, clock: Clock) -> None:
-    withdraw(visitor, NOBODYS, name="Ada")
-
-    assert [visitor.get("/withdraw").forms[0][name].value for name in ("name", "email")] == ["", ""]
-    assert "Ada" in visitor.get("/withdraw/received").text
-    clock.advance(timedelta(minutes=61))
-    assert visitor.get("/withdraw/received", status=303).location.endswith("/withdraw")
-
-
 def test_staff_read_that_the_right_lasts_while_no_relay_has_accepted_the_consent(
     customer: TestApp, visitor: TestApp, database: Database, mailbox: Mailbox, clock: Clock
 ) -> None:
@@ -448,3 +228,58 @@ def test_staff_read_that_the_right_lasts_while_no_relay_has_accepted_the_consent
     first_notice, second_notice = mailbox.all(kind="shop_notice")
     assert "so the right of withdrawal has not ended" in " ".join(first_notice.text_body.split())
     assert "which had ended the right" in " ".join(second_notice.text_body.split())
+
+
+def acknowledged(mailbox: Mailbox) -> str:
+    """The text of the newest acknowledgement."""
+    return " ".join(mailbox.all(kind="withdrawal_received")[-1].text_body.split())
+
+
+def test_the_acknowledgement_says_that_the_money_goes_back(
+    customer: TestApp, visitor: TestApp, database: Database, mailbox: Mailbox
+) -> None:
+    withdraw(visitor, bought(customer, database))
+
+    assert "We pay your money back within 14 days" in acknowledged(mailbox)
+    assert "check" not in acknowledged(mailbox)
+    assert "does not decide" not in acknowledged(mailbox)
+
+
+def test_the_acknowledgement_says_what_goes_back_and_what_is_checked(
+    customer: TestApp, visitor: TestApp, database: Database, mailbox: Mailbox, clock: Clock
+) -> None:
+    number = bought(customer, database, "letter-paper", "envelopes")
+    download_began(database, clock)
+    with database.transaction(write=True) as session:
+        of_second = OrderLine.position == 1
+        session.execute(update(OrderLine).where(of_second).values(first_download_at=None))
+
+    withdraw(visitor, number)
+
+    assert "We pay your money back for the items that you have not" in acknowledged(mailbox)
+    assert "We check now whether you can withdraw from the other items" in acknowledged(mailbox)
+
+
+def test_the_acknowledgement_says_that_staff_check_what_was_downloaded(
+    customer: TestApp, visitor: TestApp, database: Database, mailbox: Mailbox, clock: Clock
+) -> None:
+    number = bought(customer, database)
+    download_began(database, clock)
+
+    withdraw(visitor, number)
+
+    assert "We check now whether you can withdraw, and write to you." in acknowledged(mailbox)
+    assert "does not decide about it yet" in acknowledged(mailbox)
+
+
+def test_the_acknowledgement_says_that_nothing_is_left_to_pay_back(
+    app: Router, customer: TestApp, visitor: TestApp, database: Database, mailbox: Mailbox
+) -> None:
+    number = bought(customer, database)
+    refund(app.registry, 1200)
+
+    withdraw(visitor, number)
+
+    assert [each.state for each in withdrawals_in(database)] == ["accepted"]
+    assert "There is nothing to pay back." in acknowledged(mailbox)
+    assert "check" not in acknowledged(mailbox)

@@ -2,23 +2,20 @@
 done on it.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 import pyotp
 from playwright.sync_api import Page
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from app.accounts import rate_limits, recovery_codes, second_factor
 from app.accounts.models import SecondFactor, TokenKind
 from app.mail.outbox.tables import OutboxEmail, State
-from app.shop.models import Product
-from app.shop.payments.test import RememberedPayment
 from app.web.limits import Limit
-from tests.support import accounts, shopping
+from tests.support import accounts
 from tests.support.browser import another_browser
 from tests.support.visit import Visit, fill
 
@@ -26,9 +23,6 @@ Prepare = Callable[[Visit], str]
 """Prepares a visit, and gives the path to open."""
 Act = Callable[[Page], None]
 """Something that is done on the page at that path."""
-
-FAILS_LATER = 2
-LONG_NAME = "Adolph Blaine Charles David Earl Frederick Gerald Hubert Wolfeschlegelsteinhausen"
 
 
 # --- What comes before a page -------------------------------------------------
@@ -62,122 +56,6 @@ def reached(limit: Limit, path: str) -> Prepare:
         return path
 
     return prepare
-
-
-def buying(path: str, *slugs: str) -> Prepare:
-    """The path, for a customer with these products in the basket."""
-
-    def prepare(visit: Visit) -> str:
-        visit.sign_in()
-        for slug in slugs:
-            shopping.put_into_basket(visit.browser, slug, 99)
-        return path
-
-    return prepare
-
-
-def ordered(press: int | None = None) -> Prepare:
-    """The page of an order. ``press`` is the button of the test payment: 0 pays, 1 pays later, and
-    2 fails later. The wait for the failure is over.
-    """
-
-    def prepare(visit: Visit) -> str:
-        visit.sign_in()
-        shopping.put_into_basket(visit.browser, "sealing-wax", 99)
-        shopping.put_into_basket(visit.browser, "letters-to-nobody")
-        page = shopping.order(visit.browser, name=LONG_NAME).follow()
-        order = page.html.select(".facts dd")[1].get_text()
-        if press is not None:
-            order_page = page.forms[press].submit()
-            if press == FAILS_LATER:
-                _end_the_wait(visit)
-            order_page.follow()
-        return f"/orders/{order}"
-
-    return prepare
-
-
-def _end_the_wait(visit: Visit) -> None:
-    with visit.registry.database.transaction(write=True) as session:
-        session.execute(
-            update(RememberedPayment)
-            .where(RememberedPayment.settles_at.is_not(None))
-            .values(settles_at=visit.now)
-        )
-
-
-def receipt_again(visit: Visit) -> str:
-    path = ordered(0)(visit)
-    visit.browser.get(path).forms[0].submit()
-    return path
-
-
-def stating(*, is_made: bool = False, is_unknown: bool = False) -> Prepare:
-    """The page with the statement of a withdrawal from an order of two lines, or the page after
-    it. An unknown order has no lines to choose from.
-    """
-
-    def prepare(visit: Visit) -> str:
-        path = "" if is_unknown else ordered(0)(visit)
-        number = path.rpartition("/")[2] or "0000-0000-0000"
-        form = visit.browser.get(f"/withdraw?order={number}").forms[0]
-        form["name"], form["order"], form["email"] = LONG_NAME, number, visit.address
-        page = form.submit().follow()
-        if is_made:
-            page.forms[0].submit()
-            return "/withdraw/received"
-        return "/withdraw/confirm"
-
-    return prepare
-
-
-def withdrawn(visit: Visit) -> str:
-    """The page of an order that its customer withdrew from."""
-    path = ordered(0)(visit)
-    form = visit.browser.get("/withdraw").forms[0]
-    form["name"], form["order"], form["email"] = LONG_NAME, path.rpartition("/")[2], visit.address
-    form.submit().follow().forms[0].submit()
-    return path
-
-
-def with_orders(visit: Visit) -> str:
-    ordered(0)(visit)
-    return "/orders"
-
-
-def gone_from_the_basket(visit: Visit) -> str:
-    for slug in ("sealing-wax", "postcards"):
-        shopping.put_into_basket(visit.browser, slug)
-    visit.during.enter_context(_not_sold(visit, "postcards"))
-    return "/basket"
-
-
-def not_sold_any_more(visit: Visit) -> str:
-    visit.during.enter_context(_not_sold(visit, "postcards"))
-    return "/products/postcards"
-
-
-@contextmanager
-def _not_sold(visit: Visit, slug: str) -> Iterator[None]:
-    for is_available in (False, True):
-        with visit.registry.database.transaction(write=True) as session:
-            session.execute(
-                update(Product).where(Product.slug == slug).values(is_available=is_available)
-            )
-        if not is_available:
-            yield
-
-
-def tab_closed(visit: Visit) -> str:
-    visit.sign_in()
-    shopping.put_into_basket(visit.browser, "sealing-wax")
-    page = shopping.order(visit.browser).follow()
-    return shopping.decide(page, "close").location
-
-
-def checkout_closed(visit: Visit) -> str:
-    visit.during.enter_context(patch.object(visit.registry.payment_provider, "is_open", False))
-    return buying("/checkout", "envelopes")(visit)
 
 
 def failing(error: Exception) -> Prepare:

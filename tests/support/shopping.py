@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from webtest import TestApp, TestResponse
 
 from app.database.engine import Database
-from app.shop.models import File, Order, Product, ProductText
+from app.shop.models import Document, File, Order, Payment, Product, ProductText
 from tests.support import accounts
 from tests.support.accounts import ANNA, add_account
 from tests.support.clock import Clock
@@ -110,3 +110,15 @@ def orders_in(database: Database) -> list[Order]:
     """Every order, the first one first."""
     with database.transaction(write=False) as session:
         return list(session.scalars(select(Order).order_by(Order.id)))
+
+
+def payments_in(database: Database) -> list[Payment]:
+    """Every payment, the first attempts first."""
+    with database.transaction(write=False) as session:
+        return list(session.scalars(select(Payment).order_by(Payment.attempt)))
+
+
+def receipts_in(database: Database) -> list[Document]:
+    """Every document."""
+    with database.transaction(write=False) as session:
+        return list(session.scalars(select(Document)))

@@ -22,6 +22,7 @@ from app.mail.delivery.batch import ReadyEmail
 from app.mail.delivery.liveness import LOCKED, Liveness
 from app.mail.delivery.relay import RelayProblem
 from app.mail.events import suppression
+from app.mail.metrics import ATTEMPTS, DELIVERY_SECONDS, EMAILS
 from app.mail.outbox import claims, outcomes, refusals
 from app.mail.outbox.outcomes import Settlement, settlement_of
 from app.mail.outbox.retry_schedule import RETRY_DELAYS
@@ -260,10 +261,14 @@ class Handover:
 
 
 def _log_attempt(settlement: Settlement) -> None:
-    """Log the attempt without the relay's reply, which may hold an address. The reply is in the
-    attempt's row.
+    """Log and count the attempt, without the relay's reply, which may hold an address. The reply is
+    in the attempt's row.
     """
     email, verdict = settlement.email, settlement.verdict
+    ATTEMPTS.labels(email.kind, verdict.outcome).inc()
+    EMAILS.labels(email.kind, settlement.columns["state"]).inc()
+    if verdict.outcome is Outcome.ACCEPTED:
+        DELIVERY_SECONDS.observe((settlement.at - email.created_at).total_seconds())
     log.log(
         logging.INFO if verdict.outcome is Outcome.ACCEPTED else logging.WARNING,
         "delivery attempt: email=%d kind=%s phase=%s code=%s outcome=%s",

@@ -17,6 +17,8 @@ from app.database.base import insert_for
 from app.mail.events import suppression
 from app.mail.events.tags import Tags
 from app.mail.kinds import Kinds
+from app.mail.metrics import EMAILS, EVENTS
+from app.mail.outbox.after_commit import call_after_commit
 from app.mail.outbox.changes import BODIES_ERASED, delete_attachments, update_emails
 from app.mail.outbox.event_tables import (
     UNDELIVERED,
@@ -25,7 +27,7 @@ from app.mail.outbox.event_tables import (
     Event,
     EventSource,
 )
-from app.mail.outbox.tables import OutboxEmail, State
+from app.mail.outbox.tables import ERASED, OutboxEmail, State
 
 log = logging.getLogger(__name__)
 
@@ -81,10 +83,12 @@ def hear(
     # Two calls that lock the same emails lock them in the same order.
     found = [(_email_id(session, event, tags), event) for event in heard]
     for email_id, event in sorted(found, key=lambda pair: pair[0] or 0):
-        if email_id is None or (email := _locked(session, email_id)) is None:
+        email = None if email_id is None else _locked(session, email_id)
+        if email is None or email.recipient_key == ERASED:
             unmatched += 1
         elif _write(session, source, email, event, now):
             new += 1
+            call_after_commit(session, EVENTS.labels(event.event).inc)
             _apply(session, email, event, kinds, now)
         else:
             again += 1
@@ -184,6 +188,8 @@ def _raise_outcome(
             values |= BODIES_ERASED
             delete_attachments(session, [email.id])
     update_emails(session, OutboxEmail.id == email.id, **values)
+    if "state" in values and email.state != state:
+        call_after_commit(session, EMAILS.labels(email.kind, state).inc)
     if email.state in (State.QUEUED, State.UNKNOWN):
         log.info("email in doubt settled: email=%d kind=%s state=%s", email.id, email.kind, state)
 

@@ -64,9 +64,7 @@ def sayings(report: Message, octets: bytes) -> list[Saying]:
     """
     if (feedback := report_parts.first(report, FEEDBACK)) is not None:
         return [_feedback(feedback)]
-    status = report_parts.first(report, *STATUS)
-    said = [_status(block) for block in report_parts.blocks(status)[1:]] if status else []
-    said = said or list(_in_other_words(report, octets))
+    said = list(_delivery_status(report)) or list(_in_other_words(report, octets))
     if said and has_sender(report):
         # An email server sends its reports without a sender (RFC 3464 2), so this one is an answer.
         worst = worst_of(said)
@@ -96,6 +94,14 @@ def address_of(text: str) -> str:
         return addresses.key_of(addresses.ascii_domain(address))
     except addresses.BadAddress:
         return addresses.key_of(address)
+
+
+def _delivery_status(report: Message) -> Iterator[Saying]:
+    status = report_parts.first(report, *STATUS)
+    for block in () if status is None else report_parts.blocks(status):
+        # Without these fields, the group is about the message and not about a recipient.
+        if "Action" in block or "Final-Recipient" in block:
+            yield _status(block)
 
 
 def _status(block: Message) -> Saying:

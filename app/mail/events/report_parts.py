@@ -102,9 +102,7 @@ def inner(part: Message) -> Message | None:
 
 
 def blocks(part: Message) -> list[Message]:
-    """The groups of fields in a delivery status (RFC 3464 2.1, RFC 6533 4): the first one is about
-    the message, the others are about one recipient each.
-    """
+    """The groups of fields in a delivery status (RFC 3464 2.1, RFC 6533 4)."""
     children = _children(part)
     if part.get_content_type() != "message/delivery-status" and children:
         # The standard library takes what follows the first group for the body of a message.

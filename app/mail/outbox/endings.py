@@ -3,13 +3,17 @@
 Where a function erases bodies, it deletes the attachments too.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import and_, case, func, literal_column, or_, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
+from app.mail.metrics import EMAILS
+from app.mail.outbox.after_commit import call_after_commit
 from app.mail.outbox.changes import BODIES_ERASED, delete_attachments, update_emails
 from app.mail.outbox.claims import is_unleased
 from app.mail.outbox.tables import HAS_BODY, IS_QUEUED, IS_UNCOMPOSED, UNDER_WAY, OutboxEmail, State
@@ -35,8 +39,10 @@ def end(session: Session, email: OutboxEmail, state: State, reason: str, *, eras
         leased_until=None,
         **(BODIES_ERASED if erase else {}),
     )
-    if ended and erase and email.attachments:
-        delete_attachments(session, [email.id])
+    if ended:
+        call_after_commit(session, EMAILS.labels(email.kind, state).inc)
+        if erase and email.attachments:
+            delete_attachments(session, [email.id])
     return bool(ended)
 
 
@@ -228,4 +234,6 @@ def _end_all(
         .execution_options(synchronize_session=False)
     ).all()
     delete_attachments(session, [row.id for row in ended if row.kind not in keep])
+    for kind, count in Counter(row.kind for row in ended).items():
+        call_after_commit(session, partial(EMAILS.labels(kind, state).inc, count))
     return len(ended)

@@ -63,6 +63,8 @@ class State(StrEnum):
 
 UNDER_WAY = (State.QUEUED, State.SENDING, State.UNKNOWN)
 """The states of an email that may still go out, so its bodies are needed."""
+ERASED = "erased"
+"""What stands in the place of a recipient, a subject and a reason that were erased."""
 NOT_ACCEPTED = (
     State.FAILED,
     State.UNKNOWN,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
 from email import message_from_bytes, policy
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -49,8 +50,10 @@ class Expected:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """The strings in a context, but not those of a mapping, which is structured data."""
-    if isinstance(value, str):
+    """The strings in a context. Those of a mapping are structured data, and members of an
+    enumeration are names of our own.
+    """
+    if isinstance(value, str) and not isinstance(value, Enum):
         yield value
     elif is_dataclass(value):
         for field in fields(value):

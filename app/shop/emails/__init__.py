@@ -24,7 +24,12 @@ from app.shop.emails.send import (
     send_withdrawal_received,
 )
 from app.shop.emails.shop_notice import SHOP_NOTICE, Notice, ShopNotice
-from app.shop.emails.withdrawal_received import WITHDRAWAL_RECEIVED, Statement, WithdrawalReceived
+from app.shop.emails.withdrawal_received import (
+    WITHDRAWAL_RECEIVED,
+    NextStep,
+    Statement,
+    WithdrawalReceived,
+)
 from app.shop.parties import Buyer, Seller
 
 KINDS = (
@@ -50,6 +55,7 @@ __all__ = [
     "WITHDRAWAL_RECEIVED",
     "Buyer",
     "DownloadReady",
+    "NextStep",
     "Notice",
     "PaymentFailed",
     "PaymentPending",

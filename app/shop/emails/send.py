@@ -27,7 +27,12 @@ from app.shop.emails.payments import (
 from app.shop.emails.purchase_receipt import PurchaseReceipt, ReceiptLine
 from app.shop.emails.receipt_samples import PURCHASE_RECEIPT
 from app.shop.emails.refund_receipt import REFUND_RECEIPT, RefundReceipt
-from app.shop.emails.withdrawal_received import WITHDRAWAL_RECEIVED, Statement, WithdrawalReceived
+from app.shop.emails.withdrawal_received import (
+    WITHDRAWAL_RECEIVED,
+    NextStep,
+    Statement,
+    WithdrawalReceived,
+)
 from app.shop.models import Document, Order, Payment, Refund, RefundOrigin, Withdrawal
 from app.shop.order_numbers import read_order_number
 from app.shop.parties import buyer_of, seller_of
@@ -169,17 +174,21 @@ def send_download_ready(
         consent_at=consent_at,
         withdraw_link=_withdraw_link(request),
         withdraw_until=order.withdraw_until,
-        is_test=any(payment.is_test for payment in order.payments),
+        is_test=order.is_test,
     )
     _send_about(order, request, session, DOWNLOAD_READY, context, download_key(order))
 
 
 def send_withdrawal_received(
-    request: Request, session: Session, withdrawal: Withdrawal, order: Order | None
+    request: Request,
+    session: Session,
+    withdrawal: Withdrawal,
+    order: Order | None,
+    next_step: NextStep = NextStep.CHECK,
 ) -> None:
     """Queue the acknowledgement of a withdrawal. ``order`` is the one with the stated number and
     email address. None when there is none: then the email repeats nothing that was typed, except
-    the order number in its standard form (STANDARDS A15).
+    the order number in its standard form (STANDARDS A15). ``next_step`` is what the shop does now.
     """
     key = f"withdrawal_received:{withdrawal.id}"
     if order is None:
@@ -196,8 +205,9 @@ def send_withdrawal_received(
     chosen = [line.name for line in order.lines if line.position in withdrawal.positions]
     is_whole = len(chosen) == len(order.lines)
     statement = Statement(withdrawal.name, withdrawal.email, () if is_whole else tuple(chosen))
-    is_test = any(payment.is_test for payment in order.payments)
-    context = WithdrawalReceived(order.number, withdrawal.received_at, statement, is_test)
+    context = WithdrawalReceived(
+        order.number, withdrawal.received_at, statement, next_step, order.is_test
+    )
     _send_about(order, request, session, WITHDRAWAL_RECEIVED, context, key)
 
 

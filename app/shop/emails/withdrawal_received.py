@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from app.mail.kinds import Kind, Priority, RateLimit
 from app.shop.emails import samples
@@ -16,9 +17,22 @@ class Statement:
     lines: tuple[str, ...] = ()
 
 
+class NextStep(StrEnum):
+    """What the shop does now that a withdrawal has arrived."""
+
+    CHECK = "check"
+    """A person decides about all of it."""
+    REFUND = "refund"
+    """The money goes back."""
+    REFUND_AND_CHECK = "refund and check"
+    """The money for what was not downloaded goes back, and a person decides about the rest."""
+    NOTHING = "nothing"
+    """Nothing was paid, or all of it has gone back before."""
+
+
 @dataclass(frozen=True, slots=True)
 class WithdrawalReceived:
-    """A withdrawal has arrived. Whether it is valid is decided later.
+    """A withdrawal has arrived.
 
     ``statement`` is None when no order has this number and this email address. Then a stranger may
     have typed the address, and the email repeats none of the words (STANDARDS A15). It names only
@@ -28,6 +42,7 @@ class WithdrawalReceived:
     order_number: str
     received_at: datetime
     statement: Statement | None
+    next_step: NextStep = NextStep.CHECK
     is_test: bool = False
 
     @property
@@ -68,6 +83,14 @@ WITHDRAWAL_RECEIVED = Kind(
             ),
         ),
         "test": WithdrawalReceived(samples.ORDER_NUMBER, _AT, _ADA, is_test=True),
+        "refund": WithdrawalReceived(samples.ORDER_NUMBER, _AT, _ADA, NextStep.REFUND),
+        "part": WithdrawalReceived(
+            samples.ORDER_NUMBER,
+            _AT,
+            Statement("Ada Lovelace", "ada@example.org", ("Letter paper", "Lined envelopes")),
+            NextStep.REFUND_AND_CHECK,
+        ),
+        "nothing": WithdrawalReceived(samples.ORDER_NUMBER, _AT, _ADA, NextStep.NOTHING),
         "unknown": WithdrawalReceived(samples.ORDER_NUMBER, _AT, None),
         "unreadable": WithdrawalReceived("", _AT, None),
     },

@@ -113,6 +113,11 @@ class Order(Base):
         """Whether a payment has paid it."""
         return self.state == OrderState.PAID
 
+    @property
+    def is_test(self) -> bool:
+        """Whether no money moves for it, because one of its payments is a test."""
+        return any(payment.is_test for payment in self.payments)
+
 
 class OrderLine(Base):
     """A line of an order: a snapshot of the product at the time of ordering."""

@@ -12,6 +12,7 @@ from sqlalchemy import or_, select, update
 from app.database import short_transaction
 from app.shop.events import take_provider_event
 from app.shop.models import Order, Payment, PaymentState
+from app.shop.order_status import is_withdrawn
 from app.shop.payments.current_payment import expire_unstarted
 from app.shop.payments.provider import (
     Charge,
@@ -121,6 +122,26 @@ def settle_result(
         settlement = settle(request, session, payment_id, result, by=by)
     for refund_id in settlement.refund_ids:
         ask_for_refund(request, refund_id)
+
+
+def close_payment_page(request: Request, order_id: int, *, by: str) -> None:
+    """Close the provider's page where an order that is withdrawn could still be paid. A payment
+    that was made there meanwhile is settled. Raises ``ProviderError``.
+    """
+    provider: PaymentProvider = request.registry.payment_provider
+    with short_transaction(request.registry, write=False) as session:
+        order = session.get_one(Order, order_id)
+        if order.is_paid or not is_withdrawn(order):
+            return
+        open_payments = [
+            (payment.id, payment.session)
+            for payment in order.payments
+            if payment.state == PaymentState.PENDING
+            and payment.session is not None
+            and (payment.provider, payment.is_test) == (provider.name, provider.is_test)
+        ]
+    for payment_id, page in open_payments:
+        settle_result(request, payment_id, provider.close(page), by=by)
 
 
 def claim_check(request: Request, payment_id: str, after: timedelta = ASK_AGAIN) -> bool:

@@ -162,6 +162,11 @@ class PaymentProvider(Protocol):
     def fetch(self, session: str) -> PaymentResult:
         """Ask for the result of a payment."""
 
+    def close(self, session: str) -> PaymentResult:
+        """Close the page where the customer pays, and give the result. A payment that is over stays
+        as it is.
+        """
+
     def refund(self, asked: RefundAsked) -> RefundResult:
         """Give money back. A second call for it gives the same answer.
 

@@ -122,6 +122,16 @@ class StripeProvider:
                 self.client.v1.checkout.sessions.retrieve(session, {"expand": _EXPANDED})
             )
 
+    def close(self, session: str) -> PaymentResult:
+        """Expire an open session, and read one that is over."""
+        sessions = self.client.v1.checkout.sessions
+        with self._answer("close"):
+            try:
+                found = sessions.expire(session, {"expand": _EXPANDED})
+            except stripe.InvalidRequestError:
+                found = sessions.retrieve(session, {"expand": _EXPANDED})
+            return payment_result(found)
+
     def refund(self, asked: RefundAsked) -> RefundResult:
         """Refund a part of a payment. The idempotency key is the refund's id.
 

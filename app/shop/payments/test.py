@@ -119,6 +119,11 @@ class TestProvider:
                 .values(outcome=outcome, settles_as=settles_as, settles_at=settles_at)
             )
 
+    def close(self, session: str) -> PaymentResult:
+        """Close the page, unless the customer has decided."""
+        self.decide(session, PaymentOutcome.EXPIRED)
+        return self.fetch(session)
+
     def refund(self, asked: RefundAsked) -> RefundResult:
         """Give the money back that was never taken, at once."""
         return RefundResult(

@@ -10,13 +10,16 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from app.accounts.permissions import SIGNED_IN
 from app.database import short_transaction
 from app.i18n import formats
 from app.shop.downloads import can_be_downloaded, waits
 from app.shop.forms import START_NOW
-from app.shop.models import Order, Payment, PaymentState
+from app.shop.models import Order, PaymentState
+from app.shop.order_numbers import read_order_number
+from app.shop.order_status import is_withdrawn, shown_payment, statuses_of
 from app.shop.payments.asking import ASK_AGAIN
 from app.shop.payments.refunds import refunds_of
 from app.shop.receipt_emails import AGAIN, Again, ReceiptState, receipt_state, send_again
@@ -31,18 +34,40 @@ from app.web.translation import _
 
 Page = dict[str, Any]
 
+PAGE_SIZE = 20
+"""How many orders the list shows at once."""
+
 
 @view_config(
     route_name="orders", request_method="GET", permission=SIGNED_IN, renderer="shop/orders.jinja2"
 )
 def orders(request: Request) -> Page:
-    """Show all orders of the customer, the latest first."""
-    found = request.dbsession.scalars(
-        select(Order)
-        .where(Order.account_id == request.account.id)
-        .order_by(Order.created_at.desc(), Order.id.desc())
-    )
-    return {"orders": found.all()}
+    """Show the latest orders of the customer, or those before the one with the number
+    ``?before=``.
+    """
+    session = request.dbsession
+    of_customer = select(Order).where(Order.account_id == request.account.id)
+    if before := request.GET.get("before"):
+        number = read_order_number(before)
+        newer = session.scalars(of_customer.where(Order.number == number)).one_or_none()
+        if newer is None:
+            raise HTTPNotFound()
+        of_customer = of_customer.where(Order.id < newer.id)
+    found = session.scalars(
+        of_customer.order_by(Order.id.desc())
+        # One more than fits on the page tells whether there are older ones.
+        .limit(PAGE_SIZE + 1)
+        .options(
+            selectinload(Order.lines), selectinload(Order.payments), selectinload(Order.documents)
+        )
+    ).all()
+    shown = found[:PAGE_SIZE]
+    return {
+        "orders": shown,
+        "statuses": statuses_of(session, shown),
+        "is_first_page": not before,
+        "older_than": shown[-1].number if len(found) > PAGE_SIZE else None,
+    }
 
 
 @view_config(
@@ -56,7 +81,7 @@ def order(request: Request) -> Page:
     if found.is_paid and found.basket_id == request.visitor.basket_id:
         request.visitor.empty_basket()
     allow_payment_page(request)
-    payment = _payment(found)
+    payment = shown_payment(found)
     is_pending = payment is not None and payment.state == PaymentState.PENDING
     waits_for_provider = is_pending and request.GET.get("returned") == "1"
     if waits_for_provider:
@@ -66,7 +91,7 @@ def order(request: Request) -> Page:
         "payment": payment,
         "is_test": (payment or request.registry.payment_provider).is_test,
         "waits_for_provider": waits_for_provider,
-        "is_withdrawn": all(line.closed_at for line in found.lines),
+        "is_withdrawn": is_withdrawn(found),
         "receipt": receipt_state(request.dbsession, found) if found.is_paid else None,
         "can_be_downloaded": can_be_downloaded,
         "downloads_wait": waits(found),
@@ -76,22 +101,13 @@ def order(request: Request) -> Page:
     }
 
 
-def _payment(order: Order) -> Payment | None:
-    """The payment that the page is about: the one that paid the order, else the latest one. None
-    when the server died before it made one.
-    """
-    paid = [payment for payment in order.payments if payment.state == PaymentState.PAID]
-    return next(reversed(paid or order.payments), None)
-
-
 @view_config(route_name="order", request_method="POST", permission=SIGNED_IN)
 def pay_order(request: Request) -> Response:
     """Redirect to the payment of an order that is not paid yet."""
     number = number_of(request)
     with short_transaction(request.registry, write=False) as session:
         found = own_order(request, session, number)
-    is_withdrawn = all(line.closed_at for line in found.lines)
-    if found.is_paid or is_withdrawn:
+    if found.is_paid or is_withdrawn(found):
         return HTTPSeeOther(request.route_path("order", number=number))
     return redirect_to_payment(request, found.id)
 

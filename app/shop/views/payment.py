@@ -8,6 +8,7 @@ from pyramid.request import Request
 from app.database import short_transaction
 from app.shop.models import Order, Payment, PaymentState
 from app.shop.models.payments import NOTHING_TO_PAY, UNSETTLED
+from app.shop.order_status import is_withdrawn
 from app.shop.payments.asking import (
     check_payment,
     claim_check,
@@ -54,7 +55,7 @@ def redirect_to_payment(request: Request, order_id: int) -> HTTPSeeOther:
         with short_transaction(request.registry, write=True) as session:
             order = session.get_one(Order, order_id)
             order_page = HTTPSeeOther(request.route_path("order", number=order.number))
-            if order.is_paid or all(line.closed_at for line in order.lines):
+            if order.is_paid or is_withdrawn(order):
                 return order_page
             payment = current_payment(session, order, provider, request.now)
             if payment.provider == NOTHING_TO_PAY and payment.state == PaymentState.PENDING:

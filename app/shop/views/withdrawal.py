@@ -24,7 +24,8 @@ from app.database import short_transaction
 from app.shop.forms import WithdrawalForm
 from app.shop.models import Order, Seller, Withdrawal
 from app.shop.order_numbers import read_order_number
-from app.shop.payments.provider import ProviderBusy
+from app.shop.payments.asking import close_payment_page
+from app.shop.payments.provider import ProviderError
 from app.shop.payments.refunds import ask_for_refund
 from app.shop.payments.waiting import place_to_wait
 from app.shop.withdrawal import Statement, order_of, receive
@@ -61,7 +62,7 @@ def withdraw(request: Request) -> Page:
         order = request.dbsession.scalars(by_number).one_or_none()
         name = order.buyer_name if order else ""
     email = account.address if account is not None else pending.get(_EMAIL, "")
-    return {"form": WithdrawalForm(request, name=name, order=number, email=email)}
+    return _form_page(request, WithdrawalForm(request, name=name, order=number, email=email))
 
 
 @view_config(route_name="withdraw", request_method="POST", renderer=FORM)
@@ -69,7 +70,7 @@ def state_order(request: Request) -> Page | Response:
     """Keep what the customer entered, and go on to the statement."""
     form = WithdrawalForm(request)
     if not form.validate():
-        return {"form": form}
+        return _form_page(request, form)
     request.visitor.pending |= {
         _NAME: form.name.data or "",
         _ORDER: read_order_number(form.order.data or "") or "",
@@ -77,6 +78,16 @@ def state_order(request: Request) -> Page | Response:
         _TOKEN: secrets.token_hex(16),
     }
     return HTTPSeeOther(request.route_path("confirm_withdrawal"))
+
+
+def _form_page(request: Request, form: WithdrawalForm) -> Page:
+    """The page with the form. Only its owner learns from it that an order is a test."""
+    number = read_order_number(form.order.data or "")
+    order = None
+    if request.account is not None and number is not None:
+        own = select(Order).where(Order.number == number, Order.account_id == request.account.id)
+        order = request.dbsession.scalars(own).one_or_none()
+    return {"form": form, "is_test": order is not None and order.is_test}
 
 
 @view_config(route_name="confirm_withdrawal", request_method="GET", renderer=CONFIRM)
@@ -107,23 +118,29 @@ def confirm(request: Request) -> Page | Response:
             return _statement_page(request, session, found) | {"problem": problem}
         made = replace(found, token=_token(found, chosen), positions=chosen)
         withdrawal, refunds = receive(request, session, made, account_id)
-    _ask_for(request, refunds)
+    _ask_provider(request, withdrawal, refunds)
     for key in (_NAME, _ORDER, _EMAIL, _TOKEN):
         request.visitor.pending.pop(key, None)
     request.visitor.pending[_MADE] = str(withdrawal.id)
     return HTTPSeeOther(request.route_path("withdrawal_received"))
 
 
-def _ask_for(request: Request, refunds: list[str]) -> None:
-    """Ask the provider for the refunds, unless half of the threads wait for it already: they are
-    committed, and the reconciler asks within minutes.
+def _ask_provider(request: Request, withdrawal: Withdrawal, refunds: list[str]) -> None:
+    """Ask the provider for the refunds, and to close the page where the order could still be paid.
+
+    Nothing is lost when that fails, or when half of the threads wait for the provider already. The
+    refunds are committed, and the reconciler asks within minutes. Money that comes after a
+    withdrawal goes back by itself.
     """
     try:
         with place_to_wait(request.registry):
             for refund_id in refunds:
                 ask_for_refund(request, refund_id)
-    except ProviderBusy as problem:
-        log.warning("refunds not asked for: refunds=%d problem=%s", len(refunds), problem)
+            if withdrawal.order_id is not None:
+                close_payment_page(request, withdrawal.order_id, by=request.id)
+    except ProviderError as problem:
+        values = withdrawal.id, len(refunds), problem
+        log.warning("provider not asked: withdrawal=%d refunds=%d problem=%s", *values)
 
 
 @view_config(
@@ -145,6 +162,7 @@ def received(request: Request) -> Page | Response:
         "withdrawal": withdrawal,
         "address": address,
         "items": [] if is_whole else chosen,
+        "is_test": withdrawal.order is not None and withdrawal.order.is_test,
     }
 
 
@@ -191,4 +209,5 @@ def _statement_page(request: Request, session: Session, found: Statement) -> Pag
         "statement": found,
         "seller": seller.name if seller is not None else request.registry.pillarbox.site.name,
         "lines": list(order.lines) if order is not None else [],
+        "is_test": order is not None and order.is_test,
     }

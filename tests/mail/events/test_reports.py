@@ -283,6 +283,27 @@ def test_of_two_recipients_the_emails_own_counts_or_else_one_that_failed(
     assert only_event(sending).event == event
 
 
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "Reporting-MTA: dns; mail.shop.example.org\n\n",
+        "Final-Recipient: rfc822;customer1@example.org\n",
+        "Action: failed\n",
+        "Diagnostic-Code: smtp; 550 5.1.1 User unknown\n",
+        "Date: Sun, 22 Nov 2026 12:00:09 +0000\n",
+        "Message-Id: <E1pXyZa-0001Bc-2D@mail.shop.example.org>\n",
+        "Return-path: <>\n",
+        "MIME-Version: 1.0\n",
+    ],
+)
+@on_sqlite
+def test_a_bounce_in_which_something_is_missing_is_a_bounce(sending: Outbox, missing: str) -> None:
+    octets = sample(sending, "exim", sent(sending))
+    assert missing.encode() in octets
+    assert take_in(sending, octets.replace(missing.encode(), b"", 1)) == NEW
+    assert only_event(sending).event == Event.BOUNCED
+
+
 @pytest.mark.parametrize("action", ["relayed", "expanded", "unheard-of"])
 @on_sqlite
 def test_what_says_nothing_about_the_end_changes_nothing(sending: Outbox, action: str) -> None:
@@ -362,7 +383,7 @@ BAD = {
     "no parts": b"Content-Type: multipart/report; boundary=x\n\nnothing\n",
     "no boundary": b"Content-Type: multipart/report\n\n--x\n",
     "an empty status": b"Content-Type: message/delivery-status\n\n",
-    "a status of one group": b"Content-Type: message/delivery-status\n\nAction: failed\n",
+    "a status of odd groups": b"Content-Type: message/delivery-status\n\n\n\nodd\n\na: b\n",
     "an empty feedback": b"Content-Type: message/feedback-report\n\n",
     "a bad charset": b"Content-Type: text/plain; charset=\xff-8\n\n\xff<a@b.example>: \xff\n",
     "a charset of two": b"Content-Type: text/plain; charset*0=utf; charset*2*=x'y'%ff\n\nx\n",
