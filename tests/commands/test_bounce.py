@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from app.commands import bounces
 from app.database import sqlite
+from app.mail.events.hearing import Counts
 from app.mail.outbox.event_tables import EmailEvent, EventSource
 from app.mail.outbox.tables import OutboxEmail, State
 from tests.support.databases import on_sqlite
@@ -210,6 +211,21 @@ def test_what_cannot_be_read_stays_is_named_and_stops_nothing(
     assert "b-link: " in output
     assert names_in(maildir / "new") == ["a-folder", "b-link"]
     assert events(outbox) == ["bounced"]
+
+
+@on_sqlite
+def test_a_report_that_cannot_be_moved_is_named(
+    pillarbox: Pillarbox, ini: Path, maildir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove_cur(*_: object) -> Counts:
+        (maildir / "cur").rmdir()
+        return Counts(new=1)
+
+    monkeypatch.setattr(bounces, "_hear", remove_cur)
+    put_into(maildir / "new", one=b"\n")
+    output = pillarbox("bounces", ini, "--maildir", maildir, code=1).output
+    assert "one: No such file or directory" in output
+    assert names_in(maildir / "new") == ["one"]
 
 
 @on_sqlite
