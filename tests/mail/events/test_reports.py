@@ -416,6 +416,21 @@ def test_no_bad_input_is_an_error_or_a_bounce(
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.parametrize("bomb", ["deep multiparts", "deep messages", "many parts"])
+def test_a_bomb_of_parts_is_not_parsed(bomb: str) -> None:
+    with pytest.raises(report_parts.NotReadable, match="more than 100 parts"):
+        report_parts.parse(BAD[bomb])
+
+
+def test_headers_and_lines_are_cut_and_only_the_first_lines_count() -> None:
+    folded = report_parts.parse(b"Subject: " + b"x\n " * 90_000)
+    assert len(folded["Subject"]) == report_parts.LONGEST_HEADER
+    body = b"\n" + b"a" * 2000 + b"\n" + b"b\n" * 50_000
+    lines = report_parts.parse(body).get_payload().splitlines()  # type: ignore[union-attr]
+    assert len(lines[0]) == report_parts.LONGEST_LINE
+    assert len(lines) == report_parts.MOST_LINES - 1
+
+
 @on_sqlite
 def test_an_error_of_the_library_that_reads_messages_leaves_a_report_unmatched(
     sending: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
