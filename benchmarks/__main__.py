@@ -20,6 +20,7 @@ from benchmarks import (
     events,
     hanging_stripe,
     known_addresses,
+    log,
     memory,
     settling,
     sign_ins,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "latency": commit_to_relay.run,
     "claims": claims.run,
     "events": events.run,
+    "log": log.run,
     "documents": documents.run,
     "memory": memory.run,
 }

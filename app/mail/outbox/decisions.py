@@ -186,7 +186,12 @@ _COPIED_COLUMNS = (
 
 def next_key(session: Session, key: str) -> str:
     """The key of one more email for the same act: ``<key>#2``, then ``<key>#3``."""
-    original = re.sub(r"#[0-9]+$", "", key)
+    original = original_key(key)
     copies = OutboxEmail.key.startswith(f"{original}#", autoescape=True)
     taken = set(session.scalars(select(OutboxEmail.key).where(copies)))
     return next(name for number in count(2) if (name := f"{original}#{number}") not in taken)
+
+
+def original_key(key: str) -> str:
+    """The key of the email that one with ``key`` is a copy of: what stands before ``#2``."""
+    return re.sub(r"#[0-9]+$", "", key)
