@@ -22,6 +22,7 @@ from benchmarks import (
     known_addresses,
     log,
     memory,
+    resend,
     settling,
     sign_ins,
     sign_up,
@@ -40,8 +41,9 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "till": hanging_stripe.run,
     "latency": commit_to_relay.run,
     "claims": claims.run,
-    "events": events.run,
+    "resend": resend.run,
     "log": log.run,
+    "events": events.run,
     "documents": documents.run,
     "memory": memory.run,
 }

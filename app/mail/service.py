@@ -82,7 +82,7 @@ class EmailService:
                 )
             return row
         if message.attachments and (row.has_body or row.made_from is not None):
-            write_attachments(self.session, row, message.attachments)
+            write_attachments(self.session, row.id, message.attachments)
         if message.kind.supersedes:
             endings.supersede(self.session, row, erase=message.kind.carries_secret)
         if row.state == State.QUEUED:

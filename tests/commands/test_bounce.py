@@ -68,7 +68,7 @@ def test_a_bounce_from_the_pipe_moves_its_email_and_prints_nothing(
 ) -> None:
     octets = report("postfix", outbox.registry, email)
     for _ in range(2):
-        assert pillarbox("bounce", ini, stdin=octets).output == ""
+        assert pillarbox("bounce", ini, typed=octets).output == ""
     assert outbox.row(email).state == State.BOUNCED
     assert events(outbox) == ["bounced"]
 
@@ -78,7 +78,7 @@ def test_a_bounce_from_the_pipe_moves_its_email_and_prints_nothing(
 def test_what_is_no_report_is_taken_counted_and_never_answered(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox, email: OutboxEmail, octets: bytes
 ) -> None:
-    assert pillarbox("bounce", ini, stdin=octets).output == ""
+    assert pillarbox("bounce", ini, typed=octets).output == ""
     assert unmatched(outbox) == 1
     with outbox.registry.database.transaction(write=False) as session:
         assert session.scalars(select(OutboxEmail.id)).all() == [email.id]
@@ -89,7 +89,7 @@ def test_a_report_of_50_megabytes_is_read_to_its_end(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox, email: OutboxEmail
 ) -> None:
     octets = report("exim", outbox.registry, email) + b"x" * 50_000_000
-    pillarbox("bounce", ini, stdin=octets)
+    pillarbox("bounce", ini, typed=octets)
     assert outbox.row(email).state == State.BOUNCED
 
 
@@ -114,10 +114,10 @@ def test_a_report_that_cannot_be_taken_in_now_stays_with_the_email_server(
     pillarbox("adopt", ini)
     write_ini(ini, sending_values | changes)
     octets = report("postfix", outbox.registry, email)
-    assert words in pillarbox("bounce", ini, stdin=octets, code=75).output
+    assert words in pillarbox("bounce", ini, typed=octets, code=75).output
     assert events(outbox) == []
     write_ini(ini, sending_values)
-    pillarbox("bounce", ini, stdin=octets)
+    pillarbox("bounce", ini, typed=octets)
     assert events(outbox) == ["bounced"]
 
 
@@ -125,14 +125,14 @@ def test_a_database_without_tables_is_no_reason_to_lose_a_report(
     pillarbox: Pillarbox, ini: Path, unmigrated: Callable[[], None]
 ) -> None:
     unmigrated()
-    assert "pillarbox migrate" in pillarbox("bounce", ini, stdin=b"\n", code=75).output
+    assert "pillarbox migrate" in pillarbox("bounce", ini, typed=b"\n", code=75).output
 
 
 def test_an_ini_file_that_is_missing_is_no_reason_to_lose_a_report(
     pillarbox: Pillarbox, tmp_path: Path
 ) -> None:
     missing = tmp_path / "missing.ini"
-    assert "cannot be read" in pillarbox("bounce", missing, stdin=b"\n", code=75).output
+    assert "cannot be read" in pillarbox("bounce", missing, typed=b"\n", code=75).output
 
 
 @on_sqlite
@@ -144,7 +144,7 @@ def test_a_busy_database_is_no_reason_to_lose_a_report(
     path = str(outbox.registry.database.engine.url.database)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        output = pillarbox("bounce", ini, stdin=b"\n", code=75).output
+        output = pillarbox("bounce", ini, typed=b"\n", code=75).output
     assert "Another program holds the database" in output
 
 
@@ -159,7 +159,7 @@ def test_a_mistake_of_ours_is_no_reason_to_lose_a_report(
         raise ZeroDivisionError
 
     monkeypatch.setattr(bounces, "hear_report", fail)
-    pillarbox("bounce", ini, stdin=b"\n", code=75)
+    pillarbox("bounce", ini, typed=b"\n", code=75)
     assert "report cannot be taken in" in caplog.text
 
 

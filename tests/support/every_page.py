@@ -238,6 +238,11 @@ _LINES: list[Line] = [
     ("suppressions", "staff_suppressions", "Suppressed addresses", suppressed()),
     ("suppressions, lifted", "staff_suppressions", "Suppressed addresses", suppressed(is_lifted=True)),
     ("suppressions, error", "staff_suppressions", "Suppressed addresses", staff("/staff/suppressions"), filled(email="nobody@example.org"), 422),
+    ("staff, all emails", "staff_many_emails", "Send emails again", staff_log("/staff/emails/all/resend?kind=password_reset")),
+    ("staff, all emails, done", "staff_many_emails", "Send emails again", staff_log("/staff/emails/all/resend?kind=test_message"), pressed("main form button")),
+    ("staff, all emails, refused", "staff_many_emails", "Cancel emails", staff_log("/staff/emails/all/cancel?kind=password_reset"), pressed("main form button")),
+    ("staff, all emails, none", "staff_many_emails", "Cancel emails", staff("/staff/emails/all/cancel?kind=nothing")),
+    ("staff, actions", "staff_actions", "What staff did", staff("/staff/actions")),
     # Errors
     ("no such page", None, "Page not found", "/no-such-page", None, 404),
     ("no such product", "product", "Page not found", "/products/nothing", None, 404),

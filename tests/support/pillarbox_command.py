@@ -10,16 +10,16 @@ from app.commands import main
 
 
 class Pillarbox(Protocol):
-    """``pillarbox("migrate", ini)`` runs a command and checks that it ends with ``code``."""
-
-    def __call__(self, *arguments: object, code: int = 0, stdin: bytes = b"") -> Result: ...
-
-
-def run_command(*arguments: object, code: int = 0, stdin: bytes = b"") -> Result:
-    """Run the command with ``stdin`` as its standard input, and check its exit code and that it
-    shows no traceback.
+    """``pillarbox("migrate", ini)`` runs a command and checks that it ends with ``code``.
+    ``typed`` is its standard input: what somebody types when the command asks, or a file.
     """
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], stdin)
+
+    def __call__(self, *arguments: object, code: int = 0, typed: str | bytes = "") -> Result: ...
+
+
+def run_command(*arguments: object, code: int = 0, typed: str | bytes = "") -> Result:
+    """Run the command, and check its exit code and that it shows no traceback."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=typed)
     assert result.exit_code == code, (result.output, result.exception)
     assert "Traceback" not in result.output
     return result

@@ -230,13 +230,11 @@ def attachment_rows(attachments: Iterable[Attachment | EmailAttachment]) -> list
     ]
 
 
-def write_attachments(
-    session: Session, email: OutboxEmail, attachments: Iterable[Attachment]
-) -> None:
+def write_attachments(session: Session, email_id: int, attachments: Iterable[Attachment]) -> None:
     """Write the attachments of an email that has none in the database, in their order."""
     written = [
         {
-            "email_id": email.id,
+            "email_id": email_id,
             "position": position,
             "filename": attachment.filename,
             "content_type": attachment.content_type,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, lazyload
 
 from app.mail.composing.composer import Composer
 from app.mail.kinds import Kinds
-from app.mail.outbox import decisions, endings
+from app.mail.outbox import copies, decisions, endings
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import OutboxEmail, State
 
@@ -46,14 +46,14 @@ def worth_sending(session: Session, recipient_key: str, kinds: Kinds, now: datet
     # Of an email and its copies, the newest counts, in whatever state it is.
     last_copy: dict[str, int] = {}
     for email in newest:
-        last_copy.setdefault(decisions.original_key(email.key), email.id)
+        last_copy.setdefault(copies.original_key(email.key), email.id)
     ids = [email.id for email in newest if (kind := kinds.get(email.kind)) and kind.supersedes]
     superseded = endings.superseded(session, ids) if ids else {}
     missed = [
         email
         for email in reversed(newest)
         if email.state in NOT_REACHED
-        and last_copy[decisions.original_key(email.key)] == email.id
+        and last_copy[copies.original_key(email.key)] == email.id
         and email.id not in superseded
         and kinds.get(email.kind) is not None
     ]
