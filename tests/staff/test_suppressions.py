@@ -144,6 +144,9 @@ def test_staff_lift_a_suppression_and_send_what_is_still_worth_it(
     assert "Send these emails" not in page.text
     assert outbox.row(held).state == State.QUEUED
     assert outbox.row(secret).state == State.SUPPRESSED
+    story = staff.get(f"/staff/emails/{bounced.id}").text
+    assert "The suppression of the address was lifted by hand" in story
+    assert "Lift a suppression" in staff.get("/staff/actions").text
     assert actions(database) == [
         ("lift", f"email:{bounced.id}", 1, 0, sam),
         ("resend", f"address of email:{secret.id}", 2, 1, sam),

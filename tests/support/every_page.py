@@ -283,6 +283,7 @@ NOT_PAGES = {
     "robots": "for search engines",
     "healthz": "for supervisors",
     "readyz": "for supervisors",
+    "metrics": "for Prometheus",
     "__static/": "files",
 }
 """Routes whose answers are not pages, and what they are."""

@@ -11,13 +11,13 @@ from app.commands import main
 
 class Pillarbox(Protocol):
     """``pillarbox("migrate", ini)`` runs a command and checks that it ends with ``code``.
-    ``typed`` is what somebody types when the command asks.
+    ``typed`` is its standard input: what somebody types when the command asks, or a file.
     """
 
-    def __call__(self, *arguments: object, code: int = 0, typed: str = "") -> Result: ...
+    def __call__(self, *arguments: object, code: int = 0, typed: str | bytes = "") -> Result: ...
 
 
-def run_command(*arguments: object, code: int = 0, typed: str = "") -> Result:
+def run_command(*arguments: object, code: int = 0, typed: str | bytes = "") -> Result:
     """Run the command, and check its exit code and that it shows no traceback."""
     result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=typed)
     assert result.exit_code == code, (result.output, result.exception)
