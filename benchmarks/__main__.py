@@ -17,6 +17,7 @@ from benchmarks import (
     delivery,
     distant_relay,
     documents,
+    events,
     hanging_stripe,
     known_addresses,
     memory,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[..., Section]] = {
     "till": hanging_stripe.run,
     "latency": commit_to_relay.run,
     "claims": claims.run,
+    "events": events.run,
     "documents": documents.run,
     "memory": memory.run,
 }

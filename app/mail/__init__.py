@@ -63,6 +63,8 @@ def includeme(config: Configurator) -> None:
     config.add_email_kind(TEST_MESSAGE)
     config.add_request_method(_compose, "compose")
     config.add_request_method(_email_service, "email_service", reify=True)
+    if settings.email.events is not None:
+        config.include("app.mail.events.webhook")
 
 
 def _add_email_templates(config: Configurator, folder: str) -> None:

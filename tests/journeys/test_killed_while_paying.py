@@ -1,10 +1,9 @@
-"""The server is killed with -9 at each step of paying. In the end there is one charge, one receipt
-number and one email (STANDARDS D1, D3, D5).
+"""The server is killed with -9 at each step of paying, and in the webhook. In the end there is one
+charge, one receipt number and one email (STANDARDS D1, D3, D5).
 """
 
-import http.client
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,32 +15,17 @@ from app import configure
 from app.database.engine import Database
 from app.mail.outbox.tables import OutboxEmail
 from app.shop.models import Document, Order, Payment
+from app.shop.payments.reconcile import reconcile
 from tests.support.accounts import add_account, sign_in
+from tests.support.dying import ask, death
 from tests.support.ports import free_port, is_listening
 from tests.support.relay import Relay, through
 from tests.support.server_process import Process, pillarbox, running
 from tests.support.shop_settings import shop_settings, write_ini
 from tests.support.shopping import BUYER, put_into_basket, stock
-from tests.support.stripe import FakeStripe
+from tests.support.stripe import FakeStripe, post_to
 from tests.support.waiting import eventually
-
-DEATH = """
-import os, signal
-import {module} as module
-holder = {holder}
-alive = holder.{name}
-def deadly(*arguments, **named):
-    if {acts_first}:
-        alive(*arguments, **named)
-    os.kill(os.getpid(), signal.SIGKILL)
-holder.{name} = deadly
-"""
-"""Statements with which a process dies before it does something, or right after it."""
-
-
-def death(module: str, name: str, *, after: bool, holder: str = "module") -> str:
-    return DEATH.format(module=module, holder=holder, name=name, acts_first=after)
-
+from tests.support.workers import Hire
 
 PROVIDER = "app.shop.payments.stripe", "module.StripeProvider"
 AT_THE_TILL = {
@@ -49,7 +33,7 @@ AT_THE_TILL = {
     "before the session is stored": death(PROVIDER[0], "start", after=True, holder=PROVIDER[1]),
     "after the session is stored": death("app.shop.views.payment", "start_payment", after=True),
 }
-ON_RETURN = {
+WHILE_SETTLING = {
     "before Stripe is asked": death(PROVIDER[0], "fetch", after=False, holder=PROVIDER[1]),
     "after Stripe has answered": death(PROVIDER[0], "fetch", after=True, holder=PROVIDER[1]),
     "with a number and no email": death("app.shop.payments.settle", "issue", after=True),
@@ -82,29 +66,15 @@ class Shop:
         with running(command, log, lambda: is_listening(self.port)) as process:
             yield process
 
-    def ask(
-        self, method: str, path: str, fields: list[tuple[str, str]] | None = None
-    ) -> str | None:
+    def ask(self, method: str, path: str, fields: Iterable[tuple[str, str]] = ()) -> str | None:
         """One request of the customer to the server. Returns where the answer leads, or None when
         the server died.
         """
-        cookies = "; ".join(f"{name}={value}" for name, value in self.customer.cookies.items())
-        headers = {
-            "Cookie": cookies,
-            "Host": f"localhost:{self.port}",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        body = urllib.parse.urlencode(fields) if fields else None
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            answer.read()
-            return answer.headers.get("Location", "")
-        except (http.client.RemoteDisconnected, ConnectionError):
-            return None
-        finally:
-            connection.close()
+        return ask(self.customer, self.port, method, path, fields)
+
+    def take_event(self, body: bytes, headers: dict[str, str]) -> int:
+        """Post an event of Stripe to the application of this process, and return the status."""
+        return int(self.customer.post("/webhooks/stripe", body, headers).status_int)
 
     def checkout_fields(self) -> list[tuple[str, str]]:
         form = self.customer.get("/checkout").forms[0]
@@ -158,7 +128,7 @@ def test_a_server_that_dies_at_the_till_charges_once(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("step", ON_RETURN)
+@pytest.mark.parametrize("step", WHILE_SETTLING)
 def test_a_server_that_dies_on_the_customers_return_sends_one_receipt(
     shop: tuple[Shop, FakeStripe], relay: Relay, step: str
 ) -> None:
@@ -168,7 +138,7 @@ def test_a_server_that_dies_on_the_customers_return_sends_one_receipt(
     [session] = stripe.sessions
     stripe.pay(session["id"])
     page = urllib.parse.urlsplit(session["success_url"])
-    with shop_.server(ON_RETURN[step]) as process:
+    with shop_.server(WHILE_SETTLING[step]) as process:
         assert shop_.ask("GET", f"{page.path}?{page.query}") is None
         process.wait(10)
     with shop_.server():
@@ -176,3 +146,31 @@ def test_a_server_that_dies_on_the_customers_return_sends_one_receipt(
         stripe.deliver_by_itself(f"http://127.0.0.1:{shop_.port}/webhooks/stripe")
         eventually(lambda: bool(relay.received), what="the receipt to arrive")
         assert_paid_once(shop_, stripe, relay)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("database_url", "step"),
+    [
+        *(("sqlite", step) for step in WHILE_SETTLING),
+        ("postgresql", "before the commit"),
+    ],
+    indirect=["database_url"],
+)
+def test_a_server_that_dies_in_the_webhook_sends_one_receipt(
+    shop: tuple[Shop, FakeStripe], relay: Relay, hire: Hire, step: str
+) -> None:
+    shop_, stripe = shop
+    shop_.customer.post("/checkout", shop_.checkout_fields(), status=303)
+    # The server's own reconciler then leaves this payment to the webhook.
+    reconcile(shop_.app.registry)
+    [session] = stripe.sessions
+    stripe.pay(session["id"])
+    with shop_.server(WHILE_SETTLING[step]) as process:
+        statuses = stripe.deliver(post_to(f"http://127.0.0.1:{shop_.port}/webhooks/stripe"))
+        assert 0 in statuses
+        process.wait(10)
+    # Stripe tries again, and gets an answer.
+    assert set(stripe.deliver(shop_.take_event, times=2)) == {200}
+    hire(shop_.app).run_once()
+    assert_paid_once(shop_, stripe, relay)

@@ -45,12 +45,12 @@ def paid_order(registry: Registry, basket: Mapping[str, int] = TWO_LINES) -> str
         return session.scalars(select(Order.number).where(Order.id == payment.order_id)).one()
 
 
-def refund(registry: Registry, amount: int, reason: str = "") -> None:
-    """Refund a part of the only order."""
+def requested_refund(registry: Registry, amount: int, reason: str = "") -> str:
+    """Request a refund of a part of the only order, and return its id once it is committed."""
     request = background_request(registry, "test")
     with registry.database.transaction(write=True) as session:
         payment = session.scalars(select(Payment)).one()
-        refund = request_refund(
+        return request_refund(
             request,
             session,
             payment.order,
@@ -59,8 +59,13 @@ def refund(registry: Registry, amount: int, reason: str = "") -> None:
             reason=reason,
             origin=RefundOrigin.SHOP,
             by="test",
-        )
-    ask_for_refund(request, refund.id)
+        ).id
+
+
+def refund(registry: Registry, amount: int, reason: str = "") -> None:
+    """Refund a part of the only order."""
+    refund_id = requested_refund(registry, amount, reason)
+    ask_for_refund(background_request(registry, "test"), refund_id)
 
 
 class RefundingProvider(TestProvider):

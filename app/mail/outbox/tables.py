@@ -31,6 +31,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    insert,
     literal_column,
     or_,
     select,
@@ -215,6 +216,25 @@ def attachment_rows(attachments: Iterable[Attachment | EmailAttachment]) -> list
         )
         for position, attachment in enumerate(attachments)
     ]
+
+
+def write_attachments(
+    session: Session, email: OutboxEmail, attachments: Iterable[Attachment]
+) -> None:
+    """Write the attachments of an email that has none in the database, in their order."""
+    written = [
+        {
+            "email_id": email.id,
+            "position": position,
+            "filename": attachment.filename,
+            "content_type": attachment.content_type,
+            "content": attachment.content,
+        }
+        for position, attachment in enumerate(attachments)
+    ]
+    if written:
+        # One statement for all of them. The ids are of no use, so the database returns none.
+        session.execute(insert(EmailAttachment), written)
 
 
 class EmailAttempt(Base):

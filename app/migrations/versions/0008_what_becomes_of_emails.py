@@ -52,6 +52,8 @@ def _events() -> None:
         sa.Column("heard_at", TIME, nullable=False),
         sa.Column("unmatched", sa.Integer(), server_default=ZERO, nullable=False),
         sa.Column("unmatched_at", TIME, nullable=True),
+        sa.Column("unused", sa.Integer(), server_default=ZERO, nullable=False),
+        sa.Column("confirmation_link", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_event_source")),
     )
 

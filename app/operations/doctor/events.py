@@ -41,7 +41,12 @@ def check(registry: Registry) -> Iterator[Finding]:
         )
     if settings.events is not None:
         source = sources.get(settings.events)
-        if source is not None and source.heard_at > now - LATELY:
+        if source is not None and source.confirmation_link is not None:
+            yield warning(
+                "Amazon SNS asks to confirm its subscription, and tells nothing before",
+                f"Open this link once: {source.confirmation_link}",
+            )
+        elif source is not None and source.heard_at > now - LATELY:
             yield ok(f"{settings.events} was last heard {source.heard_at:%Y-%m-%d %H:%M} UTC")
         elif (sent or 0) < ENOUGH_SENT:
             yield ok(f"{settings.events} had nothing to tell in the last day")

@@ -15,6 +15,8 @@ class Notice(StrEnum):
     PAYMENT_HELD = "payment_held"
     """A payment came in that does not match its order."""
     REFUND_FAILED = "refund_failed"
+    REFUND_WAITS = "refund_waits"
+    """A refund waits for a provider, or a mode of it, that the settings no longer name."""
     DISPUTE_OPENED = "dispute_opened"
     """A customer's bank took the money back, and wants an answer by a date."""
     WITHDRAWAL_TO_DECIDE = "withdrawal_to_decide"
@@ -70,6 +72,8 @@ def command_for(
             return f"pillarbox payments {ini} release {reference}"
         case Notice.REFUND_FAILED:
             return f"pillarbox refund {ini} {order_number} {options}".rstrip()
+        case Notice.REFUND_WAITS:
+            return f"pillarbox reconcile {ini}"
         case Notice.WITHDRAWAL_TO_DECIDE:
             return f"pillarbox withdrawals {ini} accept {reference}"
         case Notice.RECEIPT_NOT_SENT:
@@ -95,6 +99,7 @@ def _sample(what: Notice, reference: str = "", **more: Any) -> ShopNotice:
 
 
 _PAYMENT = "0f3a9c1d5e7b4a2688c0d1e2f3a4b5c6"
+_REFUND = "8c0d1e2f3a4b5c60f3a9c1d5e7b4a268"
 
 SHOP_NOTICE = Kind(
     name="shop_notice",
@@ -114,6 +119,16 @@ SHOP_NOTICE = Kind(
             amount=1200,
             currency="EUR",
             reason="expired_or_canceled_card",
+        ),
+        "waiting_refund": _sample(
+            Notice.REFUND_WAITS,
+            _REFUND,
+            amount=500,
+            currency="EUR",
+            reason=(
+                "The payment was made with stripe (live), and the shop's provider is stripe (test)"
+                " now."
+            ),
         ),
         "dispute": _sample(
             Notice.DISPUTE_OPENED,

@@ -23,6 +23,7 @@ from app.shop.payments.current_payment import expire_unstarted
 from app.shop.payments.provider import PaymentProvider, ProviderError, ProviderRefuses
 from app.shop.payments.provider_refunds import take_provider_refund
 from app.shop.payments.refunds import ask_for_refund
+from app.shop.payments.stranded_refunds import tell_of_stranded_refunds
 from app.web import limits
 from app.web.background import background_request
 from app.web.limits import Limit
@@ -51,7 +52,10 @@ def reconcile(registry: Registry, *, is_daily_due: bool = False) -> dict[str, in
     """
     provider: PaymentProvider = registry.payment_provider
     request = background_request(registry, NAME)
-    done = {"payments expired": _expire_unstarted(request)}
+    done = {
+        "payments expired": _expire_unstarted(request),
+        "refunds that wait for another provider": tell_of_stranded_refunds(request),
+    }
     steps: list[tuple[str, Callable[[Request, PaymentProvider], int]]] = [
         ("payments asked about", _check_payments),
         ("refunds asked about", _check_refunds),
@@ -122,6 +126,7 @@ def _check_refunds(request: Request, provider: PaymentProvider) -> int:
         .where(
             Refund.state.in_(OPEN),
             Payment.provider == provider.name,
+            Payment.livemode.is_not(provider.is_test),
             Refund.created_at <= now - YOUNGEST,
             or_(Refund.checked_at.is_(None), Refund.checked_at <= now - PERIOD),
         )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.i18n.formats import money
 from app.i18n.languages import SOURCE
 from app.shop.models import Order, OrderLine, Payment, PaymentState, Refund, RefundState
+from app.shop.payments.provider import PaymentProvider
 from app.shop.refund_taxes import left_at_rates
 
 HOLDING = (RefundState.REQUESTED, RefundState.PENDING, RefundState.SUCCEEDED)
@@ -33,6 +34,17 @@ class MoreThanLeft(CannotRefund):
             if left
             else "Nothing is left to refund."
         )
+
+
+def taken_elsewhere(payment: Payment, provider: PaymentProvider) -> str:
+    """Why the shop's provider cannot refund the payment: another one took the money, or the same
+    one in the other mode. Empty if it is the one that took it.
+    """
+    if (payment.provider, payment.is_test) == (provider.name, provider.is_test):
+        return ""
+    took = f"{payment.provider} ({'test' if payment.is_test else 'live'})"
+    has = f"{provider.name} ({'test' if provider.is_test else 'live'})"
+    return f"The payment was made with {took}, and the shop's provider is {has} now."
 
 
 def payment_of(order: Order) -> Payment | None:

@@ -36,6 +36,7 @@ from app.shop.payments.refundable import (
     left_of_line,
     line_of,
     reserve,
+    taken_elsewhere,
 )
 from app.shop.payments.settle_refund import refuse_refund, settle_refund
 
@@ -107,13 +108,8 @@ def _check(request: Request, payment: Payment) -> None:
     provider: PaymentProvider = request.registry.payment_provider
     if payment.provider == NOTHING_TO_PAY:
         raise CannotRefund("The order cost nothing, so there is nothing to refund.")
-    if (provider.name, provider.is_test) != (payment.provider, payment.is_test):
-        took = f"{payment.provider} ({'test' if payment.is_test else 'live'})"
-        has = f"{provider.name} ({'test' if provider.is_test else 'live'})"
-        raise CannotRefund(
-            f"The payment was made with {took}, and the shop's provider is {has} now. Set"
-            " payments.* back for this refund."
-        )
+    if problem := taken_elsewhere(payment, provider):
+        raise CannotRefund(f"{problem} Set payments.* back for this refund.")
     if payment.intent is None:
         raise CannotRefund(
             "The provider's name of the payment is not known. Refund it on the provider's own"
@@ -173,7 +169,7 @@ def ask_for_refund(request: Request, refund_id: str) -> ProviderError | None:
         refund = session.get_one(Refund, refund_id)
         payment = refund.payment
     if (
-        (provider.name, provider.is_test) != (payment.provider, payment.is_test)
+        taken_elsewhere(payment, provider)
         or refund.state != RefundState.REQUESTED
         or payment.intent is None
     ):

@@ -3,7 +3,9 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from threading import Event
+from typing import Any
 
 import pytest
 from pyramid.router import Router
@@ -15,12 +17,14 @@ from app.mail.testing import Mailbox
 from app.shop.models import Order, Payment, RefundOrigin, Withdrawal
 from app.shop.payments.asking import settle_result
 from app.shop.payments.provider import PaymentOutcome
+from app.shop.payments.reconcile import reconcile
 from app.shop.payments.refundable import CannotRefund, reserve
 from app.shop.payments.refunds import ask_for_refund, refund_held, refunds_of, request_refund
 from app.shop.withdrawal import Statement, receive
 from app.web.background import background_request
 from tests.support.accounts import ANNA
 from tests.support.at_once import at_once
+from tests.support.clock import Clock
 from tests.support.databases import on_postgresql
 from tests.support.orders import place
 from tests.support.paid_orders import (
@@ -64,6 +68,45 @@ def test_only_the_provider_that_took_the_money_gives_it_back(
     with pytest.raises(CannotRefund, match=told):
         refund(500)
     assert payment_in(database).refunded == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ({"name": "stripe"}, "made with test (test), and the shop's provider is stripe (test) now"),
+        ({"is_test": False}, "made with test (test), and the shop's provider is test (live) now"),
+    ],
+)
+def test_a_refund_that_waits_for_another_provider_or_mode_is_told_to_the_shop_once(
+    app: Router,
+    database: Database,
+    provider: RefundingProvider,
+    number: str,
+    request_of: Refunding,
+    clock: Clock,
+    mailbox: Mailbox,
+    now: dict[str, Any],
+    told: str,
+) -> None:
+    request_of(500)
+    vars(provider).update(now)
+    clock.advance(timedelta(minutes=59))
+    reconcile(app.registry)
+    assert not mailbox.all(kind="shop_notice")
+
+    for _ in range(2):
+        clock.advance(timedelta(minutes=5))
+        reconcile(app.registry)
+
+    [notice] = mailbox.all(kind="shop_notice")
+    words = " ".join((notice.text_body or "").split())
+    for fact in (number, "€5.00", told, "pillarbox reconcile "):
+        assert fact in words, fact
+    assert not provider.asked
+    for name in now:
+        delattr(provider, name)
+    reconcile(app.registry)
+    assert [row.state for row in refunds_in(database)] == ["succeeded"]
 
 
 def test_an_order_paid_twice_gives_the_second_payment_back_with_one_document(
