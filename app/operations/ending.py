@@ -1,7 +1,7 @@
 """How the server ends: it answers the requests that have arrived, and accepts no more.
 
-waitress alone would stop its loop at once. The responses that its threads still make would then stay
-in memory, and their clients would not learn that an order was placed.
+waitress alone would stop its loop at once. Its threads would still finish their responses, but none
+would be sent, so a customer would not learn that an order was placed.
 """
 
 import time
@@ -38,7 +38,7 @@ def _finish(sockets: dict[int, Any], use_poll: bool) -> None:
 
 
 def _is_busy(connection: Any) -> bool:
-    """Whether a request of the connection waits for its response, or part of a response is unsent."""
+    """Whether a request waits for its response, or part of a response is unsent."""
     return isinstance(connection, HTTPChannel) and bool(
         connection.requests or connection.total_outbufs_len
     )
