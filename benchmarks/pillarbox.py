@@ -29,7 +29,8 @@ class Pillarbox:
         values |= {"email.delivery": "worker", "email.connections": str(connections)}
         self._ini = write_ini(databases.folder / f"{id(self)}.ini", values, log_level="WARNING")
         self._log = databases.folder / f"{id(self)}.log"
-        self.registry = configure({}, values).registry
+        self.router = configure({}, values).make_wsgi_app()
+        self.registry = self.router.registry
         self._fillings = itertools.count(1)
 
     def __enter__(self) -> Self:

@@ -1,6 +1,5 @@
 """Sends a copy of an email to a developer, whose address ``email.debug_recipients`` allows."""
 
-import secrets
 from typing import Any
 
 from pyramid.request import Request
@@ -8,8 +7,8 @@ from wtforms import EmailField
 from wtforms.validators import InputRequired, ValidationError
 
 from app.mail import addresses
+from app.mail.copying import copy_for
 from app.mail.kinds import Kind
-from app.mail.message import Attachment, Message, Recipient
 from app.mail.outbox.tables import OutboxEmail, State
 from app.web.forms import Form
 from app.web.translation import _
@@ -53,19 +52,7 @@ def copy_form(request: Request, kind: Kind | None, email: OutboxEmail) -> CopyFo
 
 def send_copy(request: Request, kind: Kind, email: OutboxEmail, address: str) -> None:
     """Send a copy through the outbox, and tell the developer what becomes of it."""
-    message = Message(
-        kind=kind,
-        to=Recipient(address, locale=email.locale),
-        # A copy ends no older email of its kind, because it is about something else.
-        about=f"copy:{secrets.token_hex(8)}",
-        subject=email.subject,
-        html=email.html_body,
-        text=email.text_body,
-        attachments=tuple(
-            Attachment(attached.filename, attached.content_type, attached.content)
-            for attached in email.attachments
-        ),
-    )
+    message = copy_for(address, email, kind)
     copy = request.email_service.send_message(message, key=message.about)
     if copy.state == State.QUEUED:
         words = _("A copy is on its way to ${address}.", mapping={"address": address})

@@ -26,6 +26,7 @@ from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mime import message_bytes
 from app.previews import spam
 from app.previews.lint import Finding
+from app.web.frames import allow_frames
 from app.web.translation import _
 
 GMAIL_CLIPS_AT = 102 * 1024
@@ -59,7 +60,7 @@ def email_page(
     """The values of ``development/email.jinja2``. The query says how the frames show the HTML, and
     whether SpamAssassin is asked. ``findings`` are the lint's, None when it cannot check the email.
     """
-    frames.allow_frames(request)
+    allow_frames(request)
     source = message_source(request.registry, email)
     options = frames.FrameOptions.from_query(request.GET)
     return {

@@ -11,18 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from pyramid.request import Request
-
-from app.web.headers import CONTENT_SECURITY_POLICY
+from app.web.frames import FRAME_POLICY
 from app.web.translation import _
 
-FRAME_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'self'; "
-    "sandbox allow-popups allow-popups-to-escape-sandbox"
-)
-"""The Content-Security-Policy of a frame: an email may have styles and open its links, and do
-nothing else.
-"""
 MEASURED_POLICY = FRAME_POLICY.partition("sandbox")[0] + "sandbox allow-same-origin"
 
 WIDTHS = {
@@ -41,13 +32,6 @@ _SCHEME_META = re.compile(r'(<meta name="color-scheme" content=")[^"]*"', re.IGN
 
 ALWAYS, NEVER = "(min-width: 0)", "(max-width: 0)"
 """Media conditions that are always true and never true. Each can be part of a longer condition."""
-
-
-def allow_frames(request: Request) -> None:
-    """Let the page hold frames of this site. Other pages may hold none."""
-    request.response.headers["Content-Security-Policy"] = (
-        CONTENT_SECURITY_POLICY + "; frame-src 'self'"
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from app.development import email_page, frames
+from app.development import email_page
 from app.development.copies import CopyForm, send_copy
 from app.development.template_problems import TemplateProblem, template_problem
 from app.i18n.languages import own_name
 from app.mail.kinds import Kind
 from app.mail.outbox.tables import OutboxEmail
 from app.previews.preview import Preview, compose_preview, findings_of, previews_of
+from app.web.frames import allow_frames
 from app.web.translation import _
 
 
@@ -35,7 +36,7 @@ class Entry:
 @view_config(route_name="previews", renderer="development/previews.jinja2", request_method="GET")
 def previews(request: Request) -> dict[str, Any]:
     """Every kind, sample and language."""
-    frames.allow_frames(request)
+    allow_frames(request)
     kinds: dict[str, dict[str, list[Entry]]] = {}
     for kind in request.registry.email_kinds:
         samples = kinds.setdefault(kind.name, {})

@@ -72,10 +72,10 @@ def columns_of(message: Message) -> dict[str, Any]:
     }
 
 
-def replace_attachments(session: Session, email: OutboxEmail, message: Message) -> None:
+def replace_attachments(session: Session, email_id: int, message: Message) -> None:
     """Give the row the files of a message that was composed again, because composing adds some."""
-    delete_attachments(session, [email.id])
-    write_attachments(session, email, message.attachments)
+    delete_attachments(session, [email_id])
+    write_attachments(session, email_id, message.attachments)
 
 
 @dataclass(slots=True)
@@ -162,5 +162,5 @@ def _queue(session: Session, email: OutboxEmail, message: Message, now: datetime
         **columns_of(message),
     )
     if queued:
-        replace_attachments(session, email, message)
+        replace_attachments(session, email.id, message)
     return queued

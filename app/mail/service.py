@@ -11,6 +11,7 @@ from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session, lazyload
 
 from app.database.base import insert_for
+from app.database.text import storable
 from app.i18n import formats
 from app.mail import addresses
 from app.mail.kinds import Kind
@@ -75,13 +76,13 @@ class EmailService:
         row = self._insert(message, key, asked_by, now)
         if row is None:
             row = self.session.scalars(select(OutboxEmail).where(OutboxEmail.key == key)).one()
-            if (row.kind, row.recipient) != (message.kind.name, _storable(message.to.address)):
+            if (row.kind, row.recipient) != (message.kind.name, storable(message.to.address)):
                 raise KeyTaken(
                     f"the key {key!r} belongs to email {row.id}, of another kind or recipient"
                 )
             return row
         if message.attachments and (row.has_body or row.made_from is not None):
-            write_attachments(self.session, row, message.attachments)
+            write_attachments(self.session, row.id, message.attachments)
         if message.kind.supersedes:
             endings.supersede(self.session, row, erase=message.kind.carries_secret)
         if row.state == State.QUEUED:
@@ -112,16 +113,16 @@ class EmailService:
             "locale": message.to.locale,
             "sender": addresses.mailbox(sender.name, sender.address),
             "envelope_sender": self.settings.return_path,
-            "recipient_name": _storable(message.to.name),
-            "recipient": _storable(message.to.address),
+            "recipient_name": storable(message.to.name),
+            "recipient": storable(message.to.address),
             "reply_to": self.site.support_email,
-            "subject": _storable(message.subject),
+            "subject": storable(message.subject),
             "html_body": message.html if stored else None,
             "text_body": message.text if stored else None,
             "made_from": made_from(message) if is_uncomposed else None,
             "message_id": new_message_id(sender.address.rpartition("@")[2]),
             "state": state,
-            "reason": None if reason is None else _storable(reason),
+            "reason": None if reason is None else storable(reason),
             "next_attempt_at": now if state == State.QUEUED else None,
             "expires_at": now + kind.time_to_live,
             "request_id": self.request_id,
@@ -251,10 +252,3 @@ _LIMITS = 1
 """The first key of this module's advisory locks. PostgreSQL keeps locks with two keys apart from
 the workers' locks, which have one.
 """
-
-
-def _storable(value: str) -> str:
-    """``value`` with a replacement for what a database refuses: PostgreSQL NUL, both a lone
-    surrogate.
-    """
-    return value.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -19,7 +19,7 @@ class StaffAction(Base):
     """The member of staff; None when a command did it, or when the account was deleted."""
     action: Mapped[str] = mapped_column(String(32))
     """Such as ``resend`` or ``lift``."""
-    target: Mapped[str] = mapped_column(String(200))
+    target: Mapped[str] = mapped_column(String(200), index=True)
     """What it was done to, such as ``email:12``, or the filter of an action on many emails."""
     done: Mapped[int]
     """How many emails or addresses it changed."""

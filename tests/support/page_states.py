@@ -13,10 +13,13 @@ from sqlalchemy import select
 
 from app.accounts import rate_limits, recovery_codes, second_factor
 from app.accounts.models import SecondFactor, TokenKind
-from app.mail.outbox.tables import OutboxEmail, State
+from app.mail import Recipient
+from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
+from app.mail.test_message import TEST_MESSAGE
 from app.web.limits import Limit
 from tests.support import accounts
 from tests.support.browser import another_browser
+from tests.support.outbox import Outbox
 from tests.support.visit import Visit, fill
 
 Prepare = Callable[[Visit], str]
@@ -136,6 +139,41 @@ def staff(path: str) -> Prepare:
         visit.address = f"staff.{visit.address}"
         visit.sign_in(session={"second_factor_at": visit.now}, is_staff=True)
         return path.format(customer=customer)
+
+    return prepare
+
+
+def staff_log(path: str) -> Prepare:
+    """The path, for staff, with emails in the log. ``{failed}`` in it becomes the id of an email
+    that was refused after a try, ``{receipt}`` that of one with content to see.
+    """
+
+    def prepare(visit: Visit) -> str:
+        with_emails(visit)
+        customer = visit.address
+        visit.address = f"other.{customer}"
+        with visit.registry.database.transaction(write=True) as session:
+            mine = select(OutboxEmail).where(OutboxEmail.recipient == customer)
+            failed = session.scalars(mine.where(OutboxEmail.state == State.FAILED)).one()
+            session.add(
+                EmailAttempt(
+                    email_id=failed.id,
+                    at=visit.now,
+                    outcome="refused",
+                    phase="rcpt",
+                    code=550,
+                    enhanced_code="5.2.2",
+                    reply=f"550 5.2.2 <{customer}> mailbox full",
+                    duration_ms=120,
+                )
+            )
+            message = visit.registry.email_composer.compose(
+                TEST_MESSAGE, TEST_MESSAGE.samples["short"], to=Recipient(customer), about="test"
+            )
+            key = f"test:{customer}"
+            receipt = Outbox(visit.registry).service(session).send_message(message, key=key)
+            ids = {"failed": failed.id, "receipt": receipt.id}
+        return staff(path.replace("{customer}", "{{customer}}").format(**ids))(visit)
 
     return prepare
 

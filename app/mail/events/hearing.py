@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session, lazyload, load_only
 
 from app.database.base import insert_for
@@ -41,6 +41,7 @@ _NEEDED = (
     OutboxEmail.heard,
     OutboxEmail.recipient_key,
     OutboxEmail.created_at,
+    OutboxEmail.sent_at,
 )
 """What an event needs of its email. Bodies and attachments would be read for nothing."""
 
@@ -149,21 +150,14 @@ def _apply(session: Session, email: OutboxEmail, heard: Heard, kinds: Kinds, now
     is_weightier = email.heard is None or WEIGHTS[heard.event] > WEIGHTS[Event(email.heard)]
     if is_weightier:
         _raise_outcome(session, email, heard, kinds, now)
+    at = _time_of(email, heard, now)
     if heard.event is Event.DELIVERED:
-        at = _time_of(email, heard, now)
         earliest = case((OutboxEmail.delivered_at < at, OutboxEmail.delivered_at), else_=at)
         update_emails(session, OutboxEmail.id == email.id, delivered_at=earliest)
     is_ended = email.heard in UNDELIVERED and heard.event is Event.DELIVERED
     if not is_ended:
-        suppression.after_event(
-            session,
-            email.id,
-            email.recipient_key,
-            heard.event,
-            heard.code,
-            hard=_is_hard(heard),
-            now=now,
-        )
+        hard = _is_hard(heard)
+        suppression.after_event(session, email, heard.event, heard.code, hard=hard, at=at, now=now)
     log.info(
         "event heard: email=%d kind=%s event=%s code=%s",
         email.id,
@@ -231,30 +225,35 @@ def _plain(text: str) -> str:
 
 def note_confirmation(session: Session, source: str, link: str, now: datetime) -> None:
     """Note that a person has to open ``link`` before the source tells of events."""
-    _add_source(session, source, now)
-    noted = update(EventSource).where(EventSource.name == source)
-    session.execute(noted.values(heard_at=now, confirmation_link=link))
+    _change_source(session, source, heard_at=now, confirmation_link=link)
 
 
 def _note(session: Session, source: str, unmatched: int, unused: int, now: datetime) -> None:
     """Note that the source was heard, and how much of what it told is of no use."""
-    _add_source(session, source, now)
-    noted = update(EventSource).where(EventSource.name == source)
     values: dict[str, Any] = {"heard_at": now, "confirmation_link": None}
     if unmatched:
         values |= {"unmatched": EventSource.unmatched + unmatched, "unmatched_at": now}
     if unused:
         values |= {"unused": EventSource.unused + unused}
-    if not unmatched + unused:
-        # Calls at once would wait for each other's row, so it changes once a second at most.
-        is_old = or_(EventSource.heard_at < now - _SECOND, EventSource.heard_at > now)
-        noted = noted.where(or_(is_old, EventSource.confirmation_link.is_not(None)))
-    session.execute(noted.values(**values))
+    noted = session.execute(
+        select(EventSource.heard_at, EventSource.confirmation_link).where(
+            EventSource.name == source
+        )
+    ).one_or_none()
+    # Calls at once would wait for each other's row, so it changes once a second at most.
+    is_noted = (
+        noted is not None
+        and timedelta(0) <= now - noted.heard_at < _SECOND
+        and noted.confirmation_link is None
+    )
+    if unmatched or unused or not is_noted:
+        _change_source(session, source, **values)
 
 
-def _add_source(session: Session, source: str, now: datetime) -> None:
+def _change_source(session: Session, source: str, **values: Any) -> None:
     session.execute(
         insert_for(session, EventSource)
-        .values(name=source, heard_at=now, unmatched=0, unused=0)
+        .values(name=source, heard_at=values["heard_at"], unmatched=0, unused=0)
         .on_conflict_do_nothing()
     )
+    session.execute(update(EventSource).where(EventSource.name == source).values(**values))

@@ -256,6 +256,8 @@ _BREVO = {
     "spam": Event.COMPLAINED,
 }
 _BREVO_HARD = ("hard_bounce", "invalid_email")
+_BREVO_MILLISECONDS = 10**11
+"""A larger ``ts_epoch`` is in milliseconds: in seconds it would lie after the year 5138."""
 
 
 def brevo(event: JsonObject) -> Heard | None:
@@ -263,7 +265,9 @@ def brevo(event: JsonObject) -> Heard | None:
     told, reason = type_of(event, "event"), text(event, "reason")
     what = _BREVO.get(told)
     milliseconds, seconds = at(event, "ts_epoch"), at(event, "ts_event")
-    is_precise = isinstance(milliseconds, int)
+    # Brevo's documents also show seconds in ts_epoch. ts_event comes in the time zone of
+    # some accounts, so it is used only then.
+    are_milliseconds = isinstance(milliseconds, int) and milliseconds > _BREVO_MILLISECONDS
     if what is None:
         return None
     return Heard(
@@ -272,7 +276,7 @@ def brevo(event: JsonObject) -> Heard | None:
         event_id(told, text(event, "ts_epoch"), text(event, "ts_event")),
         tag=text(event, "X-Mailin-custom"),
         message_id=message_id(text(event, "message-id")),
-        at=time(milliseconds // 1000 if is_precise else seconds),
+        at=time(milliseconds // 1000 if are_milliseconds else seconds),
         code=enhanced_code(reason),
         words=without_protocol(reason),
         is_hard=told in _BREVO_HARD,

@@ -77,6 +77,9 @@ NOT_ACCEPTED = (
     State.CANCELLED,
 )
 """The states in which workers leave an email alone, and no relay has confirmed that it took it."""
+QUEUED_OR_SENDING = (State.QUEUED, State.SENDING)
+NORMAL = (*QUEUED_OR_SENDING, State.SENT)
+"""The states that an email passes through when nothing goes wrong."""
 
 
 def _partial_index(name: str, *columns: str, where: ColumnElement[bool]) -> Index:
@@ -169,6 +172,12 @@ class OutboxEmail(Base):
             postgresql_where=(state == "failed"),
             sqlite_where=(state == "failed"),
         ),
+        # Staff search the two indexes below. To cost delivery little, the first gets an email only
+        # when its state is final or held, and the second only when it is not sent.
+        _partial_index(
+            "ix_outbox_email_kind", "state", "kind", "id", where=state.not_in(QUEUED_OR_SENDING)
+        ),
+        _partial_index("ix_outbox_email_state", "state", "id", where=state.not_in(NORMAL)),
     )
 
     @property
@@ -181,6 +190,9 @@ IS_QUEUED = OutboxEmail.state == literal_column("'queued'")
 """The condition for searches. The state is a literal, because a prepared plan of PostgreSQL cannot
 match a parameter with the partial index on queued emails.
 """
+IS_SETTLED = OutboxEmail.state.not_in([literal_column(f"'{state}'") for state in QUEUED_OR_SENDING])
+IS_ODD = OutboxEmail.state.not_in([literal_column(f"'{state}'") for state in NORMAL])
+"""The conditions of the two indexes that staff search, as literals for the same reason."""
 HAS_BODY = or_(OutboxEmail.html_body.is_not(None), OutboxEmail.text_body.is_not(None))
 IS_UNCOMPOSED = OutboxEmail.made_from.is_not(None)
 
@@ -218,13 +230,11 @@ def attachment_rows(attachments: Iterable[Attachment | EmailAttachment]) -> list
     ]
 
 
-def write_attachments(
-    session: Session, email: OutboxEmail, attachments: Iterable[Attachment]
-) -> None:
+def write_attachments(session: Session, email_id: int, attachments: Iterable[Attachment]) -> None:
     """Write the attachments of an email that has none in the database, in their order."""
     written = [
         {
-            "email_id": email.id,
+            "email_id": email_id,
             "position": position,
             "filename": attachment.filename,
             "content_type": attachment.content_type,
@@ -267,12 +277,19 @@ class SuppressedAddress(Base):
     address: Mapped[str] = mapped_column(String(320), primary_key=True)
     """In the form that ``addresses.key_of`` returns."""
     reason: Mapped[str] = mapped_column(Text)
+    event: Mapped[str | None] = mapped_column(String(16))
+    """What suppressed it: ``bounced`` or ``complained``. None when a person wrote the row."""
+    code: Mapped[str | None] = mapped_column(String(16))
+    """The enhanced status code (RFC 3463) that came with it, such as ``5.1.1``."""
     created_at: Mapped[datetime]
+    """When the last suppression began."""
     until: Mapped[datetime]
     bounces: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     """How many hard bounces have suppressed it, one after the other."""
     email_id: Mapped[int | None] = mapped_column(ForeignKey("outbox_email.id", ondelete="SET NULL"))
     """The email whose event was the last to suppress it."""
+    tried_again_at: Mapped[datetime | None]
+    """When its owner last asked us to try it again, which ended the suppression."""
 
 
 def suppressions(

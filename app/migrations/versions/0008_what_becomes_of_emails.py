@@ -17,9 +17,21 @@ ZERO = sa.text("0")
 def upgrade() -> None:
     op.add_column("outbox_email", sa.Column("heard", sa.String(16), nullable=True))
     op.add_column("outbox_email", sa.Column("delivered_at", TIME, nullable=True))
+    _log()
     _events()
     _suppression()
     _staff_actions()
+
+
+def _log() -> None:
+    """The indexes of staff's log of emails."""
+    settled = sa.text("state NOT IN ('queued', 'sending')")
+    odd = sa.text("state NOT IN ('queued', 'sending', 'sent')")
+    for name, columns, where in (
+        ("ix_outbox_email_kind", ["state", "kind", "id"], settled),
+        ("ix_outbox_email_state", ["state", "id"], odd),
+    ):
+        op.create_index(name, "outbox_email", columns, postgresql_where=where, sqlite_where=where)
 
 
 def _events() -> None:
@@ -73,10 +85,13 @@ def _suppression() -> None:
         "suppressed_address",
         sa.Column("address", sa.String(320), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("event", sa.String(16), nullable=True),
+        sa.Column("code", sa.String(16), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("until", TIME, nullable=False),
         sa.Column("bounces", sa.Integer(), server_default=ZERO, nullable=False),
         sa.Column("email_id", sa.Integer(), nullable=True),
+        sa.Column("tried_again_at", TIME, nullable=True),
         sa.ForeignKeyConstraint(
             ["email_id"],
             ["outbox_email.id"],
@@ -111,6 +126,7 @@ def _staff_actions() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_action")),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_staff_action_target", "staff_action", ["target"])
 
 
 def downgrade() -> None:
@@ -118,9 +134,14 @@ def downgrade() -> None:
     op.drop_table("event_source")
     op.drop_table("email_event")
     with op.batch_alter_table("suppressed_address") as table:
+        table.drop_column("event")
+        table.drop_column("code")
         table.drop_column("until")
         table.drop_column("bounces")
         table.drop_constraint("fk_suppressed_address_email_id_outbox_email", type_="foreignkey")
         table.drop_column("email_id")
+        table.drop_column("tried_again_at")
+    op.drop_index("ix_outbox_email_state", table_name="outbox_email")
+    op.drop_index("ix_outbox_email_kind", table_name="outbox_email")
     op.drop_column("outbox_email", "delivered_at")
     op.drop_column("outbox_email", "heard")

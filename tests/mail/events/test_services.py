@@ -235,6 +235,11 @@ def test_what_is_missing_or_of_another_type_counts_as_not_told(service: str, bod
     assert (heard.event, heard.at, heard.message_id) == (Event.BOUNCED, None, "")
 
 
+def test_brevo_tells_milliseconds_or_seconds() -> None:
+    for at in ({"ts_event": 1795348805 - 3600}, {"ts_epoch": 1795348805}, {"ts_epoch": None}):
+        assert the_one("brevo", brevo_event("delivered", TAG, **at)).at == AT
+
+
 def test_two_events_of_one_email_have_two_ids_and_one_told_twice_has_one() -> None:
     later = {"timestamp": "2026-11-22T13:00:00.000Z"}
     for service, one, other in [
