@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.commands import email_decisions, email_erasing
 from app.commands.application import INI, ready_application
 from app.commands.email_filters import ID, filter_of, filter_options
+from app.commands.progress import progress
 from app.mail.delivery import relay
 from app.mail.delivery.expiry import Expiry
 from app.mail.delivery.relay import Rest
@@ -100,7 +101,8 @@ def purge(ini: Path) -> None:
     with ready_application(ini) as registry:
         settings = registry.pillarbox.email
         expiry = Expiry(registry.database, settings, registry.email_kinds, registry.clock)
-        erased = expiry.purge()
+        with progress() as show:
+            erased = expiry.purge(lambda total: show(f"bodies erased: {total}"))
     bodies = "The bodies of 1 email" if erased == 1 else f"The bodies of {erased} emails"
     click.echo(f"{bodies} older than {settings.retention_days} days were erased.")
 

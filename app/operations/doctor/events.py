@@ -36,7 +36,7 @@ def check(registry: Registry) -> Iterator[Finding]:
     if is_silent and not settings.debug:
         yield warning(
             "nobody tells what becomes of an email after the relay took it",
-            "Set email.events to your service, or put {tag} into email.return_path; docs/deploy.md"
+            "Set email.events to your service, or put {tag} into email.return_path; docs/relay.md"
             " says how.",
         )
     if settings.events is not None:
@@ -68,5 +68,5 @@ def check(registry: Registry) -> Iterator[Finding]:
                 f"{source.unmatched} events of {source.name} named no email of this shop, the last"
                 f" {when:%Y-%m-%d %H:%M} UTC",
                 "That is well if the account there serves other senders too. Else the tag does not"
-                " come back: docs/deploy.md says what the service needs.",
+                " come back: docs/relay.md says what the service needs.",
             )
