@@ -102,8 +102,8 @@ def _read(path: Path) -> tuple[Catalog, bytes]:
 
 
 def _translated_texts(catalogue: Catalog) -> Iterator[str]:
-    """The English texts that a compiled catalogue keeps: those that are neither empty nor marked fuzzy. Of
-    a text with plurals the singular.
+    """The English texts that a compiled catalogue keeps: those that are neither empty nor marked
+    fuzzy. Of a text with plurals the singular.
     """
     for message in catalogue:
         forms = [message.string] if isinstance(message.string, str) else message.string
