@@ -19,6 +19,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from app.accounts.models import Account
 from app.accounts.permissions import SIGNED_IN
 from app.mail import addresses
+from app.mail.events.reach import bounce_codes
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.mail.smtp.replies import Outcome
 from app.web.translation import _
@@ -42,7 +43,7 @@ WORDS = {
     State.CANCELLED: _("Cancelled"),
 }
 _STATE_REASONS = {
-    State.SUPPRESSED: _("Earlier emails to this address came back. Write to us to change that."),
+    State.SUPPRESSED: _("Earlier emails to this address came back."),
     State.THROTTLED: _("Several of these were requested. Use the link in one of those."),
 }
 _CODE_REASONS = {
@@ -97,7 +98,9 @@ def emails_of(
     ).all()
     # The codes of an email that the relay took in the end are of no use to the owner.
     undelivered = [row.id for row in emails if row.state in (State.QUEUED, State.FAILED)]
-    reasons = _reasons(session, undelivered)
+    bounced = [row.id for row in emails if row.state == State.BOUNCED]
+    codes = _attempt_codes(session, undelivered) | bounce_codes(session, bounced)
+    reasons = {id: _CODE_REASONS.get((code or "").partition(".")[2]) for id, code in codes.items()}
     return [
         SentEmail(
             *row,
@@ -124,8 +127,8 @@ def _goes_to(session: Session, account: Account) -> ColumnElement[bool]:
     )
 
 
-def _reasons(session: Session, email_ids: Sequence[int]) -> dict[int, str]:
-    """Why emails were refused or deferred, by id, where the owner can act."""
+def _attempt_codes(session: Session, email_ids: Sequence[int]) -> dict[int, str | None]:
+    """The enhanced status codes with which emails were last refused or deferred, by id."""
     last = select(func.max(EmailAttempt.id)).where(EmailAttempt.email_id.in_(email_ids))
     attempts = session.execute(
         select(EmailAttempt.email_id, EmailAttempt.enhanced_code).where(
@@ -134,12 +137,7 @@ def _reasons(session: Session, email_ids: Sequence[int]) -> dict[int, str]:
             EmailAttempt.outcome.in_([Outcome.REFUSED, Outcome.DEFERRED]),
         )
     )
-    reasons = {}
-    for email_id, code in attempts:
-        _class, _dot, detail = (code or "").partition(".")
-        if detail in _CODE_REASONS:
-            reasons[email_id] = _CODE_REASONS[detail]
-    return reasons
+    return dict(attempts.all())
 
 
 @view_config(

@@ -27,6 +27,7 @@ from app.accounts.tokens import TokenState
 from app.accounts.unusable_links import unusable_link
 from app.database import short_transaction
 from app.database.base import insert_for
+from app.mail.events import suppression
 from app.web.forms import Form
 from app.web.translation import _
 
@@ -59,7 +60,8 @@ def confirm_page(request: Request) -> Any:
 
 @view_config(route_name="confirm", request_method="POST", renderer=PAGE)
 def confirm(request: Request) -> Any:
-    """Create the account, void every other link to the address, and send a welcome.
+    """Create the account, void every other link to the address, and send a welcome. A suppression
+    of the address ends.
 
     It does not sign the browser in.
     """
@@ -98,6 +100,8 @@ def confirm(request: Request) -> Any:
     if account is None:
         return unusable_link(request, TokenKind.CONFIRM, TokenState.USED)
     record(request.dbsession, request, EventKind.SIGN_UP, account.id)
+    # Whoever has the link has received an email.
+    suppression.lift_address(request.dbsession, account.address)
     request.email_service.send_message(
         emails.welcome(request, account), key=f"welcome:{account.id}"
     )

@@ -26,6 +26,7 @@ from app.accounts.permissions import RECENT, SIGNED_IN
 from app.accounts.send_again import SENDING_AGAIN, wait_to_send_again
 from app.accounts.tokens import TokenState
 from app.accounts.unusable_links import changed_address, taken_address, unusable_link
+from app.mail.events import suppression
 from app.web import limits
 from app.web.forms import Form
 from app.web.translation import _
@@ -123,8 +124,8 @@ def confirm_page(request: Request) -> Any:
 
 @view_config(route_name="confirm_email_change", request_method="POST")
 def confirm(request: Request) -> Any:
-    """Change the address, void every other link of the account, and tell the old address. It does
-    not sign the browser in.
+    """Change the address, void every other link of the account, and tell the old address. A
+    suppression of the new address ends. It does not sign the browser in.
     """
     require_of_network(request, EventKind.LINK, rate_limits.TOKEN_PAGES)
     try:
@@ -135,6 +136,8 @@ def confirm(request: Request) -> Any:
         return taken_address(request)
     if token is None:
         return _unusable(request, *_look_up(request))
+    # Whoever has the link has received an email.
+    suppression.lift_address(request.dbsession, token.address or "")
     told = _("Your email address has been changed to ${address}.")
     request.visitor.tell(request.localizer.translate(told, mapping={"address": token.address}))
     # Strangers' wrong passwords do not hold back the owner, who has just read the email.

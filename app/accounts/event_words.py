@@ -17,6 +17,7 @@ _OK = {
     EventKind.PASSWORD_CHANGE: _("The password was changed"),
     EventKind.EMAIL_CHANGE_REQUEST: _("A new email address was entered"),
     EventKind.EMAIL_CHANGE: _("The email address was changed"),
+    EventKind.ADDRESS_RETRY: _("Another try of the email address was asked for"),
     EventKind.PREFERENCES: _("The preferences were changed"),
     EventKind.SECOND_FACTOR_ON: _("The second step was turned on"),
     EventKind.SECOND_FACTOR_OFF: _("The second step was turned off"),
@@ -37,6 +38,9 @@ _REFUSED = {
     ),
     EventKind.EMAIL_CHANGE_REQUEST: _(
         "Too many new email addresses were entered, the next was refused for a while"
+    ),
+    EventKind.ADDRESS_RETRY: _(
+        "Another try of the email address was asked for, but it was too early"
     ),
     EventKind.SIGN_IN: _("Too many wrong passwords, sign-in was refused for a while"),
     EventKind.PASSWORD_CHECK: _("Too many wrong passwords, the next was refused for a while"),

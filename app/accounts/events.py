@@ -36,6 +36,8 @@ class EventKind(StrEnum):
     PASSWORD_CHANGE = "password_change"  # noqa: S105 (an event's name)
     EMAIL_CHANGE_REQUEST = "email_change_request"
     EMAIL_CHANGE = "email_change"
+    ADDRESS_RETRY = "address_retry"
+    """The owner asked us to try the address again, from which emails had come back."""
     PREFERENCES = "preferences"
     SECOND_FACTOR_ON = "second_factor_on"
     SECOND_FACTOR_OFF = "second_factor_off"

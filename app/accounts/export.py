@@ -105,8 +105,17 @@ def _emails(session: Session, account: Account, now: datetime) -> Any:
 
 
 def _suppression(session: Session, account: Account, now: datetime) -> Any:
+    """Also one that has ended, because the next bounce suppresses for longer."""
     found = session.get(SuppressedAddress, addresses.key_of(account.address))
-    return None if found is None else {"reason": found.reason, "since": found.created_at}
+    if found is None:
+        return None
+    return {
+        "reason": found.reason,
+        "since": found.created_at,
+        "until": found.until,
+        "bounces": found.bounces,
+        "tried_again_at": found.tried_again_at,
+    }
 
 
 def includeme(config: Configurator) -> None:

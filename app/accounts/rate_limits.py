@@ -36,3 +36,6 @@ CODES = Limit("codes", 5, 15 * MINUTE)
 
 SEND_AGAIN = Limit("send again", 3, 10 * MINUTE)
 """Presses of "Send the email again", for each page and browser."""
+
+TRY_AGAIN = Limit("try address again", 1, 24 * HOUR)
+"""Presses of "Try again" when emails do not reach the address of an account."""

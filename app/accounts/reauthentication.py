@@ -31,8 +31,7 @@ def ask_for_password(error: HTTPForbidden, request: Request) -> Any:
     """Redirect to the page that asks for the password, and back afterwards."""
     if not isinstance(error.result, PasswordNeeded):
         return http_error(error, request)
-    path = request.path_qs if request.method == "GET" else request.path
-    return HTTPSeeOther(request.route_path("reauthenticate", _query={"next": path}))
+    return HTTPSeeOther(request.route_path("reauthenticate", _query={"next": request.path_qs}))
 
 
 @view_config(route_name="reauthenticate", request_method="GET", permission=SIGNED_IN, renderer=PAGE)

@@ -4,6 +4,7 @@ import click
 
 from app.commands import (
     adopt,
+    bounces,
     deliver,
     doctor,
     emails,
@@ -36,6 +37,8 @@ for command in (
     send_test.send_test,
     serve.migrate,
     adopt.adopt,
+    bounces.bounce,
+    bounces.bounces,
     payments.payments,
     reconcile.reconcile,
     refund.refund,

@@ -1,16 +1,14 @@
 """``pillarbox doctor``: check everything that an email needs on its way to the mailbox."""
 
 import logging
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from pyramid.registry import Registry
 
 from app.commands.application import INI, load_application
+from app.commands.progress import progress
 from app.commands.send_test import send_and_report
 from app.mail.outbox.tables import OutboxEmail
 from app.operations.doctor import Level, examine
@@ -91,7 +89,8 @@ def _send(registry: Registry, ini: Path, address: str) -> None:
     if settings.events is None:
         click.echo("A report comes only if it bounces. Look into the mailbox.")
         return
-    with _progress("waiting for the event that it was delivered"):
+    with progress() as show:
+        show("waiting for the event that it was delivered")
         heard = _wait_for_event(registry, email.id)
     if heard is None:
         raise click.ClickException(
@@ -113,16 +112,3 @@ def _wait_for_event(registry: Registry, email_id: int) -> OutboxEmail | None:
             return email
         time.sleep(LOOK_SECONDS)
     return None
-
-
-@contextmanager
-def _progress(words: str) -> Iterator[None]:
-    """Say on a terminal what the command waits for."""
-    is_terminal = sys.stderr.isatty()
-    if is_terminal:
-        click.echo(f"{words} …", err=True, nl=False)
-    try:
-        yield
-    finally:
-        if is_terminal:
-            click.echo(f"\r{' ' * (len(words) + 2)}\r", err=True, nl=False)

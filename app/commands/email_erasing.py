@@ -6,6 +6,7 @@ import click
 from sqlalchemy import func, select
 
 from app.commands.application import ready_application
+from app.commands.progress import progress
 from app.mail import addresses
 from app.mail.erasing import erase_recipient
 from app.mail.outbox.tables import OutboxEmail
@@ -32,22 +33,24 @@ def erase(ini: Path, address: str, yes: bool) -> None:
         if count and not yes:
             click.confirm(f"Erase {_emails(count)} to this address for good?", abort=True)
         erased = 0
-        while True:
-            with database.transaction(write=True) as session:
-                batch = erase_recipient(session, address, BATCH)
-                erased += batch
-                if batch:
-                    write_action(
-                        session,
-                        "erase",
-                        "",
-                        now=registry.clock(),
-                        staff_id=None,
-                        done=batch,
-                        detail="pillarbox emails",
-                    )
-            if batch < BATCH:
-                break
+        with progress() as show:
+            while True:
+                show(f"emails erased: {erased} of {count}")
+                with database.transaction(write=True) as session:
+                    batch = erase_recipient(session, address, BATCH)
+                    erased += batch
+                    if batch:
+                        write_action(
+                            session,
+                            "erase",
+                            "",
+                            now=registry.clock(),
+                            staff_id=None,
+                            done=batch,
+                            detail="pillarbox emails",
+                        )
+                if batch < BATCH:
+                    break
         with database.transaction(write=False) as session:
             left = session.scalar(select(func.count()).where(to_recipient)) or 0
         is_clean = database.empty_log()

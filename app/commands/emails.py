@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from unicodedata import category
 
 import click
@@ -14,20 +15,19 @@ from pyramid.registry import Registry
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.commands import email_erasing
+from app.commands import email_decisions, email_erasing
 from app.commands.application import INI, ready_application
-from app.mail import Kind, addresses
+from app.commands.email_filters import ID, filter_of, filter_options
+from app.commands.progress import progress
 from app.mail.delivery import relay
 from app.mail.delivery.expiry import Expiry
 from app.mail.delivery.relay import Rest
-from app.mail.outbox import decisions
-from app.mail.outbox.decisions import Refused
+from app.mail.outbox.search import find
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.operations.readiness import require_migrated_database
 
-ID = click.IntRange(1, 2**31 - 1)
-"""The range of an id in PostgreSQL."""
 LABEL_WIDTH = 12
+LONGEST_REASON = 60
 
 
 @click.group(short_help="List emails; show, resend, release, cancel, purge.")
@@ -39,33 +39,29 @@ def emails(context: click.Context, ini: Path) -> None:
 
 
 @emails.command("list")
-@click.option(
-    "--state", type=click.Choice([state.value for state in State]), help="Only this state."
-)
-@click.option("--kind", help="Only this kind, such as password_reset.")
-@click.option("--to", help="Only this recipient's address.")
+@filter_options
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @click.pass_obj
-def list_(ini: Path, state: str | None, kind: str | None, to: str | None, limit: int) -> None:
+def list_(ini: Path, /, limit: int, **typed: Any) -> None:
     """List emails, the newest first."""
-    newest = select(OutboxEmail).order_by(OutboxEmail.id.desc()).limit(limit)
-    if state is not None:
-        newest = newest.where(OutboxEmail.state == state)
-    if kind is not None:
-        newest = newest.where(OutboxEmail.kind == kind)
-    if to is not None:
-        newest = newest.where(OutboxEmail.recipient_key == addresses.key_of(to))
     with _reading(ini) as (registry, session):
-        rows = [
-            (str(email.id), email.created_at, email.kind, email.state, email.recipient)
-            for email in session.scalars(newest)
+        rows: list[tuple[str | datetime, ...]] = [
+            (
+                str(email.id),
+                email.created_at,
+                email.kind,
+                email.state,
+                email.recipient,
+                (email.reason or "")[:LONGEST_REASON],
+            )
+            for email in find(session, filter_of(registry, typed), limit=limit)
         ]
         name = relay.name_of(registry.pillarbox.email)
         rest = relay.rest(session, name, registry.clock())
     if not rows:
         click.echo("No emails found.")
         return
-    for line in _table_lines(("ID", "WRITTEN (UTC)", "KIND", "STATE", "TO"), rows):
+    for line in _table_lines(("ID", "WRITTEN (UTC)", "KIND", "STATE", "TO", "REASON"), rows):
         click.echo(line)
     if rest is not None:
         click.echo(f"The relay {name} rests until {_cell(rest.until)}: {_cell(rest.reason)}")
@@ -89,43 +85,13 @@ def show(ini: Path, id: int, with_body: bool) -> None:
             click.echo(line)
 
 
-@emails.command()
-@click.argument("id", type=ID)
-@click.pass_obj
-def resend(ini: Path, id: int) -> None:
-    """Send an email again. One that was sent becomes a new email. One whose template was broken is
-    composed again.
-    """
-    with _decision(ini, id) as (registry, session, email, kind):
-        queued = decisions.resend(session, email, kind, registry.clock(), registry.email_composer)
-        registry.email_wakeup.after_commit(session)
-    click.echo(
-        f"Email {id} ({email.kind}) is queued{'' if queued is email else f' as {queued.id}'}."
-    )
-
-
-@emails.command(short_help="Send an email again that is in doubt.")
-@click.argument("id", type=ID)
-@click.pass_obj
-def release(ini: Path, id: int) -> None:
-    """Send an email again that is in doubt: the relay may or may not have accepted it."""
-    with _decision(ini, id) as (registry, session, email, kind):
-        decisions.release(session, email, kind, registry.clock())
-        registry.email_wakeup.after_commit(session)
-    click.echo(f"Email {id} ({email.kind}) is queued.")
-
-
-@emails.command()
-@click.argument("id", type=ID)
-@click.pass_obj
-def cancel(ini: Path, id: int) -> None:
-    """Stop an email that is queued or held."""
-    with _decision(ini, id) as (_, session, email, kind):
-        decisions.cancel(session, email, kind, by="by pillarbox emails")
-    click.echo(f"Email {id} ({email.kind}) is cancelled.")
-
-
-emails.add_command(email_erasing.erase)
+for command in (
+    email_decisions.resend,
+    email_decisions.release,
+    email_decisions.cancel,
+    email_erasing.erase,
+):
+    emails.add_command(command)
 
 
 @emails.command(short_help="Erase the bodies of old emails.")
@@ -135,7 +101,8 @@ def purge(ini: Path) -> None:
     with ready_application(ini) as registry:
         settings = registry.pillarbox.email
         expiry = Expiry(registry.database, settings, registry.email_kinds, registry.clock)
-        erased = expiry.purge()
+        with progress() as show:
+            erased = expiry.purge(lambda total: show(f"bodies erased: {total}"))
     bodies = "The bodies of 1 email" if erased == 1 else f"The bodies of {erased} emails"
     click.echo(f"{bodies} older than {settings.retention_days} days were erased.")
 
@@ -148,18 +115,6 @@ def _reading(ini: Path) -> Iterator[tuple[Registry, Session]]:
         registry.database.transaction(write=False) as session,
     ):
         yield registry, session
-
-
-@contextmanager
-def _decision(ini: Path, id: int) -> Iterator[tuple[Registry, Session, OutboxEmail, Kind | None]]:
-    """A writing transaction for a person's decision about an email, the email and its kind."""
-    with ready_application(ini) as registry:
-        try:
-            with registry.database.transaction(write=True) as session:
-                email = _email(session, id)
-                yield registry, session, email, registry.email_kinds.get(email.kind)
-        except Refused as refusal:
-            raise click.ClickException(str(refusal)) from None
 
 
 def _email(session: Session, id: int) -> OutboxEmail:

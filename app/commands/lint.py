@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.commands.application import INI, load_application
+from app.commands.progress import progress
 from app.mail.message import BodyFormat
 
 if TYPE_CHECKING:
@@ -35,28 +36,31 @@ def lint(ini: Path) -> None:
     registry = load_application(ini)[0].registry
     # A problem of the layout is in every email, and is printed once.
     found: dict[tuple[str, str, str], list[tuple[str, Finding]]] = defaultdict(list)
-    checked = 0
-    for kind in registry.email_kinds:
-        for preview in previews_of(registry, kind):
-            for body_format in BodyFormat:
-                sample = replace(preview, body_format=body_format)
-                checked += 1
-                try:
-                    email = compose_preview(registry, sample)
-                    findings = findings_of(registry, sample, email)
-                except Exception as error:
-                    findings = [broken_template(sample, error)]
-                for finding in findings:
-                    same = (finding.rule, finding.problem, finding.cure)
-                    if finding.rule == "template":
-                        # Whatever its samples make of it, a broken template is one finding.
-                        same = (finding.rule, kind.name, "")
-                    found[same].append((f"{sample.name} ({body_format})", finding))
+    samples = [
+        replace(preview, body_format=body_format)
+        for kind in registry.email_kinds
+        for preview in previews_of(registry, kind)
+        for body_format in BodyFormat
+    ]
+    with progress() as show:
+        for number, sample in enumerate(samples, 1):
+            show(f"email {number} of {len(samples)}: {sample.name}")
+            try:
+                email = compose_preview(registry, sample)
+                findings = findings_of(registry, sample, email)
+            except Exception as error:
+                findings = [broken_template(sample, error)]
+            for finding in findings:
+                same = (finding.rule, finding.problem, finding.cure)
+                if finding.rule == "template":
+                    # Whatever its samples make of it, a broken template is one finding.
+                    same = (finding.rule, sample.kind.name, "")
+                found[same].append((f"{sample.name} ({sample.body_format})", finding))
     registry.database.dispose()
     for places in found.values():
         name, first = places[0]
         others = f" and {len(places) - 1} others" if len(places) > 1 else ""
         click.echo(f"{first}\n    in {name}{others}")
     if found:
-        raise click.ClickException(f"Findings: {len(found)}, in {checked} emails.")
-    click.echo(f"Emails checked: {checked}. No findings.")
+        raise click.ClickException(f"Findings: {len(found)}, in {len(samples)} emails.")
+    click.echo(f"Emails checked: {len(samples)}. No findings.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.commands.application import INI, load_application
+from app.commands.progress import progress
 from app.mail.smtp.mime import message_bytes
 
 if TYPE_CHECKING:
@@ -51,8 +52,14 @@ def preview(ini: Path, kind: str | None, every: bool, out: Path) -> None:
         written = 0
         broken: dict[str, Finding] = {}
         english: dict[tuple[str, str], str] = {}
-        for name in names if every else [kind]:
-            for sample in previews_of(registry, registry.email_kinds.get(name)):
+        samples = [
+            sample
+            for name in (names if every else [kind])
+            for sample in previews_of(registry, registry.email_kinds.get(name))
+        ]
+        with progress() as show:
+            for number, sample in enumerate(samples, 1):
+                show(f"email {number} of {len(samples)}: {sample.name}")
                 try:
                     source = message_bytes(compose_preview(registry, sample))
                     untranslated = untranslated_texts(registry, sample)

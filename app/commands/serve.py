@@ -12,6 +12,7 @@ from app.commands.application import (
     load_application,
     ready_application,
 )
+from app.commands.progress import progress
 from app.migrations import migrate as migrate_database
 from app.migrations import revisions
 from app.operations.readiness import (
@@ -68,7 +69,8 @@ def migrate(ini: Path) -> None:
 
 def _migrate(registry: Registry) -> None:
     try:
-        migrate_database(registry.database.engine)
+        with progress() as show:
+            migrate_database(registry.database.engine, report=show)
     except OSError as error:
         raise NotReady(
             "database unreachable",

@@ -1,11 +1,11 @@
 """``pillarbox shop``: check, import and export the shop's file (docs/shop.md)."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from app.commands.application import INI, ready_application
+from app.commands.progress import progress
 from app.operations.readiness import require_migrated_database
 from app.shop.shop_file.content import ShopFile
 from app.shop.shop_file.exporting import CannotExport, export_shop
@@ -40,10 +40,9 @@ def check(file: Path) -> None:
 def import_(ini: Path, file: Path) -> None:
     """Sell what FILE says, and nothing else. Orders stay as they are."""
     found = _parse(file)
-    report = click.echo if sys.stdout.isatty() else _silent
-    with ready_application(ini) as registry:
+    with ready_application(ini) as registry, progress() as show:
         try:
-            imported = import_shop(registry, found, report)
+            imported = import_shop(registry, found, show)
         except CannotImport as problem:
             raise click.ClickException(str(problem)) from None
     click.echo(imported.summary)
@@ -54,9 +53,9 @@ def import_(ini: Path, file: Path) -> None:
 @click.pass_obj
 def export(ini: Path, file: Path) -> None:
     """Write what is sold to the new file FILE, and its files to a folder beside it."""
-    with ready_application(ini, require_migrated_database) as registry:
+    with ready_application(ini, require_migrated_database) as registry, progress() as show:
         try:
-            count = export_shop(registry, file)
+            count = export_shop(registry, file, show)
         except CannotExport as problem:
             raise click.ClickException(str(problem)) from None
     click.echo(
@@ -70,7 +69,3 @@ def _parse(file: Path) -> ShopFile:
         return parse(file)
     except BadShopFile as problems:
         raise click.ClickException(str(problems)) from None
-
-
-def _silent(_: str) -> None:
-    """Says nothing, where nobody watches."""

@@ -12,12 +12,14 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from pyramid.httpexceptions import HTTPGone, HTTPNotFound
+from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
 
 from app.development import frames
 from app.development.copies import copy_form
 from app.mail.addresses import BadAddress
+from app.mail.events.tags import tag_header
 from app.mail.inline_images import with_data_urls
 from app.mail.kinds import Kind
 from app.mail.outbox.tables import OutboxEmail
@@ -59,7 +61,7 @@ def email_page(
     whether SpamAssassin is asked. ``findings`` are the lint's, None when it cannot check the email.
     """
     allow_frames(request)
-    source = message_source(email)
+    source = message_source(request.registry, email)
     options = frames.FrameOptions.from_query(request.GET)
     return {
         "email": email,
@@ -135,9 +137,9 @@ def html_response(request: Request, email: OutboxEmail) -> Response:
     return response
 
 
-def eml_response(email: OutboxEmail, name: str) -> Response:
+def eml_response(request: Request, email: OutboxEmail, name: str) -> Response:
     """The bytes that the relay would get, as a file ``<name>.eml``."""
-    source = message_source(email)
+    source = message_source(request.registry, email)
     if source is None:
         raise HTTPGone("This email has no bodies, or they were erased.")
     response = Response(source, content_type="message/rfc822", charset=None)
@@ -158,12 +160,16 @@ def attachment_response(request: Request, email: OutboxEmail) -> Response:
     raise HTTPNotFound("The email has no such attachment.")
 
 
-def message_source(email: OutboxEmail) -> bytes | None:
+def message_source(registry: Registry, email: OutboxEmail) -> bytes | None:
     """The bytes of the message; None when the email has no bodies, or an address that cannot be
     put into a header.
     """
+    header = None
+    # A preview is not stored, so it has neither an id nor a tag.
+    if email.id is not None:
+        header = tag_header(registry.pillarbox.email.events, registry.email_tags.of(email.id))
     try:
-        return message_bytes(email) if email.has_body else None
+        return message_bytes(email, header) if email.has_body else None
     except BadAddress:
         return None
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
+from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
@@ -95,7 +96,7 @@ def mailbox_json(request: Request) -> list[dict[str, Any]]:
     if page.older is not None:
         address = request.route_path("mailbox_json", _query=page.older)
         request.response.headers["Link"] = f'<{address}>; rel="next"'
-    return [_as_json(email) for email in page.emails]
+    return [_as_json(request.registry, email) for email in page.emails]
 
 
 @view_config(route_name="mailbox_email", renderer="development/email.jinja2", request_method="GET")
@@ -172,7 +173,7 @@ def mailbox_html(request: Request) -> Response:
 def mailbox_source(request: Request) -> Response:
     """The message as a file."""
     email = _requested_email(request)
-    return email_page.eml_response(email, f"{email.kind}-{email.id}")
+    return email_page.eml_response(request, email, f"{email.kind}-{email.id}")
 
 
 @view_config(route_name="mailbox_attachment", request_method="GET")
@@ -204,7 +205,7 @@ def _requested_email(request: Request) -> OutboxEmail:
     return email
 
 
-def _as_json(email: OutboxEmail) -> dict[str, Any]:
+def _as_json(registry: Registry, email: OutboxEmail) -> dict[str, Any]:
     return {
         "id": email.id,
         "kind": email.kind,
@@ -215,6 +216,6 @@ def _as_json(email: OutboxEmail) -> dict[str, Any]:
         "created_at": email.created_at.isoformat(),
         "text": email.text_body,
         "html": email.html_body,
-        "headers": email_page.headers(email_page.message_source(email)),
+        "headers": email_page.headers(email_page.message_source(registry, email)),
         "links": email_page.links(email),
     }

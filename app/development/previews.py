@@ -96,7 +96,9 @@ def preview_html(request: Request) -> Response:
 @view_config(route_name="preview_source", request_method="GET")
 def preview_source(request: Request) -> Response:
     """The message as a file, named as ``pillarbox preview`` names it."""
-    return email_page.eml_response(_compose_requested(request), _requested_preview(request).name)
+    return email_page.eml_response(
+        request, _compose_requested(request), _requested_preview(request).name
+    )
 
 
 @view_config(route_name="preview_attachment", request_method="GET")

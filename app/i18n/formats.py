@@ -68,6 +68,11 @@ def decimal(value: float, locale: str) -> str:
     return format_decimal(value, format="#,##0.0", locale=locale)
 
 
+def number(value: int, locale: str) -> str:
+    """A whole number: ``10,000``."""
+    return format_decimal(value, format="#,##0", locale=locale)
+
+
 def date(value: datetime, locale: str, zone: tzinfo = UTC) -> str:
     """A day: ``November 22, 2026``. ``zone`` decides which day it is."""
     return _day(value.astimezone(zone).date(), "long", locale)

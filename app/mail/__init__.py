@@ -3,7 +3,8 @@
 
 It adds ``config.add_email_kind(kind)``, ``config.add_email_templates(folder)``,
 ``config.add_languages(folder)``, ``request.compose(kind, context, to=..., about=...)`` and
-``request.email_service.send_message(message, key=...)``.
+``request.email_service.send_message(message, key=...)``. Where ``email.events`` names a service, it
+also adds ``POST /webhooks/email``.
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from pyramid.path import AssetResolver
 from pyramid.request import Request
 
 from app.mail.composing.composer import Composer
+from app.mail.events import suppression
 from app.mail.events.tags import Tags
 from app.mail.kinds import InDoubt, Kind, Kinds, Priority, RateLimit
 from app.mail.message import Attachment, BodyFormat, Message, Recipient
@@ -58,11 +60,14 @@ def includeme(config: Configurator) -> None:
         reload=settings.email.debug and not settings.is_production,
     )
     registry.email_tags = Tags(settings.secret)
+    config.add_housekeeping("old suppressions deleted", suppression.sweep)
     config.add_directive("add_email_kind", lambda config, kind: registry.email_kinds.add(kind))
     config.add_directive("add_email_templates", _add_email_templates)
     config.add_email_kind(TEST_MESSAGE)
     config.add_request_method(_compose, "compose")
     config.add_request_method(_email_service, "email_service", reify=True)
+    if settings.email.events is not None:
+        config.include("app.mail.events.webhook")
 
 
 def _add_email_templates(config: Configurator, folder: str) -> None:

@@ -19,7 +19,7 @@ from app.mail.composing.contexts import Unkeepable
 from app.mail.kinds import Kind, Kinds
 from app.mail.message import Attachment, BodyFormat, Message, Recipient
 from app.mail.outbox.changes import delete_attachments, update_emails
-from app.mail.outbox.tables import IS_UNCOMPOSED, OutboxEmail, State, attachment_rows
+from app.mail.outbox.tables import IS_UNCOMPOSED, OutboxEmail, State, write_attachments
 from app.mail.outbox.wakeup import Wakeup
 from app.mail.problems import problem_of
 
@@ -72,13 +72,10 @@ def columns_of(message: Message) -> dict[str, Any]:
     }
 
 
-def replace_attachments(session: Session, email: OutboxEmail, message: Message) -> None:
+def replace_attachments(session: Session, email_id: int, message: Message) -> None:
     """Give the row the files of a message that was composed again, because composing adds some."""
-    delete_attachments(session, [email.id])
-    for attachment in attachment_rows(message.attachments):
-        attachment.email_id = email.id
-        session.add(attachment)
-    session.flush()
+    delete_attachments(session, [email_id])
+    write_attachments(session, email_id, message.attachments)
 
 
 @dataclass(slots=True)
@@ -165,5 +162,5 @@ def _queue(session: Session, email: OutboxEmail, message: Message, now: datetime
         **columns_of(message),
     )
     if queued:
-        replace_attachments(session, email, message)
+        replace_attachments(session, email.id, message)
     return queued

@@ -1,13 +1,14 @@
 """EmailService: the only way into the outbox. ``send_message`` makes an email from a message."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy.orm import Session, lazyload
 
 from app.database.base import insert_for
 from app.database.text import storable
@@ -21,9 +22,9 @@ from app.mail.outbox.after_commit import call_after_commit, log_after_commit
 from app.mail.outbox.tables import (
     OutboxEmail,
     State,
-    attachment_rows,
     new_message_id,
     suppressions,
+    write_attachments,
 )
 from app.mail.outbox.wakeup import Wakeup
 from app.mail.problems import problem_of
@@ -81,11 +82,7 @@ class EmailService:
                 )
             return row
         if message.attachments and (row.has_body or row.made_from is not None):
-            attachments = attachment_rows(message.attachments)
-            for attachment in attachments:
-                attachment.email_id = row.id
-            self.session.add_all(attachments)
-            self.session.flush()
+            write_attachments(self.session, row.id, message.attachments)
         if message.kind.supersedes:
             endings.supersede(self.session, row, erase=message.kind.carries_secret)
         if row.state == State.QUEUED:
@@ -107,34 +104,38 @@ class EmailService:
         )
         # A message that could not be composed has no body, and is composed again later.
         is_uncomposed = message.problem is not None and (stored or state == State.FAILED)
+        values = {
+            "key": key,
+            "kind": kind.name,
+            "about": message.about,
+            "asked_by": asked_by,
+            "priority": int(kind.priority),
+            "locale": message.to.locale,
+            "sender": addresses.mailbox(sender.name, sender.address),
+            "envelope_sender": self.settings.return_path,
+            "recipient_name": storable(message.to.name),
+            "recipient": storable(message.to.address),
+            "reply_to": self.site.support_email,
+            "subject": storable(message.subject),
+            "html_body": message.html if stored else None,
+            "text_body": message.text if stored else None,
+            "made_from": made_from(message) if is_uncomposed else None,
+            "message_id": new_message_id(sender.address.rpartition("@")[2]),
+            "state": state,
+            "reason": None if reason is None else storable(reason),
+            "next_attempt_at": now if state == State.QUEUED else None,
+            "expires_at": now + kind.time_to_live,
+            "request_id": self.request_id,
+            "created_at": now,
+        }
+        # The values are parameters, so SQLAlchemy builds no expression for each of them.
         inserted: OutboxEmail | None = self.session.scalars(
             insert_for(self.session, OutboxEmail)
-            .values(
-                key=key,
-                kind=kind.name,
-                about=message.about,
-                asked_by=asked_by,
-                priority=int(kind.priority),
-                locale=message.to.locale,
-                sender=addresses.mailbox(sender.name, sender.address),
-                envelope_sender=self.settings.return_path,
-                recipient_name=storable(message.to.name),
-                recipient=storable(message.to.address),
-                reply_to=self.site.support_email,
-                subject=storable(message.subject),
-                html_body=message.html if stored else None,
-                text_body=message.text if stored else None,
-                made_from=made_from(message) if is_uncomposed else None,
-                message_id=new_message_id(sender.address.rpartition("@")[2]),
-                state=state,
-                reason=None if reason is None else storable(reason),
-                next_attempt_at=now if state == State.QUEUED else None,
-                expires_at=now + kind.time_to_live,
-                request_id=self.request_id,
-                created_at=now,
-            )
             .on_conflict_do_nothing(index_elements=["key"])
             .returning(OutboxEmail)
+            # They are written after the email, so there are none to load yet.
+            .options(lazyload(OutboxEmail.attachments)),
+            values,
         ).one_or_none()
         return inserted
 
@@ -175,38 +176,24 @@ class EmailService:
             digest = sha256(f"{kind.name} {mailbox_key}".encode("utf-8", "replace")).digest()
             number = int.from_bytes(digest[:4], signed=True)
             self.session.execute(select(func.pg_advisory_xact_lock(_LIMITS, number)))
-        network = (asked_by or "").partition("/")[0]
-        of_browser = OutboxEmail.asked_by == asked_by
-        of_network = OutboxEmail.asked_by.startswith(f"{network}/", autoescape=True)
-        to_recipient = OutboxEmail.asked_by.is_not(None) & (
-            OutboxEmail.recipient_key == addresses.key_of(address)
-        )
-        is_recent = OutboxEmail.created_at > now - limit.period
-        is_of_today = OutboxEmail.created_at > now - DAY
-        # A cancelled email brings nobody a link.
-        is_of_use = is_recent & (OutboxEmail.state != State.CANCELLED)
         # The daily limits are for emails that a stranger can ask for, and nobody else's count.
         is_daily = asked_by is not None and (
             limit.per_network is not None or limit.per_recipient is not None
         )
-        window = max(limit.period, DAY) if is_daily else limit.period
+        network = (asked_by or "").partition("/")[0]
         written = self.session.execute(
-            select(
-                func.count().filter(of_browser, is_recent).label("for_browser"),
-                func.count().filter(of_network, is_of_today).label("for_network"),
-                func.count().filter(to_recipient, is_of_today).label("to_recipient"),
-                func.count().filter(is_of_use).label("lately_to_mailbox"),
-                func.count().filter(is_of_use, to_recipient).label("lately_to_recipient"),
-            )
-            .select_from(OutboxEmail)
-            .where(
-                OutboxEmail.mailbox_key == mailbox_key,
-                OutboxEmail.kind == kind.name,
-                OutboxEmail.created_at > now - window,
-                # A clock that was ahead may have written a later time. It counts for nothing.
-                OutboxEmail.created_at <= now,
-                OutboxEmail.state != State.THROTTLED,
-            )
+            _WRITTEN,
+            {
+                "mailbox_key": mailbox_key,
+                "recipient_key": addresses.key_of(address),
+                "kind": kind.name,
+                "asked_by": asked_by,
+                "network": re.sub("[/%_]", r"/\g<0>", network) + "//%",
+                "lately": now - limit.period,
+                "today": now - DAY,
+                "begin": now - (max(limit.period, DAY) if is_daily else limit.period),
+                "now": now,
+            },
         ).one()
         if written.for_browser >= limit.count:
             period = formats.duration(limit.period, "en")
@@ -228,6 +215,39 @@ class EmailService:
         return None
 
 
+def _counts() -> Select[int, int, int, int, int]:
+    """The emails of a kind to one mailbox, counted as each of the limits counts them."""
+    of_browser = OutboxEmail.asked_by.is_not_distinct_from(bindparam("asked_by"))
+    of_network = OutboxEmail.asked_by.like(bindparam("network"), escape="/")
+    to_recipient = OutboxEmail.asked_by.is_not(None) & (
+        OutboxEmail.recipient_key == bindparam("recipient_key")
+    )
+    is_recent = OutboxEmail.created_at > bindparam("lately")
+    is_of_today = OutboxEmail.created_at > bindparam("today")
+    # A cancelled email brings nobody a link.
+    is_of_use = is_recent & (OutboxEmail.state != State.CANCELLED)
+    return (
+        select(
+            func.count().filter(of_browser, is_recent).label("for_browser"),
+            func.count().filter(of_network, is_of_today).label("for_network"),
+            func.count().filter(to_recipient, is_of_today).label("to_recipient"),
+            func.count().filter(is_of_use).label("lately_to_mailbox"),
+            func.count().filter(is_of_use, to_recipient).label("lately_to_recipient"),
+        )
+        .select_from(OutboxEmail)
+        .where(
+            OutboxEmail.mailbox_key == bindparam("mailbox_key"),
+            OutboxEmail.kind == bindparam("kind"),
+            OutboxEmail.created_at > bindparam("begin"),
+            # A clock that was ahead may have written a later time. It counts for nothing.
+            OutboxEmail.created_at <= bindparam("now"),
+            OutboxEmail.state != State.THROTTLED,
+        )
+    )
+
+
+_WRITTEN = _counts()
+"""Built once, since that takes longer than to run it."""
 _LIMITS = 1
 """The first key of this module's advisory locks. PostgreSQL keeps locks with two keys apart from
 the workers' locks, which have one.

@@ -4,6 +4,7 @@ What a revision means for a start stands in `app.operations.readiness`.
 Alembic takes long to import, so only the function that migrates imports it.
 """
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -14,8 +15,12 @@ from app.database.private_files import make_private_folder, path_of
 _HERE = Path(__file__).parent
 
 
-def migrate(engine: Engine, revision: str = "head") -> None:
-    """Upgrade the database to ``revision``, or with ``base`` downgrade it to no tables at all."""
+def migrate(
+    engine: Engine, revision: str = "head", report: Callable[[str], None] = lambda _: None
+) -> None:
+    """Upgrade the database to ``revision``, or with ``base`` downgrade it to no tables at all.
+    ``report`` is told what happens, step by step.
+    """
     from alembic import command
     from alembic.config import Config
 
@@ -28,6 +33,9 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     # The engine instead of its URL, because "%" in a URL would have a meaning in Alembic's
     # configuration.
     config.attributes["engine"] = engine
+    words = "migrating the database"
+    config.attributes["report"] = lambda step: report(f"{words}: {step} of {revisions()[-1]} done")
+    report(words)
     if revision == "base":
         command.downgrade(config, revision)
     else:

@@ -2,7 +2,7 @@
 `app.migrations` passes on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -46,6 +46,7 @@ def alone(engine: Engine) -> Iterator[None]:
 
 
 engine: Engine = context.config.attributes["engine"]
+report: Callable[[str], None] = context.config.attributes["report"]
 with alone(engine), engine.connect() as connection:
     context.configure(
         connection=connection,
@@ -55,6 +56,7 @@ with alone(engine), engine.connect() as connection:
         render_as_batch=connection.dialect.name == "sqlite",
         # Alembic reads the revision in the first transaction. On SQLite a second process could
         # migrate between two transactions, so there is only one.
+        on_version_apply=lambda step, **_: report(step.up_revision_id),
         transaction_per_migration=connection.dialect.name == "postgresql",
     )
     with context.begin_transaction():

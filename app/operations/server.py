@@ -20,6 +20,7 @@ from app.accounts.passwords import HASHING_SLOTS
 from app.database.private_files import warn_of_open_folder
 from app.mail.delivery.worker import Delivery
 from app.operations.connections import Connections, connection_limit
+from app.operations.ending import run_until_signal
 from app.operations.readiness import NotReady, require_own_database
 from app.operations.threads import Threads
 from app.shop.chores import ChoresThread
@@ -94,7 +95,7 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
         if in_process:
             delivery.start()
             chores.start()
-        server.run()
+        run_until_signal(server, sockets)
     finally:
         server.close()
         if in_process:

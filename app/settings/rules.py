@@ -91,7 +91,7 @@ def _events_rules(value: Mapping[str, Any]) -> Iterator[tuple[bool, tuple[str, .
         bool(value[service]) and not value[secret],
         (secret, service),
         f"is not set, but {service} is; make one of 32 characters or more and enter it at the"
-        " service, as docs/deploy.md says",
+        " service, as docs/relay.md says",
     )
     yield (
         is_production and 0 < len(value[secret] or "") < 32,

@@ -24,6 +24,8 @@ TAG = "{tag}"
 """The place of an email's tag in `email.return_path`."""
 LONGEST_TAG = 25
 """Characters of the longest tag."""
+LONGEST_LOCAL_PART = 64
+"""Octets before the @ of an address (RFC 5321 4.5.3.1.1)."""
 
 _TRUTHS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -134,6 +136,10 @@ def return_path(value: str) -> str:
     tagged = value.replace(TAG, "0" * LONGEST_TAG)
     if value.count(TAG) > 1 or TAG in value.rpartition("@")[2]:
         raise ValueError(f"has {TAG} more than once, or after the @")
+    if re.search("[{}]", tagged):
+        raise ValueError(f"has another name in braces than {TAG}")
+    if len(tagged.rpartition("@")[0]) > LONGEST_LOCAL_PART:
+        raise ValueError(f"has more than {LONGEST_LOCAL_PART} characters before the @ with a tag")
     return address(tagged).replace("0" * LONGEST_TAG, TAG)
 
 

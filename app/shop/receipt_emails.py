@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from pyramid.request import Request
 from sqlalchemy import select
@@ -39,14 +40,22 @@ _STATES = {
 }
 
 
-def receipt_state(session: Session, order: Order) -> ReceiptState:
-    """The state of the order's newest receipt email."""
+class ReceiptEmail(NamedTuple):
+    """The newest email with an order's receipt: its state, and the address that it goes to."""
+
+    state: ReceiptState
+    address: str
+
+
+def receipt_email(session: Session, order: Order) -> ReceiptEmail:
+    """The order's newest receipt email."""
     email = _newest_email(session, order)
     if email is None:
-        return ReceiptState.NOT_SENT
+        return ReceiptEmail(ReceiptState.NOT_SENT, order.buyer_email)
     if email.made_from is not None:
-        return ReceiptState.UNCOMPOSED
-    return _STATES.get(State(email.state), ReceiptState.NOT_SENT)
+        return ReceiptEmail(ReceiptState.UNCOMPOSED, email.recipient)
+    state = _STATES.get(State(email.state), ReceiptState.NOT_SENT)
+    return ReceiptEmail(state, email.recipient)
 
 
 class Again(StrEnum):
@@ -58,7 +67,8 @@ class Again(StrEnum):
 
 
 def send_again(request: Request, session: Session, order: Order) -> Again:
-    """Send the receipt of a paid order again, unless it is on its way.
+    """Send the receipt of a paid order again to its customer, who is signed in, unless it is on its
+    way. It goes to the customer's present address: emails to the one in the order may come back.
 
     An email that could not be composed is composed again. Otherwise a new email is written.
     """
@@ -80,7 +90,8 @@ def send_again(request: Request, session: Session, order: Order) -> Again:
         raise ValueError("an order that is not paid has no receipt")
     payment = next(paid for paid in order.payments if paid.id == receipt.payment_id)
     key = decisions.next_key(session, receipt_key(order))
-    send_purchase_receipt(request, session, order, payment, receipt, key=key, is_copy=True)
+    copy_to = request.account.address
+    send_purchase_receipt(request, session, order, payment, receipt, key=key, copy_to=copy_to)
     return Again.QUEUED
 
 

@@ -20,5 +20,8 @@ def includeme(config: Configurator) -> None:
     config.add_route("staff_emails", "/staff/emails")
     config.add_route("staff_email", "/staff/emails/{id:[0-9]+}")
     config.add_route("staff_email_html", "/staff/emails/{id:[0-9]+}/html")
+    config.add_route("staff_suppressions", "/staff/suppressions")
+    config.add_route("staff_many_emails", "/staff/emails/all/{act:resend|release|cancel}")
+    config.add_route("staff_actions", "/staff/actions")
     config.add_subscriber(_hide_from_search_engines, NewResponse)
     config.scan("app.staff")

@@ -18,6 +18,7 @@ from app.accounts.permissions import STAFF, STAFF_RECENT
 from app.accounts.sessions import end_all_sessions, live_sessions
 from app.i18n import formats
 from app.mail.outbox.tables import OutboxEmail, State
+from app.mail.outbox.volumes import volumes
 from app.web.forms import Form
 from app.web.translation import _
 
@@ -40,8 +41,8 @@ class FindForm(Form):
 
 @view_config(route_name="staff", request_method="GET", permission=STAFF, renderer=FIND)
 def find_form(request: Request) -> Any:
-    """Show the form."""
-    return {"form": FindForm(request)}
+    """Show the form, and how many emails were asked for lately and what became of them."""
+    return {"form": FindForm(request), "volumes": volumes(request.dbsession, request.now)}
 
 
 @view_config(route_name="staff", request_method="POST", permission=STAFF, renderer=FIND)
@@ -53,7 +54,7 @@ def find(request: Request) -> Any:
         if account is not None:
             return _to_account(request, account)
         form.refuse(form.email, _("There is no account with this address."))
-    return {"form": form}
+    return {"form": form, "volumes": volumes(request.dbsession, request.now)}
 
 
 @view_config(

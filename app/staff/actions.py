@@ -40,18 +40,18 @@ def write_action(
     refused: int = 0,
     detail: str = "",
     request_id: str = "",
-) -> None:
+) -> StaffAction:
     """Keep an action in the transaction of ``session``. ``staff_id`` is None for a command."""
-    session.add(
-        StaffAction(
-            at=now,
-            staff_id=staff_id,
-            action=action,
-            target=target[:LONGEST_TARGET],
-            done=done,
-            refused=refused,
-            detail=detail,
-            request_id=request_id,
-        )
+    row = StaffAction(
+        at=now,
+        staff_id=staff_id,
+        action=action,
+        target=target[:LONGEST_TARGET],
+        done=done,
+        refused=refused,
+        detail=detail,
+        request_id=request_id,
     )
+    session.add(row)
     session.flush()
+    return row

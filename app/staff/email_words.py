@@ -42,6 +42,7 @@ ACTIONS = {
     "release": _("The email was released by hand"),
     "cancel": _("The email was cancelled by hand"),
     "copy": _("One of our staff got a copy"),
+    "lift": _("The suppression of the address was lifted by hand"),
 }
 PAST = {
     "resend": _("The email is sent again."),

@@ -70,6 +70,7 @@ def includeme(config: Configurator) -> None:
         "money": _localized(formats.money),
         "percent": _localized(formats.percent),
         "decimal": _localized(formats.decimal),
+        "number": _localized(formats.number),
         "date": date,
         "date_time": date_time,
         "duration": _localized(formats.duration),

@@ -17,6 +17,7 @@ from app.accounts import (
 )
 from app.accounts.models import TokenKind
 from app.i18n.formats import duration
+from app.mail.events import suppression
 from app.shop import downloads, receipt_emails
 from app.shop.views import withdrawal
 from app.web.limits import Limit
@@ -36,6 +37,7 @@ LIFETIMES = {
     "key of an authenticator app that no code has proved": second_factor.SET_UP_LIFETIME,
     "entered password, for changes of the account": permissions.RECENT_FOR,
     "events of an account": events.RETENTION,
+    "bounces of an address, after its last suppression has ended": suppression.RETENTION,
 }
 
 

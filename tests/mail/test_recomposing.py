@@ -15,7 +15,11 @@ from app.mail import Attachment, BodyFormat, Kind, Message, RateLimit, Recipient
 from app.mail.composing.head_image import HeadImage
 from app.mail.delivery.expiry import Expiry
 from app.mail.outbox import decisions
+from app.mail.outbox.batches import Act
 from app.mail.outbox.decisions import Refused
+from app.mail.outbox.many import ManyDecisions
+from app.mail.outbox.rules import Why
+from app.mail.outbox.search import Filter
 from app.mail.outbox.tables import OutboxEmail, State
 from app.mail.recomposing import BATCH, Recomposing
 from tests.support.application import MakeApp
@@ -316,3 +320,23 @@ def test_a_context_that_no_longer_fits_is_refused_and_left(
     with pytest.raises(Refused, match="cannot be composed again"):
         resend(outbox, email)
     assert outbox.row(email).state == "failed"
+
+
+def test_all_of_them_are_resent_at_once_and_those_that_stay_broken_are_refused(
+    templates: Templates,
+) -> None:
+    outbox = templates.start()
+    emails = [compose(outbox, number) for number in range(3)]
+    broken = compose(outbox, 3, SECRET)
+    templates.write(GOOD, "note")
+    outbox = templates.start()
+    batches = ManyDecisions.of(outbox.registry).run(
+        Act.RESEND, Filter(), newest=broken.id, by="", note=lambda *_: None
+    )
+    (batch,) = batches
+    assert (batch.done, batch.refused) == (3, {Why.UNCOMPOSED: [broken.id]})
+    for number, email in enumerate(emails):
+        row = outbox.row(email)
+        assert (row.state, row.message_id) == ("queued", email.message_id)
+        assert f"Hello {number}" in (row.text_body or "")
+    assert outbox.row(broken).state == "failed"

@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from lxml.html import HtmlElement, fromstring
 from pyramid.router import Router
 from sqlalchemy import select, update
 from webtest import TestApp, TestResponse
 
 from app.accounts.models import Account, AccountEvent, Token
 from app.database.engine import Database
+from app.mail.outbox.tables import State
 from app.mail.testing import Mailbox
 from tests.support.accounts import (
     ANNA,
@@ -24,6 +26,7 @@ from tests.support.accounts import (
 )
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
+from tests.support.outbox import Outbox, kind, put
 from tests.support.rows import count
 from tests.support.second_factor import Phone, events, sign_in_with_code, turn_on
 
@@ -267,3 +270,25 @@ def test_after_the_phone_is_lost_staff_sign_in_with_a_recovery_code(
     laptop = another_browser(app)
     sign_in_with_code(laptop, phone.recovery_codes[0], SAM)
     laptop.get("/staff", status=200)
+
+
+def test_the_first_page_names_a_kind_of_which_no_email_is_accepted(
+    staff: TestApp, outbox: Outbox, clock: Clock
+) -> None:
+    assert "No email was asked for." in staff.get("/staff").text
+    put(outbox, outbox.write(1), State.SENT, sent_at=clock(), delivered_at=clock())
+    put(outbox, outbox.write(2, of=kind("other")), State.FAILED)
+    clock.advance(timedelta(minutes=20))
+    page = staff.get("/staff")
+    rows = [" ".join(row.text_content().split()) for row in rows_of(page)]
+    counts = "asked for: 1 accepted: {0} delivered: {0}"
+    assert rows == [
+        f"note {counts.format(1)} {counts.format(1)}",
+        f"other none accepted {counts.format(0)} {counts.format(0)}",
+    ]
+
+
+def rows_of(page: TestResponse) -> list[HtmlElement]:
+    """The rows of the page's table."""
+    text = page.text.replace("<br>", " ").replace("</th>", "</th> ").replace("</td>", "</td> ")
+    return list(fromstring(text).iterfind(".//tbody/tr"))

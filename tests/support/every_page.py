@@ -56,6 +56,7 @@ from tests.support.shop_states import (
     withdrawn,
     without_older_orders,
 )
+from tests.support.suppression_states import came_back, suppressed
 from tests.support.visit import Visit
 
 ADDRESS, NEW_PASSWORD = "somebody@example.org", "an even lovelier passphrase"
@@ -188,6 +189,11 @@ _LINES: list[Line] = [
     *unusable("reset", "reset_password", "/reset-password", RESET),
     # The account
     ("account", "account", "Your account", customer("/account")),
+    ("account, an email came back", "account", "Your account", came_back("/account")),
+    ("account, a mailbox is full", "account", "Your account", came_back("/account", "5.2.2")),
+    ("emails, tried again", "account_emails", "Emails we sent you", came_back("/account"), pressed(".unreachable button")),
+    ("emails, tried again too early", "try_address_again", "Too many attempts", came_back("/account", is_used_up=True), pressed(".unreachable button"), 429),
+    ("new address, an email came back", "email_change", "Change your email address", came_back("/account/email")),
     ("preferences", "preferences", "Your preferences", customer("/account/preferences")),
     ("preferences, errors", "preferences", "Your preferences", customer("/account/preferences"), UNCHECKED, 422),
     ("password again", "reauthenticate", "Confirm your password", customer("/account/email", ago=HOUR)),
@@ -219,6 +225,7 @@ _LINES: list[Line] = [
     ("delete, error", "delete_account", "Delete your account", customer("/account/delete"), WRONG, 422),
     # Staff
     ("staff", "staff", "Find a customer", staff("/staff")),
+    ("staff, emails of the last day", "staff", "Find a customer", staff_log("/staff")),
     ("staff, error", "staff", "Find a customer", staff("/staff"), filled(email="nobody@example.org"), 422),
     ("staff, a customer", "staff_account", "Account of a customer", staff("/staff/accounts/{customer}")),
     ("staff, no such customer", "staff_account", "Page not found", staff("/staff/accounts/999999999"), None, 404),
@@ -228,6 +235,15 @@ _LINES: list[Line] = [
     ("email, failed", "staff_email", "Email %(id)s", staff_log("/staff/emails/{failed}")),
     ("email with its content", "staff_email", "Email %(id)s", staff_log("/staff/emails/{receipt}"), pressed("details summary")),
     ("staff, no such email", "staff_email", "Page not found", staff("/staff/emails/999999999"), None, 404),
+    ("suppressions, all", "staff_suppressions", "Suppressed addresses", staff("/staff/suppressions")),
+    ("suppressions", "staff_suppressions", "Suppressed addresses", suppressed()),
+    ("suppressions, lifted", "staff_suppressions", "Suppressed addresses", suppressed(is_lifted=True)),
+    ("suppressions, error", "staff_suppressions", "Suppressed addresses", staff("/staff/suppressions"), filled(email="nobody@example.org"), 422),
+    ("staff, all emails", "staff_many_emails", "Send emails again", staff_log("/staff/emails/all/resend?kind=password_reset")),
+    ("staff, all emails, done", "staff_many_emails", "Send emails again", staff_log("/staff/emails/all/resend?kind=test_message"), pressed("main form button")),
+    ("staff, all emails, refused", "staff_many_emails", "Cancel emails", staff_log("/staff/emails/all/cancel?kind=password_reset"), pressed("main form button")),
+    ("staff, all emails, none", "staff_many_emails", "Cancel emails", staff("/staff/emails/all/cancel?kind=nothing")),
+    ("staff, actions", "staff_actions", "What staff did", staff("/staff/actions")),
     # Errors
     ("no such page", None, "Page not found", "/no-such-page", None, 404),
     ("no such product", "product", "Page not found", "/products/nothing", None, 404),
@@ -267,6 +283,7 @@ NOT_PAGES = {
     "robots": "for search engines",
     "healthz": "for supervisors",
     "readyz": "for supervisors",
+    "metrics": "for Prometheus",
     "__static/": "files",
 }
 """Routes whose answers are not pages, and what they are."""

@@ -10,14 +10,16 @@ from app.commands import main
 
 
 class Pillarbox(Protocol):
-    """``pillarbox("migrate", ini)`` runs a command and checks that it ends with ``code``."""
+    """``pillarbox("migrate", ini)`` runs a command and checks that it ends with ``code``.
+    ``typed`` is its standard input: what somebody types when the command asks, or a file.
+    """
 
-    def __call__(self, *arguments: object, code: int = 0) -> Result: ...
+    def __call__(self, *arguments: object, code: int = 0, typed: str | bytes = "") -> Result: ...
 
 
-def run_command(*arguments: object, code: int = 0) -> Result:
+def run_command(*arguments: object, code: int = 0, typed: str | bytes = "") -> Result:
     """Run the command, and check its exit code and that it shows no traceback."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=typed)
     assert result.exit_code == code, (result.output, result.exception)
     assert "Traceback" not in result.output
     return result

@@ -4,6 +4,7 @@ its own.
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -39,9 +40,17 @@ smtpd_recipient_restrictions = check_recipient_access inline:{{
     {{ {later} = DEFER mailbox full }}
     {{ {never} = REJECT no such mailbox }} }}
 
-virtual_mailbox_domains = example.org
+virtual_mailbox_domains = example.org, gone.example, pipe.example
 virtual_mailbox_base = {folder}
-virtual_mailbox_maps = static:mail/
+virtual_mailbox_maps = inline:{{
+    {{ bounces@example.org = bounces/ }}
+    {{ @example.org = mail/ }}
+    {{ @pipe.example = mail/ }} }}
+recipient_delimiter = +
+transport_maps = inline:{{ {{ bounces@pipe.example = program: }} }}
+program_destination_recipient_limit = 1
+# Without this, Postfix refuses a recipient that does not exist, and has nothing to bounce.
+smtpd_reject_unlisted_recipient = no
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 virtual_minimum_uid = 1
@@ -50,6 +59,7 @@ MASTER = """
 127.0.0.1:{port} inet n - n - - smtpd
 postlog   unix-dgram n - n - 1 postlogd
 cleanup   unix  n - n - 0 cleanup
+pickup    unix  n - n 60 1 pickup
 qmgr      unix  n - n 300 1 qmgr
 tlsmgr    unix  - - n 1000? 1 tlsmgr
 rewrite   unix  - - n - - trivial-rewrite
@@ -61,14 +71,18 @@ anvil     unix  - - n - 1 anvil
 error     unix  - - n - - error
 retry     unix  - - n - - error
 virtual   unix  - n n - - virtual
+program   unix  - n n - 1 pipe flags=DORhu user=nobody null_sender= argv={folder}/program
 """
 LATER, NEVER = "later@example.org", "never@example.org"
 """Recipients that Postfix defers and refuses."""
+GONE = "anna@gone.example"
+"""A recipient that Postfix takes and then bounces."""
 
 
 class Postfix:
     """A relay with STARTTLS and without a login that takes mail for example.org, up to 1 MB, and
-    delivers it into a folder.
+    delivers it into a folder. It pipes mail for pipe.example into ``program``, and delivers mail
+    for bounces@example.org into a maildir of its own.
     """
 
     implicit_tls = False
@@ -79,11 +93,13 @@ class Postfix:
         # Postfix's own user needs access, and only their owner has access to pytest's folders.
         self._folder = Path(tempfile.mkdtemp(prefix="pf-"))
         self._folder.chmod(0o755)
+        self.program = self._folder / "program"
+        self.bounces = self._folder / "bounces"
         owner = pwd.getpwnam("postfix")
-        for name in ("queue", "state", "mail"):
+        for name in ("queue", "state", "mail", "bounces"):
             (self._folder / name).mkdir()
-        shutil.chown(self._folder / "state", "postfix")
-        shutil.chown(self._folder / "mail", "postfix")
+        for name in ("state", "mail", "bounces"):
+            shutil.chown(self._folder / name, "postfix")
         chain = certificate.key.read_text() + certificate.certificate.read_text()
         (self._folder / "certificate.pem").write_text(chain)
         (self._folder / "main.cf").write_text(
@@ -91,7 +107,7 @@ class Postfix:
                 folder=self._folder, later=LATER, never=NEVER, uid=owner.pw_uid, gid=owner.pw_gid
             )
         )
-        (self._folder / "master.cf").write_text(MASTER.format(port=self.port))
+        (self._folder / "master.cf").write_text(MASTER.format(port=self.port, folder=self._folder))
 
     def __enter__(self) -> Self:
         self._run("start")
@@ -111,6 +127,16 @@ class Postfix:
     @property
     def log(self) -> str:
         return (self._folder / "log").read_text()
+
+    def run_program(self, *command: object) -> None:
+        """Let ``program`` be this command, run by the user nobody."""
+        words = shlex.join(str(word) for word in command)
+        self.program.write_text(f"#!/bin/sh\nexec {words}\n")
+        self.program.chmod(0o755)
+
+    def flush(self) -> None:
+        """Try all deferred mail again now."""
+        self._run("flush")
 
     def _run(self, what: str) -> None:
         done = subprocess.run(

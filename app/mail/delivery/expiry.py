@@ -66,12 +66,15 @@ class Expiry:
                 if changed:
                     log.info("%s: rows=%d", change, changed)
 
-    def purge(self) -> int:
-        """Erase all bodies older than ``email.retention_days``. Returns how many emails had one."""
+    def purge(self, report: Callable[[int], None] = lambda _: None) -> int:
+        """Erase all bodies older than ``email.retention_days``. Returns how many emails had one.
+        ``report`` is told the number so far after each batch.
+        """
         total = 0
         for purge in (self._purge, self._purge_uncomposed):
             while erased := self._batch(purge):
                 total += erased
+                report(total)
         return total
 
     def _batch(self, run: Callable[[Session, datetime], int]) -> int:

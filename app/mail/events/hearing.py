@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import case, func, select, update
+from sqlalchemy.orm import Session, lazyload, load_only
 
 from app.database.base import insert_for
 from app.mail.events import suppression
@@ -34,6 +34,16 @@ log = logging.getLogger(__name__)
 LONGEST_WORDS = 1000
 LONGEST_ID = 200
 _SECOND = timedelta(seconds=1)
+_NEEDED = (
+    OutboxEmail.id,
+    OutboxEmail.kind,
+    OutboxEmail.state,
+    OutboxEmail.heard,
+    OutboxEmail.recipient_key,
+    OutboxEmail.created_at,
+    OutboxEmail.sent_at,
+)
+"""What an event needs of its email. Bodies and attachments would be read for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +85,11 @@ def hear(
     tags: Tags,
     kinds: Kinds,
     now: datetime,
+    unused: int = 0,
 ) -> Counts:
     """Write the events, and change the emails that they are about, in the transaction of
-    ``session``. ``source`` is the service, or ``report``.
+    ``session``. ``source`` is the service, or ``report``. It also told ``unused`` events that say
+    nothing about delivery.
     """
     new = again = unmatched = 0
     # Two calls that lock the same emails lock them in the same order.
@@ -92,7 +104,7 @@ def hear(
             _apply(session, email, event, kinds, now)
         else:
             again += 1
-    _note(session, source, unmatched, now)
+    _note(session, source, unmatched, unused, now)
     return Counts(new, again, unmatched)
 
 
@@ -108,6 +120,7 @@ def _locked(session: Session, email_id: int) -> OutboxEmail | None:
     return session.scalars(
         select(OutboxEmail)
         .where(OutboxEmail.id == email_id)
+        .options(load_only(*_NEEDED), lazyload(OutboxEmail.attachments))
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()
@@ -119,7 +132,7 @@ def _write(session: Session, source: str, email: OutboxEmail, heard: Heard, now:
         insert_for(session, EmailEvent)
         .values(
             email_id=email.id,
-            at=_time_of(heard, now),
+            at=_time_of(email, heard, now),
             source=source,
             event=heard.event,
             code=heard.code,
@@ -137,21 +150,14 @@ def _apply(session: Session, email: OutboxEmail, heard: Heard, kinds: Kinds, now
     is_weightier = email.heard is None or WEIGHTS[heard.event] > WEIGHTS[Event(email.heard)]
     if is_weightier:
         _raise_outcome(session, email, heard, kinds, now)
+    at = _time_of(email, heard, now)
     if heard.event is Event.DELIVERED:
-        at = _time_of(heard, now)
         earliest = case((OutboxEmail.delivered_at < at, OutboxEmail.delivered_at), else_=at)
         update_emails(session, OutboxEmail.id == email.id, delivered_at=earliest)
     is_ended = email.heard in UNDELIVERED and heard.event is Event.DELIVERED
     if not is_ended:
-        suppression.after_event(
-            session,
-            email.id,
-            email.recipient_key,
-            heard.event,
-            heard.code,
-            hard=_is_hard(heard),
-            now=now,
-        )
+        hard = _is_hard(heard)
+        suppression.after_event(session, email, heard.event, heard.code, hard=hard, at=at, now=now)
     log.info(
         "event heard: email=%d kind=%s event=%s code=%s",
         email.id,
@@ -205,9 +211,11 @@ def _is_hard(heard: Heard) -> bool:
     )
 
 
-def _time_of(heard: Heard, now: datetime) -> datetime:
-    """When it happened. A source whose clock is ahead tells no later time than now."""
-    return now if heard.at is None else min(heard.at, now)
+def _time_of(email: OutboxEmail, heard: Heard, now: datetime) -> datetime:
+    """When it happened. Whatever the source's clock says, that is not before the email was written
+    and not later than now.
+    """
+    return now if heard.at is None else min(max(heard.at, email.created_at), now)
 
 
 def _plain(text: str) -> str:
@@ -215,18 +223,37 @@ def _plain(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def _note(session: Session, source: str, unmatched: int, now: datetime) -> None:
-    """Note that the source was heard, and how much of what it told names no email of ours."""
+def note_confirmation(session: Session, source: str, link: str, now: datetime) -> None:
+    """Note that a person has to open ``link`` before the source tells of events."""
+    _change_source(session, source, heard_at=now, confirmation_link=link)
+
+
+def _note(session: Session, source: str, unmatched: int, unused: int, now: datetime) -> None:
+    """Note that the source was heard, and how much of what it told is of no use."""
+    values: dict[str, Any] = {"heard_at": now, "confirmation_link": None}
+    if unmatched:
+        values |= {"unmatched": EventSource.unmatched + unmatched, "unmatched_at": now}
+    if unused:
+        values |= {"unused": EventSource.unused + unused}
+    noted = session.execute(
+        select(EventSource.heard_at, EventSource.confirmation_link).where(
+            EventSource.name == source
+        )
+    ).one_or_none()
+    # Calls at once would wait for each other's row, so it changes once a second at most.
+    is_noted = (
+        noted is not None
+        and timedelta(0) <= now - noted.heard_at < _SECOND
+        and noted.confirmation_link is None
+    )
+    if unmatched or unused or not is_noted:
+        _change_source(session, source, **values)
+
+
+def _change_source(session: Session, source: str, **values: Any) -> None:
     session.execute(
         insert_for(session, EventSource)
-        .values(name=source, heard_at=now, unmatched=0)
+        .values(name=source, heard_at=values["heard_at"], unmatched=0, unused=0)
         .on_conflict_do_nothing()
     )
-    # Calls at once would wait for each other's row, so it changes once a second at most.
-    noted = update(EventSource).where(EventSource.name == source)
-    if unmatched:
-        changed = {"unmatched": EventSource.unmatched + unmatched, "unmatched_at": now}
-        session.execute(noted.values(heard_at=now, **changed))
-    else:
-        is_old = or_(EventSource.heard_at < now - _SECOND, EventSource.heard_at > now)
-        session.execute(noted.where(is_old).values(heard_at=now))
+    session.execute(update(EventSource).where(EventSource.name == source).values(**values))

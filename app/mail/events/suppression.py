@@ -2,16 +2,21 @@
 
 A hard bounce says that the address takes no email. It suppresses for a day, the next one for a
 week, every further one for 30 days. Three soft bounces within a week suppress for a day, and a
-complaint for 30 days. Refusals about us (5.7.x) never do. An email that is delivered ends it.
+complaint for 30 days. Refusals about us (x.7.x) never do.
+
+An email that is delivered ends it, and so does whoever confirms the address or is one of our staff.
+The owner of the address may have it tried again, and then the bounces still count.
 """
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.database.base import insert_for
+from app.database.housekeeping import delete_rows
 from app.mail import addresses
 from app.mail.outbox.event_tables import EmailEvent, Event
 from app.mail.outbox.tables import OutboxEmail, SuppressedAddress
@@ -27,6 +32,9 @@ SOFT_BOUNCE = timedelta(days=1)
 SOFT_BOUNCES = 3
 SOFT_WINDOW = timedelta(days=7)
 COMPLAINT = timedelta(days=30)
+CAME_BACK = "an email to it came back"
+RETENTION = timedelta(days=180)
+"""How long after its end a suppression still counts for the next one."""
 
 
 def is_hard(code: str | None, *, says_service: bool = False) -> bool:
@@ -39,33 +47,36 @@ def is_hard(code: str | None, *, says_service: bool = False) -> bool:
 
 
 def _is_about_us(code: str | None) -> bool:
-    return code is not None and code.startswith("5.7.")
+    # RFC 3463 3.8: x.7.x is the receiver's policy, such as what it thinks of our server.
+    return code is not None and code[1:].startswith(".7.")
 
 
 def after_event(
-    session: Session | Connection,
-    email_id: int,
-    recipient_key: str,
+    session: Session,
+    email: OutboxEmail,
     event: Event,
     code: str | None,
     *,
     hard: bool,
+    at: datetime,
     now: datetime,
 ) -> None:
-    """Suppress the recipient, or end its suppression, as an event that is heard for the first time
-    asks for. The event is in its table already.
+    """Suppress the recipient of ``email``, or end its suppression, as an event asks for that
+    happened ``at`` and is heard for the first time. The event is in its table already.
     """
     match event:
         case Event.DELIVERED:
-            lift(session, recipient_key)
+            _end(session, email.recipient_key, at, now)
         case Event.COMPLAINED:
-            _suppress(session, recipient_key, email_id, "it reported our email as spam", now)
+            reason = "it reported our email as spam"
+            _suppress(session, email, event, code, reason, now, wait=COMPLAINT)
         case Event.BOUNCED if hard:
-            _suppress(session, recipient_key, email_id, _words("bounced", code), now, hard=True)
+            sent_at = email.sent_at or now
+            _count_hard_bounce(session, email, code, _words("bounced", code), sent_at, now)
         case Event.BOUNCED if not _is_about_us(code):
-            if _soft_bounces(session, recipient_key, now) >= SOFT_BOUNCES:
+            if _soft_bounces(session, email.recipient_key, now) >= SOFT_BOUNCES:
                 reason = _words("bounced three times in a week", code)
-                _suppress(session, recipient_key, email_id, reason, now, wait=SOFT_BOUNCE)
+                _suppress(session, email, event, code, reason, now, wait=SOFT_BOUNCE)
 
 
 def is_hard_refusal(verdict: Verdict) -> bool:
@@ -78,8 +89,8 @@ def after_refusal(
     connection: Session | Connection, email: OutboxEmail, verdict: Verdict, now: datetime
 ) -> None:
     """Suppress the recipient of an email that was refused as ``is_hard_refusal`` says."""
-    reason = _words("was refused", verdict.enhanced_code)
-    _suppress(connection, email.recipient_key, email.id, reason, now, hard=True)
+    code = verdict.enhanced_code
+    _count_hard_bounce(connection, email, code, _words("was refused", code), now, now)
 
 
 def lift(session: Session | Connection, recipient_key: str) -> bool:
@@ -97,59 +108,133 @@ def lift_address(session: Session | Connection, address: str) -> bool:
     return lift(session, addresses.key_of(address))
 
 
+def try_again(session: Session | Connection, recipient_key: str, now: datetime) -> None:
+    """Let emails go to the address until the next bounce, because its owner asks for it. Its
+    bounces still count, so that the next one suppresses for longer.
+    """
+    _lock(session, recipient_key, now)
+    _update(session, recipient_key, until=now, tried_again_at=now)
+
+
+def sweep(session: Session, now: datetime, limit: int) -> int:
+    """Delete suppressions that ended long ago, for housekeeping."""
+    ended = select(SuppressedAddress.address).where(SuppressedAddress.until < now - RETENTION)
+    return delete_rows(session, SuppressedAddress.address, ended.limit(limit))
+
+
+def _end(session: Session, recipient_key: str, delivered_at: datetime, now: datetime) -> None:
+    """End the suppression of an address that took an email at ``delivered_at``.
+
+    Emails may be on their way when a suppression begins. One that was delivered before says nothing
+    about the address now. The owner of a mailbox that takes our emails may still not want them, so
+    a complaint's suppression runs to its end.
+    """
+    session.execute(
+        delete(SuppressedAddress)
+        .where(
+            SuppressedAddress.address == recipient_key,
+            SuppressedAddress.created_at <= delivered_at,
+            or_(
+                SuppressedAddress.event.is_distinct_from(Event.COMPLAINED),
+                SuppressedAddress.until <= now,
+            ),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
 def _words(what: str, code: str | None) -> str:
     return f"an email to it {what}" + (f" ({code})" if code else "")
 
 
-def _soft_bounces(session: Session | Connection, recipient_key: str, now: datetime) -> int:
+def _soft_bounces(session: Session, recipient_key: str, now: datetime) -> int:
+    """How many emails to the address have bounced lately, and not because of us."""
     counted = session.execute(
-        select(func.count())
-        .select_from(EmailEvent)
+        select(func.count(EmailEvent.email_id.distinct()))
         .join(OutboxEmail, OutboxEmail.id == EmailEvent.email_id)
         .where(
             OutboxEmail.recipient_key == recipient_key,
             EmailEvent.event == Event.BOUNCED,
             EmailEvent.is_hard.is_(False),
+            or_(EmailEvent.code.is_(None), EmailEvent.code.not_like("_.7.%")),
             EmailEvent.at > now - SOFT_WINDOW,
         )
     )
     return int(counted.scalar_one())
 
 
+def _count_hard_bounce(
+    session: Session | Connection,
+    email: OutboxEmail,
+    code: str | None,
+    reason: str,
+    sent_at: datetime,
+    now: datetime,
+) -> None:
+    """Suppress for longer than after the bounce before.
+
+    Several emails may be on their way to an address that does not exist, and all of them come back.
+    Only the first tells something new. So a bounce counts when none did before, or when its email
+    was sent after the last suppression had begun, and that suppression is over.
+    """
+    row = _lock(session, email.recipient_key, now)
+    if row.bounces and (row.until > now or sent_at <= row.created_at):
+        return
+    bounces = row.bounces + 1
+    wait = HARD_BOUNCE[min(bounces, len(HARD_BOUNCE)) - 1]
+    _suppress(session, email, Event.BOUNCED, code, reason, now, wait=wait)
+    _update(session, email.recipient_key, bounces=bounces)
+
+
 def _suppress(
     session: Session | Connection,
-    recipient_key: str,
-    email_id: int,
+    email: OutboxEmail,
+    event: Event,
+    code: str | None,
     reason: str,
     now: datetime,
     *,
-    hard: bool = False,
-    wait: timedelta = COMPLAINT,
+    wait: timedelta,
 ) -> None:
-    """Suppress the address for ``wait``, or as long as its count of hard bounces asks for.
-
-    Several emails to one address may bounce one after the other, so a bounce counts only when no
-    suppression runs. A suppression never gets shorter.
+    """Suppress the recipient of ``email`` for ``wait``, unless a suppression that runs already ends
+    later.
     """
+    until = now + wait
+    if _lock(session, email.recipient_key, now).until >= until:
+        return
+    _update(
+        session,
+        email.recipient_key,
+        reason=reason,
+        event=event,
+        code=code,
+        created_at=now,
+        until=until,
+        email_id=email.id,
+    )
+    log.warning("address suppressed: email=%d until=%s", email.id, until.isoformat())
+
+
+def _lock(
+    session: Session | Connection, recipient_key: str, now: datetime
+) -> Row[datetime, datetime, int]:
+    """The address's row, locked. A new one suppresses nothing."""
     session.execute(
         insert_for(session, SuppressedAddress)
-        .values(address=recipient_key, reason=reason, created_at=now, until=now, bounces=0)
+        .values(address=recipient_key, reason=CAME_BACK, created_at=now, until=now, bounces=0)
         .on_conflict_do_nothing()
     )
-    row = session.execute(
-        select(SuppressedAddress.until, SuppressedAddress.bounces)
+    return session.execute(
+        select(SuppressedAddress.created_at, SuppressedAddress.until, SuppressedAddress.bounces)
         .where(SuppressedAddress.address == recipient_key)
         .with_for_update()
     ).one()
-    bounces = row.bounces
-    if hard:
-        bounces += 1 if row.until <= now else 0
-        wait = HARD_BOUNCE[min(max(bounces, 1), len(HARD_BOUNCE)) - 1]
-    until = max(row.until, now + wait) if row.until <= now or not hard else row.until
+
+
+def _update(session: Session | Connection, recipient_key: str, **values: Any) -> None:
     session.execute(
         update(SuppressedAddress)
         .where(SuppressedAddress.address == recipient_key)
-        .values(reason=reason, created_at=now, until=until, bounces=bounces, email_id=email_id)
+        .values(**values)
         .execution_options(synchronize_session=False)
     )
-    log.warning("address suppressed: email=%d until=%s", email_id, until.isoformat())

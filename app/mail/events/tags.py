@@ -9,6 +9,8 @@ import re
 from hashlib import sha256
 
 _FORM = re.compile(r"([0-9a-f]{1,8})-([a-z2-7]{16})")
+_ANYWHERE = re.compile(rf"(?=({_FORM.pattern}))")
+"""Each place at which a tag may begin. Hexadecimal digits may stand before the tag."""
 _LARGEST_ID = 2**31 - 1
 
 
@@ -36,6 +38,13 @@ class Tags:
         if email_id > _LARGEST_ID or not hmac.compare_digest(parts[2], self._signature(email_id)):
             return None
         return email_id
+
+    def find(self, text: str) -> int | None:
+        """The id of the email that the first tag of this shop in ``text`` names, if there is one.
+        Where a tag stands does not matter, because nobody else can make it.
+        """
+        ids = (self.email_id(form[1]) for form in _ANYWHERE.finditer(text.lower()))
+        return next((email_id for email_id in ids if email_id is not None), None)
 
     def _signature(self, email_id: int) -> str:
         digest = hmac.digest(self._key, str(email_id).encode(), sha256)

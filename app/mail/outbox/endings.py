@@ -157,6 +157,22 @@ def cancel(session: Session, keys: Collection[str], reason: str) -> int:
     )
 
 
+def cancel_waiting(
+    session: Session, ids: Collection[int], reason: str, *, keep: Collection[str]
+) -> int:
+    """Cancel those of the emails with these ids that are ``queued`` or ``unknown``. Returns how
+    many. The bodies of the kinds ``keep`` stay.
+    """
+    return _end_all(
+        session,
+        OutboxEmail.id.in_(ids),
+        OutboxEmail.state.in_([State.QUEUED, State.UNKNOWN]),
+        state=State.CANCELLED,
+        reason=reason,
+        keep=keep,
+    )
+
+
 def erase_old(session: Session, before: datetime, limit: int) -> int:
     """Erase the bodies of up to ``limit`` emails that were written before that time and can no
     longer go out. Returns how many.

@@ -57,11 +57,16 @@ class EmailEvent(Base):
 
 
 class EventSource(Base):
-    """When a source of events was last heard, and what it told that named no email of ours."""
+    """When a source of events was last heard, and how much of what it told was of no use."""
 
     __tablename__ = "event_source"
 
     name: Mapped[str] = mapped_column(String(16), primary_key=True)
     heard_at: Mapped[datetime]
     unmatched: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """How many events named no email of ours."""
     unmatched_at: Mapped[datetime | None]
+    unused: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """How many events said nothing about delivery, such as that an email was opened."""
+    confirmation_link: Mapped[str | None] = mapped_column(Text)
+    """What a person has to open before Amazon SNS tells more. The next event deletes it."""

@@ -2,10 +2,16 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from app.mail.outbox.changes import update_emails
-from app.mail.outbox.tables import HAS_BODY, EmailAttempt, OutboxEmail, State
+from app.mail.outbox.tables import (
+    HAS_BODY,
+    EmailAttempt,
+    OutboxEmail,
+    State,
+    SuppressedAddress,
+)
 from app.mail.smtp.replies import Outcome, Verdict
 from app.mail.smtp.reply_text import fingerprint
 
@@ -14,11 +20,14 @@ def is_about_us(
     connection: Connection, email: OutboxEmail, verdict: Verdict, now: datetime
 ) -> bool:
     """Whether the relay has refused ``email`` and two other recipients in a row in the same words.
-    The table of replies cannot know all words. The earlier emails then go out after all.
+    The table of replies cannot know all words. The earlier emails then go out after all, and the
+    addresses that they suppressed are free again.
     """
     alike = _refused_alike(connection, email, verdict)
     if len(set(alike.values())) < 2:
         return False
+    # Words are compared without their codes, so one of these refusals may have had a hard code.
+    connection.execute(delete(SuppressedAddress).where(SuppressedAddress.email_id.in_(alike)))
     _requeue(connection, [*alike], now)
     return True
 

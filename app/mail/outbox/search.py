@@ -225,13 +225,13 @@ def _span(session: Session, filter: Filter, before: int | None) -> Conditions:
     """The conditions about the id: the cursor's, and those that leave out other times."""
     conditions: Conditions = [] if before is None else [OutboxEmail.id < before]
     if filter.since is not None:
-        conditions.append(OutboxEmail.id >= _first_id(session, filter.since - OUT_OF_ORDER))
+        conditions.append(OutboxEmail.id >= first_id(session, filter.since - OUT_OF_ORDER))
     if filter.until is not None:
-        conditions.append(OutboxEmail.id < _first_id(session, filter.until + OUT_OF_ORDER))
+        conditions.append(OutboxEmail.id < first_id(session, filter.until + OUT_OF_ORDER))
     return conditions
 
 
-def _first_id(session: Session, at: datetime) -> int:
+def first_id(session: Session, at: datetime) -> int:
     """The id from which on emails were written at or after that time."""
     return session.scalars(_FIRST_ID, {"at": at}).one()
 

@@ -31,6 +31,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    insert,
     literal_column,
     or_,
     select,
@@ -229,6 +230,23 @@ def attachment_rows(attachments: Iterable[Attachment | EmailAttachment]) -> list
     ]
 
 
+def write_attachments(session: Session, email_id: int, attachments: Iterable[Attachment]) -> None:
+    """Write the attachments of an email that has none in the database, in their order."""
+    written = [
+        {
+            "email_id": email_id,
+            "position": position,
+            "filename": attachment.filename,
+            "content_type": attachment.content_type,
+            "content": attachment.content,
+        }
+        for position, attachment in enumerate(attachments)
+    ]
+    if written:
+        # One statement for all of them. The ids are of no use, so the database returns none.
+        session.execute(insert(EmailAttachment), written)
+
+
 class EmailAttempt(Base):
     """One attempt to hand an email to the relay, with the text of the relay's reply."""
 
@@ -259,12 +277,19 @@ class SuppressedAddress(Base):
     address: Mapped[str] = mapped_column(String(320), primary_key=True)
     """In the form that ``addresses.key_of`` returns."""
     reason: Mapped[str] = mapped_column(Text)
+    event: Mapped[str | None] = mapped_column(String(16))
+    """What suppressed it: ``bounced`` or ``complained``. None when a person wrote the row."""
+    code: Mapped[str | None] = mapped_column(String(16))
+    """The enhanced status code (RFC 3463) that came with it, such as ``5.1.1``."""
     created_at: Mapped[datetime]
+    """When the last suppression began."""
     until: Mapped[datetime]
     bounces: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     """How many hard bounces have suppressed it, one after the other."""
     email_id: Mapped[int | None] = mapped_column(ForeignKey("outbox_email.id", ondelete="SET NULL"))
     """The email whose event was the last to suppress it."""
+    tried_again_at: Mapped[datetime | None]
+    """When its owner last asked us to try it again, which ended the suppression."""
 
 
 def suppressions(

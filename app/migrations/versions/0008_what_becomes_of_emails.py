@@ -64,6 +64,8 @@ def _events() -> None:
         sa.Column("heard_at", TIME, nullable=False),
         sa.Column("unmatched", sa.Integer(), server_default=ZERO, nullable=False),
         sa.Column("unmatched_at", TIME, nullable=True),
+        sa.Column("unused", sa.Integer(), server_default=ZERO, nullable=False),
+        sa.Column("confirmation_link", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_event_source")),
     )
 
@@ -83,10 +85,13 @@ def _suppression() -> None:
         "suppressed_address",
         sa.Column("address", sa.String(320), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("event", sa.String(16), nullable=True),
+        sa.Column("code", sa.String(16), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("until", TIME, nullable=False),
         sa.Column("bounces", sa.Integer(), server_default=ZERO, nullable=False),
         sa.Column("email_id", sa.Integer(), nullable=True),
+        sa.Column("tried_again_at", TIME, nullable=True),
         sa.ForeignKeyConstraint(
             ["email_id"],
             ["outbox_email.id"],
@@ -129,10 +134,13 @@ def downgrade() -> None:
     op.drop_table("event_source")
     op.drop_table("email_event")
     with op.batch_alter_table("suppressed_address") as table:
+        table.drop_column("event")
+        table.drop_column("code")
         table.drop_column("until")
         table.drop_column("bounces")
         table.drop_constraint("fk_suppressed_address_email_id_outbox_email", type_="foreignkey")
         table.drop_column("email_id")
+        table.drop_column("tried_again_at")
     op.drop_index("ix_outbox_email_state", table_name="outbox_email")
     op.drop_index("ix_outbox_email_kind", table_name="outbox_email")
     op.drop_column("outbox_email", "delivered_at")

@@ -36,12 +36,17 @@ def check(registry: Registry) -> Iterator[Finding]:
     if is_silent and not settings.debug:
         yield warning(
             "nobody tells what becomes of an email after the relay took it",
-            "Set email.events to your service, or put {tag} into email.return_path; docs/deploy.md"
+            "Set email.events to your service, or put {tag} into email.return_path; docs/relay.md"
             " says how.",
         )
     if settings.events is not None:
         source = sources.get(settings.events)
-        if source is not None and source.heard_at > now - LATELY:
+        if source is not None and source.confirmation_link is not None:
+            yield warning(
+                "Amazon SNS asks to confirm its subscription, and tells nothing before",
+                f"Open this link once: {source.confirmation_link}",
+            )
+        elif source is not None and source.heard_at > now - LATELY:
             yield ok(f"{settings.events} was last heard {source.heard_at:%Y-%m-%d %H:%M} UTC")
         elif (sent or 0) < ENOUGH_SENT:
             yield ok(f"{settings.events} had nothing to tell in the last day")
@@ -63,5 +68,5 @@ def check(registry: Registry) -> Iterator[Finding]:
                 f"{source.unmatched} events of {source.name} named no email of this shop, the last"
                 f" {when:%Y-%m-%d %H:%M} UTC",
                 "That is well if the account there serves other senders too. Else the tag does not"
-                " come back: docs/deploy.md says what the service needs.",
+                " come back: docs/relay.md says what the service needs.",
             )

@@ -4,7 +4,7 @@ A document is made from this alone, so that it stays the same whatever becomes o
 be made again from it. Amounts are in minor units and include VAT unless they say otherwise.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
@@ -82,7 +82,7 @@ class DocumentContent:
 
     def to_json(self) -> dict[str, Any]:
         """The content as values that JSON has. Times are in ISO 8601."""
-        values: dict[str, Any] = _plain(asdict(self))
+        values: dict[str, Any] = _plain(self)
         return values
 
     @classmethod
@@ -109,9 +109,9 @@ class DocumentContent:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
         return [_plain(part) for part in value]
     return value.isoformat() if isinstance(value, datetime) else value
 

@@ -57,12 +57,12 @@ def send_purchase_receipt(
     document: Document,
     *,
     key: str | None = None,
-    is_copy: bool = False,
+    copy_to: str | None = None,
 ) -> None:
     """Queue the receipt of a paid order, with its PDF and the terms.
 
-    When the customer asks for the receipt again, ``is_copy`` is true and ``key`` is another one
-    than ``receipt_key``.
+    When the customer asks for the receipt again, ``copy_to`` is the customer's present address and
+    ``key`` is another one than ``receipt_key``.
     """
     words = _translations(request, order.locale)
     pdf, terms = document_file(document, words), terms_file(order, words)
@@ -94,10 +94,10 @@ def send_purchase_receipt(
         has_terms=bool(terms),
         has_pdf=bool(pdf),
         is_test=payment.is_test,
-        is_copy=is_copy,
+        is_copy=copy_to is not None,
     )
     key = key or receipt_key(order)
-    _send_about(order, request, session, PURCHASE_RECEIPT, context, key, pdf + terms)
+    _send_about(order, request, session, PURCHASE_RECEIPT, context, key, pdf + terms, copy_to)
 
 
 def send_payment_pending(
@@ -219,9 +219,11 @@ def _send_about(
     context: Any,
     key: str,
     attachments: tuple[Attachment, ...] = (),
+    address: str | None = None,
 ) -> None:
+    """``address`` takes the place of the one in the order."""
     recipient = Recipient(
-        address=order.buyer_email,
+        address=address or order.buyer_email,
         name=order.buyer_name,
         locale=order.locale,
         body_format=BodyFormat(order.body_format),

@@ -207,18 +207,16 @@ def _mismatch(payment: Payment, result: PaymentResult) -> str | None:
 
 
 def _mark_paid(request: Request, session: Session, order: Order) -> bool:
+    values = {Order.state: OrderState.PAID, Order.paid_at: request.now}
+    if order.consent_at is not None or order.withdrawal_ends_at <= request.now:
+        values[Order.opened_at] = request.now
     marked = session.scalars(
         update(Order)
         .where(Order.id == order.id, Order.state == OrderState.OPEN)
-        .values(state=OrderState.PAID, paid_at=request.now)
+        .values(values)
         .returning(Order.id)
     ).one_or_none()
-    if marked is None:
-        return False
-    if order.consent_at is not None or order.withdrawal_ends_at <= request.now:
-        order.opened_at = request.now
-    session.flush()
-    return True
+    return marked is not None
 
 
 def _give_back(request: Request, session: Session, payment: Payment) -> str:

@@ -3,7 +3,7 @@ beside it. Importing the result changes nothing.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
@@ -34,9 +34,11 @@ class CannotExport(Exception):
     """The shop cannot be written to this file. Nothing was left behind."""
 
 
-def export_shop(registry: Registry, path: Path) -> int:
+def export_shop(
+    registry: Registry, path: Path, report: Callable[[str], None] = lambda _: None
+) -> int:
     """Write the shop to the new file ``path``, which ends in ``.toml``. Returns the number of its
-    products.
+    products. ``report`` is told of each product's file.
 
     Raises ``CannotExport``.
     """
@@ -57,7 +59,8 @@ def export_shop(registry: Registry, path: Path) -> int:
     source: Path = registry.pillarbox.shop.files
     try:
         make_private_folder(folder)
-        for product, entry in zip(products, shop.products, strict=True):
+        for number, (product, entry) in enumerate(zip(products, shop.products, strict=True), 1):
+            report(f"file {number} of {len(products)}: {entry.file.name}")
             _copy(source / product.file_sha256, entry.file)
             if entry.picture and product.picture_sha256:
                 _copy(source / product.picture_sha256, entry.picture)

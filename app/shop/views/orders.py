@@ -22,7 +22,7 @@ from app.shop.order_numbers import read_order_number
 from app.shop.order_status import is_withdrawn, shown_payment, statuses_of
 from app.shop.payments.asking import ASK_AGAIN
 from app.shop.payments.refunds import refunds_of
-from app.shop.receipt_emails import AGAIN, Again, ReceiptState, receipt_state, send_again
+from app.shop.receipt_emails import AGAIN, Again, ReceiptState, receipt_email, send_again
 from app.shop.views.own_orders import number_of, own_order
 from app.shop.views.payment import (
     allow_payment_page,
@@ -92,7 +92,7 @@ def order(request: Request) -> Page:
         "is_test": (payment or request.registry.payment_provider).is_test,
         "waits_for_provider": waits_for_provider,
         "is_withdrawn": is_withdrawn(found),
-        "receipt": receipt_state(request.dbsession, found) if found.is_paid else None,
+        "receipt": receipt_email(request.dbsession, found) if found.is_paid else None,
         "can_be_downloaded": can_be_downloaded,
         "downloads_wait": waits(found),
         "consent": START_NOW,
@@ -120,7 +120,8 @@ def resend_receipt(request: Request) -> Response:
         found = own_order(request, session, number)
         if not found.is_paid:
             raise HTTPNotFound()
-        is_under_way = receipt_state(session, found) is ReceiptState.UNDER_WAY
+        receipt = receipt_email(session, found)
+    is_under_way = receipt.state is ReceiptState.UNDER_WAY
     wait = None
     if not is_under_way:
         wait = limits.use(request.registry, AGAIN, str(found.id), request.now)
@@ -133,7 +134,8 @@ def resend_receipt(request: Request) -> Response:
     else:
         with short_transaction(request.registry, write=True) as session:
             words = _AGAIN[send_again(request, session, own_order(request, session, number))]
-    address = {"address": found.buyer_email}
+    stays = is_under_way or receipt.state is ReceiptState.UNCOMPOSED
+    address = {"address": receipt.address if stays else request.account.address}
     request.visitor.tell(
         request.localizer.translate(words, mapping=None if wait is not None else address)
     )

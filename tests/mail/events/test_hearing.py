@@ -122,6 +122,16 @@ def test_a_clock_that_is_ahead_tells_no_later_time_than_now(sending: Outbox, clo
     assert sending.row(email).delivered_at == clock()
 
 
+def test_a_clock_that_is_behind_tells_no_time_before_the_email_was_written(
+    sending: Outbox, clock: Clock
+) -> None:
+    email = sent(sending)
+    clock.advance(timedelta(hours=1))
+    at = email.created_at - timedelta(seconds=1)
+    tell(sending, about(sending, email, Event.DELIVERED, at=at))
+    assert sending.row(email).delivered_at == email.created_at
+
+
 def test_words_are_kept_in_one_line_and_cut(sending: Outbox) -> None:
     email = sent(sending)
     tell(

@@ -1,15 +1,17 @@
 """Suppression begins with a bounce or a complaint, gets longer, and ends by itself."""
 
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 
+from app.mail.events import suppression
 from app.mail.events.suppression import is_hard
 from app.mail.outbox.event_tables import Event
 from app.mail.outbox.tables import OutboxEmail, State, SuppressedAddress
 from tests.mail.events.test_hearing import about, sent, tell
 from tests.support.clock import Clock
-from tests.support.outbox import Outbox
+from tests.support.outbox import Outbox, put
 
 ADDRESS = "customer1@example.org"
 DAY = timedelta(days=1)
@@ -113,3 +115,93 @@ def test_what_is_about_us_suppresses_nothing(sending: Outbox) -> None:
         email = another(sending, f"note:{turn}")
         tell(sending, about(sending, email, Event.BOUNCED, code="5.7.1", is_hard=True))
     assert suppressed(sending) is None
+
+
+def test_an_email_delivered_before_the_suppression_began_does_not_end_it(
+    sending: Outbox, clock: Clock
+) -> None:
+    first, second = sent(sending), another(sending, "second")
+    delivered_at = clock()
+    clock.advance(timedelta(minutes=5))
+    tell(sending, about(sending, second, Event.BOUNCED, code="5.1.1"))
+    tell(sending, about(sending, first, Event.DELIVERED, at=delivered_at))
+    assert suppressed(sending) is not None
+
+
+@pytest.mark.parametrize("order", list(permutations([Event.COMPLAINED, Event.DELIVERED])))
+def test_no_delivery_ends_the_suppression_after_a_complaint(
+    sending: Outbox, order: list[Event], clock: Clock
+) -> None:
+    first, second = sent(sending), another(sending, "second")
+    for event in order:
+        tell(sending, about(sending, first, event))
+    tell(sending, about(sending, second, Event.DELIVERED))
+    assert suppressed(sending) is not None
+    clock.advance(30 * DAY)
+    tell(sending, about(sending, another(sending, "third"), Event.DELIVERED))
+    assert suppressed(sending) is None
+
+
+def test_a_bounce_of_an_email_from_before_counts_no_second_time(
+    sending: Outbox, clock: Clock
+) -> None:
+    """A server may try for days before it gives an email up."""
+    first, second = sent(sending), put(sending, another(sending, "b"), State.SENT, sent_at=clock())
+    tell(sending, about(sending, first, Event.BOUNCED, code="5.1.1"))
+    clock.advance(2 * DAY)
+    tell(sending, about(sending, second, Event.BOUNCED, code="5.4.4"))
+    row = suppressed(sending)
+    assert row is not None
+    assert (row.bounces, row.code) == (1, "5.1.1")
+    assert row.until < clock()
+
+
+def test_a_hard_bounce_counts_while_a_soft_one_suppresses(sending: Outbox, clock: Clock) -> None:
+    for turn in range(3):
+        tell(sending, about(sending, another(sending, f"{turn}"), Event.BOUNCED, code="5.2.2"))
+    last = put(sending, sending.write(2), State.SENT, recipient_key=ADDRESS)
+    clock.advance(timedelta(hours=1))
+    tell(sending, about(sending, last, Event.BOUNCED, code="5.1.1"))
+    row = suppressed(sending)
+    assert row is not None
+    assert (row.until - clock(), row.bounces, row.code) == (DAY, 1, "5.1.1")
+
+
+def test_only_soft_bounces_of_different_emails_that_are_not_about_us_count(
+    sending: Outbox,
+) -> None:
+    codes = [("5.2.2", "a"), ("5.2.2", "a"), ("4.7.1", "b"), ("5.7.1", "c"), (None, "d")]
+    for number, (code, key) in enumerate(codes):
+        email = another(sending, key)
+        sending.change(email, state=State.SENT)
+        event = about(sending, email, Event.BOUNCED, code=code, source_id=f"{number}")
+        tell(sending, event)
+        assert suppressed(sending) is None
+    tell(sending, about(sending, another(sending, "e"), Event.BOUNCED, code="4.4.7"))
+    assert suppressed(sending) is not None
+
+
+def test_after_another_try_the_next_bounce_suppresses_for_longer(
+    sending: Outbox, clock: Clock
+) -> None:
+    tell(sending, about(sending, sent(sending), Event.BOUNCED, code="5.1.1"))
+    clock.advance(timedelta(hours=1))
+    with sending.registry.database.transaction(write=True) as session:
+        suppression.try_again(session, ADDRESS, clock())
+    email = another(sending, "second")
+    assert email.state == State.QUEUED
+    clock.advance(timedelta(minutes=1))
+    tell(sending, about(sending, email, Event.BOUNCED, code="5.1.1"))
+    row = suppressed(sending)
+    assert row is not None
+    assert (row.until - clock(), row.bounces) == (7 * DAY, 2)
+
+
+def test_a_suppression_is_forgotten_180_days_after_its_end(sending: Outbox, clock: Clock) -> None:
+    tell(sending, about(sending, sent(sending), Event.BOUNCED, code="5.1.1"))
+    sweep = sending.registry.housekeeping["old suppressions deleted"]
+    for days, left in ((181, True), (1, False)):
+        clock.advance(days * DAY)
+        with sending.registry.database.transaction(write=True) as session:
+            sweep(session, clock(), 100)
+        assert (suppressed(sending) is not None) is left

@@ -32,3 +32,25 @@ def test_an_altered_tag_names_nothing() -> None:
         "é-" + signature,
     ]
     assert [tag for tag in altered if TAGS.email_id(tag) is not None] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["bounces+{}@shop.example.org", "<Bounces-{}@shop.example.org>", "feedbac{}@b.example", "a-{}"],
+)
+def test_a_tag_is_found_wherever_it_stands(text: str) -> None:
+    assert TAGS.find(text.format(TAGS.of(12))) == TAGS.find(text.format(TAGS.of(12)).upper()) == 12
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "bounces@shop.example.org",
+        "x" * 100_000,
+        "1-" * 100_000,
+        "11111111-aaaaaaaaaaaaaaaa" * 100,
+    ],
+)
+def test_no_tag_is_found_where_none_of_this_shop_stands(text: str) -> None:
+    assert TAGS.find(text + Tags("another secret").of(12)) is None

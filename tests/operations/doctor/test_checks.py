@@ -269,6 +269,18 @@ def test_events_that_name_no_email_of_ours_are_a_warning(
 
 
 @on_sqlite
+def test_the_link_that_amazon_waits_for_is_shown(
+    make_app: MakeApp, sending_values: dict[str, str], clock: Clock
+) -> None:
+    registry = make_app(sending_values | EVENTS | {"email.events": "ses"}).registry
+    link = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=2336412f37"
+    with registry.database.transaction(write=True) as session:
+        session.add(EventSource(name="ses", heard_at=clock(), confirmation_link=link))
+    [finding] = events.check(registry)
+    assert (finding.level, finding.cure) == (Level.WARNING, f"Open this link once: {link}")
+
+
+@on_sqlite
 def test_a_template_that_is_broken_is_a_problem(outbox: Outbox) -> None:
     registry: Registry = outbox.registry
     assert [level for level, _ in found(templates.check(registry))] == ["ok"]

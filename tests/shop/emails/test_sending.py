@@ -221,10 +221,11 @@ def test_a_copy_says_that_it_is_one(nobody: Request, writing: Any, mailbox: Mail
         order = an_order(session, locale="en")
         send_receipt(nobody, session, order)
         key = f"{emails.receipt_key(order)}#2"
-        send_receipt(nobody, session, order, key=key, is_copy=True)
+        send_receipt(nobody, session, order, key=key, copy_to="new@example.org")
 
     first, copy = mailbox.all()
     assert "copy" not in said(first)
+    assert (first.recipient, copy.recipient) == ("anna@example.org", "new@example.org")
     assert copy.subject == f"Copy of the receipt for order {NUMBER}"
     assert "This is a copy of your receipt." in said(copy)
     assert "Sent because you asked for this receipt again." in said(copy)
