@@ -55,6 +55,28 @@ def staff(app: Router, sam: int, clock: Clock) -> TestApp:
     return browser
 
 
+EVERY_PATH = [
+    *PATHS,
+    "/staff/emails",
+    "/staff/emails/1",
+    "/staff/emails/1/html",
+    "/staff/emails/all/resend",
+    "/staff/suppressions",
+    "/staff/actions",
+    "/staff/no-such-page",
+]
+
+
+@pytest.mark.parametrize("path", EVERY_PATH)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.usefixtures("sam")
+def test_a_customers_request_finds_nothing_whatever_its_method(
+    browser: TestApp, method: str, path: str
+) -> None:
+    sign_in(browser)
+    assert browser.request(path, method=method, expect_errors=True).status_int == 404
+
+
 def act(staff: TestApp, anna: int, name: str) -> TestResponse:
     """Press the button of an act on Anna's page."""
     page = staff.get(f"/staff/accounts/{anna}")
