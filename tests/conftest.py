@@ -13,9 +13,10 @@ from webtest import TestApp
 
 from app import configure
 from app.database.engine import Database
+from app.i18n import languages
 from app.mail.delivery.worker import Delivery
 from app.migrations import migrate
-from tests.support.application import EMAILS, PAGES, MakeApp
+from tests.support.application import EMAILS, PAGES, CompiledCatalogues, MakeApp
 from tests.support.browser import another_browser
 from tests.support.certificates import Certificate, issue
 from tests.support.clock import Clock
@@ -102,6 +103,14 @@ def plain_database(database_url: str) -> Iterator[Database]:
 
 
 # --- An application -----------------------------------------------------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def catalogues_compiled_once() -> Iterator[None]:
+    """Compiling the translations takes a third of the time in which an application is made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(languages, "_read", CompiledCatalogues(languages._read))
+        yield
 
 
 @pytest.fixture

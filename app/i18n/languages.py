@@ -41,8 +41,8 @@ class Languages:
         for path in sorted(folder.glob("*/LC_MESSAGES/*.po")):
             language = path.parent.parent.name
             Locale.parse(language)
-            catalogue = _read(path)
-            translations = _compiled(catalogue)
+            catalogue, compiled = _read(path)
+            translations = Translations(BytesIO(compiled), DOMAIN)
             self._texts.setdefault(language, set()).update(_translated_texts(catalogue))
             if language in self._translations:
                 self._translations[language].merge(translations)
@@ -92,21 +92,18 @@ def direction(language: str) -> str:
     return Locale.parse(language).text_direction
 
 
-def _read(path: Path) -> Catalog:
+def _read(path: Path) -> tuple[Catalog, bytes]:
+    """The catalogue of a .po file, and the same compiled (.mo)."""
     with path.open("rb") as file:
-        return read_po(file, locale=path.parent.parent.name, abort_invalid=True)
-
-
-def _compiled(catalogue: Catalog) -> Translations:
+        catalogue = read_po(file, locale=path.parent.parent.name, abort_invalid=True)
     compiled = BytesIO()
     write_mo(compiled, catalogue)
-    compiled.seek(0)
-    return Translations(compiled, DOMAIN)
+    return catalogue, compiled.getvalue()
 
 
 def _translated_texts(catalogue: Catalog) -> Iterator[str]:
-    """The English texts that ``_compiled`` keeps: those that are neither empty nor marked fuzzy. Of
-    a text with plurals the singular.
+    """The English texts that a compiled catalogue keeps: those that are neither empty nor marked
+    fuzzy. Of a text with plurals the singular.
     """
     for message in catalogue:
         forms = [message.string] if isinstance(message.string, str) else message.string

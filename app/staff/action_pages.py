@@ -24,6 +24,7 @@ ACTIONS = {
     "cancel": _("Cancel"),
     "copy": _("Send a copy to oneself"),
     "lift": _("Lift a suppression"),
+    "erase": _("Erase what is kept about a recipient"),
 }
 
 

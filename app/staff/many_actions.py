@@ -94,8 +94,9 @@ _WHYS = frozenset(Why)
 
 def command_of(row: StaffAction) -> str | None:
     """The command that did it, such as ``pillarbox emails``. None when a person did."""
-    is_command = row.staff_id is None and row.request_id.startswith("pillarbox ")
-    return row.request_id if is_command else None
+    first_line = row.detail.partition("\n")[0]
+    is_command = row.staff_id is None and first_line.startswith("pillarbox ")
+    return first_line if is_command else None
 
 
 def target_of(filter: Filter) -> str:

@@ -344,5 +344,7 @@ def test_the_list_of_actions_has_pages_and_says_who_did_it(
         session.execute(update(StaffAction).values(staff_id=None))
     assert "an account that was deleted" in words(staff.get("/staff/actions"))
     with outbox.registry.database.transaction(write=True) as session:
-        session.execute(update(StaffAction).values(request_id="pillarbox emails"))
-    assert "pillarbox emails · 1 done" in words(staff.get("/staff/actions"))
+        session.execute(update(StaffAction).values(detail="pillarbox emails", action="erase"))
+    page = staff.get("/staff/actions")
+    assert "Erase what is kept about a recipient" in words(page)
+    assert "pillarbox emails · 1 done" in words(page)
