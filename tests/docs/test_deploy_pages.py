@@ -1,0 +1,151 @@
+"""What the documents for those who run the shop name exists: commands, options, settings, units,
+files.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from app.commands import main
+from app.settings.declarations import all_settings
+
+PROJECT = Path(__file__).parents[2]
+DOCS = PROJECT / "docs"
+FILES = DOCS / "deploy"
+UNITS = FILES / "systemd"
+PAGES = sorted({*DOCS.glob("*.md"), *PROJECT.glob("*.md")})
+FOR_OPERATORS = [DOCS / f"{name}.md" for name in ("relay", "monitoring", "payments", "shop")]
+FOR_OPERATORS += sorted(DOCS.glob("deploy*.md"))
+SETTINGS = {setting.name for setting in all_settings()}
+SECTIONS = "|".join(sorted({name.partition(".")[0] for name in SETTINGS if "." in name}))
+NO_SETTINGS = {"shop.toml", "shop.md", "payments.md"}
+
+by_name = pytest.mark.parametrize("page", FOR_OPERATORS, ids=lambda page: page.name)
+
+
+def check_command(words: list[str]) -> None:
+    """Check that there are the command and the options of ``words``, which follow `pillarbox` on a
+    command line.
+    """
+    command: click.Command = main
+    options: set[str] = {"--version", "--help"}
+    for word in words:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in options, (word, words)
+        elif isinstance(command, click.Group) and word in command.commands:
+            command = command.commands[word]
+            options |= {name for parameter in command.params for name in parameter.opts}
+    # In prose, `pillarbox emails` or `pillarbox emails INI` may stand for the whole group.
+    is_group = isinstance(command, click.Group)
+    assert not is_group or (command is not main and len(words) <= 2) or "--version" in words, words
+
+
+@by_name
+def test_the_commands_of_a_page_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    lines = re.findall(r"(?m)^(?:sudo )?pillarbox (?!unix)([a-z-].*)$", text)
+    lines += re.findall(r"`pillarbox ([a-z-][^`]*)`", text)
+    for line in lines:
+        check_command(re.split(r"  |#|<|\|", line)[0].split())
+
+
+@by_name
+def test_the_settings_of_a_page_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    named = set(re.findall(rf"(?<![\w./-])((?:{SECTIONS})\.[a-z][a-z_.]*[a-z])(?![\w/(@-])", text))
+    hosts = {name for name in named if name.startswith("shop.example")}
+    assert sorted(named - SETTINGS - NO_SETTINGS - hosts) == []
+
+
+def test_the_environments_of_pages_and_services_name_settings() -> None:
+    variables = {"PILLARBOX_" + name.upper().replace(".", "_") for name in SETTINGS}
+    for path in [*FOR_OPERATORS, FILES / "environment", PROJECT / "production.ini"]:
+        for name in re.findall(r"PILLARBOX_[A-Z_]+", path.read_text("utf-8")):
+            assert name.removesuffix("_FILE") in variables, (path.name, name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_to_files_and_headings(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, heading = target.partition("#")
+        path = page.parent / name if name else page
+        assert path.exists(), target
+        if heading:
+            headings = re.findall(r"(?m)^#+ (.*)$", path.read_text("utf-8"))
+            slugs = [re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings]
+            assert heading in slugs, target
+
+
+def test_the_services_start_commands_that_exist() -> None:
+    started = {
+        unit.name: re.findall(r"(?m)^ExecStart=(.*)$", unit.read_text())
+        for unit in UNITS.glob("*.service")
+    }
+    assert {len(commands) for commands in started.values()} == {1}
+    for name, [command] in started.items():
+        program, *words = command.split()
+        if name == "pillarbox-backup.service":
+            assert (FILES / Path(program).name).exists()
+        else:
+            assert program == "/opt/pillarbox/bin/pillarbox"
+            check_command(words)
+
+
+def test_each_timer_has_its_service() -> None:
+    timers = sorted(UNITS.glob("*.timer"))
+    assert timers
+    assert [timer for timer in timers if not timer.with_suffix(".service").exists()] == []
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    units = shutil.copytree(UNITS, tmp_path / "units")
+    for unit in units.glob("*.service"):
+        # The program is not installed here.
+        unit.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text()))
+    names = [str(unit).replace("@.", "@9464.") for unit in units.glob("pillarbox-*.*")]
+    (units / "pillarbox-worker@9464.service").symlink_to("pillarbox-worker@.service")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *(name for name in names if not name.endswith(".d"))],
+        env=os.environ | {"SYSTEMD_UNIT_PATH": f"{units}:"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    problems = [line for line in done.stderr.splitlines() if "pillarbox" in line]
+    assert (problems, done.returncode) == ([], 0)
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="sqlite3 is not installed")
+def test_the_backup_holds_the_database_and_what_was_ever_sold(tmp_path: Path) -> None:
+    state, target = tmp_path / "state", tmp_path / "backups"
+    (state / "files").mkdir(parents=True)
+    target.mkdir()
+    database = state / "pillarbox.sqlite"
+
+    def sqlite(path: Path, statement: str) -> str:
+        command = ["sqlite3", str(path), statement]
+        return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+    sqlite(database, "PRAGMA journal_mode = WAL; CREATE TABLE t (n); INSERT INTO t VALUES (1)")
+    (state / "files" / "first").write_text("1")
+    script = FILES / "pillarbox-backup"
+    subprocess.run([script, state, target], check=True)
+    sqlite(database, "INSERT INTO t VALUES (2)")
+    (state / "files" / "first").unlink()
+    (state / "files" / "second").write_text("2")
+    subprocess.run([script, state, target], check=True)
+
+    [day] = target.glob("day-*.sqlite")
+    assert sqlite(day, "SELECT n FROM t ORDER BY n") == "1\n2\n"
+    assert {path.name for path in (target / "files").iterdir()} == {"first", "second"}
+    assert not (target / "part").exists()
+    modes = {path.stat().st_mode & 0o077 for path in target.rglob("*")}
+    assert modes == {0}
