@@ -24,6 +24,7 @@ from tests.support.accounts import add_account
 from tests.support.browser import another_browser
 
 MONTHS = 10
+LOCAL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost"}
 SECRET = "secret-of-a-member-of-staff"
 # Of each thousand emails, so many of each kind in each state. The rest are sent receipts.
 MIX: tuple[tuple[int, dict[str, Any]], ...] = (
@@ -56,6 +57,9 @@ QUERIES = {
 }
 
 
+PATHS = {"asked for and accepted": "/staff", "scrape of the metrics": "/metrics"}
+
+
 def run(databases: Databases, *, quick: bool) -> Section:
     """Open each page in turn, in both logs of each engine."""
     few, many, rounds = (1000, 5000, 2) if quick else (1000, 1_000_000, 15)
@@ -67,7 +71,7 @@ def run(databases: Databases, *, quick: bool) -> Section:
                 small, large = (
                     _Log(ours, emails) for ours, emails in zip(logs, (few, many), strict=True)
                 )
-                for name in [*QUERIES, "one email"]:
+                for name in [*QUERIES, *PATHS, "one email"]:
                     # In turn, so that what else the machine does slows both alike. The first round
                     # compiles templates and statements.
                     taken = [(small.open(name), large.open(name)) for _ in range(rounds + 1)][1:]
@@ -78,7 +82,7 @@ def run(databases: Databases, *, quick: bool) -> Section:
         "Page of the log of emails, median",
         [f"{few:,}", f"{many:,}", "ratio"],
         lines,
-        "<= 100 ms, and <= 2 x",
+        "<= 100 ms, and <= 2 x; the scrape <= 50 ms",
     )
 
 
@@ -101,8 +105,9 @@ class _Log:
         path = f"/staff/emails/{middle}"
         if name in QUERIES:
             path = "/staff/emails?" + QUERIES[name].replace("{middle}", middle)
+        path = PATHS.get(name, path)
         begun = time.perf_counter()
-        self._browser.get(path, status=200)
+        self._browser.get(path, status=200, extra_environ=LOCAL)
         return (time.perf_counter() - begun) * 1000
 
     def _id_of_a_receipt(self, ours: Pillarbox) -> int:

@@ -13,19 +13,16 @@ from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from app.mail.delivery import relay
 from app.mail.metrics import METRICS
-from app.mail.outbox.tables import IS_QUEUED, OutboxEmail, State
+from app.mail.outbox.volumes import longest_overdue, waiting
 from app.operations.readiness import NotReady, database_errors_as_not_ready
 from app.web.hosts import is_direct
 
 MOST = 100_000
 """No more emails than these are counted, so that a long queue does not slow the answer."""
 REFUSED = "Only this machine may read the metrics, and who knows metrics.token.\n"
-_WAITING = (State.QUEUED, State.SENDING, State.UNKNOWN)
 
 
 @view_config(route_name="metrics", request_method="GET")
@@ -97,12 +94,8 @@ class _Waiting(Collector):
             database_errors_as_not_ready(),
             registry.database.transaction(write=False) as session,
         ):
-            counts = {state: _count(session, state) for state in _WAITING}
-            oldest = session.scalar(
-                select(func.min(OutboxEmail.next_attempt_at)).where(
-                    IS_QUEUED, OutboxEmail.next_attempt_at <= now
-                )
-            )
+            counts = waiting(session, MOST)
+            overdue = longest_overdue(session, now)
             rest = relay.rest(session, name, now)
         queue = GaugeMetricFamily(
             "pillarbox_queue_emails",
@@ -111,13 +104,12 @@ class _Waiting(Collector):
         )
         for state, count in counts.items():
             queue.add_metric([state], count)
-        seconds = 0.0 if oldest is None else (now - oldest).total_seconds()
         return [
             queue,
             GaugeMetricFamily(
                 "pillarbox_queue_oldest_seconds",
                 "How long the email that is overdue the longest has been due.",
-                value=max(seconds, 0),
+                value=overdue.total_seconds(),
             ),
             GaugeMetricFamily(
                 "pillarbox_relay_resting",
@@ -125,14 +117,6 @@ class _Waiting(Collector):
                 value=int(rest is not None),
             ),
         ]
-
-
-def _count(session: Session, state: State) -> int:
-    # The state is a literal, because a prepared plan of PostgreSQL cannot match a parameter with a
-    # partial index.
-    is_in_state = IS_QUEUED if state is State.QUEUED else OutboxEmail.state == state
-    counted = select(OutboxEmail.id).where(is_in_state).limit(MOST).subquery()
-    return session.scalar(select(func.count()).select_from(counted)) or 0
 
 
 def includeme(config: Configurator) -> None:

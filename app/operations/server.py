@@ -52,6 +52,8 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     settings.setdefault("connection_limit", str(connection_limit()))
     # Before the server listens: who sees it listening may end it at once.
     signal.signal(signal.SIGTERM, _interrupt)
+    # A shell that starts the server in the background lets it ignore SIGINT otherwise.
+    signal.signal(signal.SIGINT, _interrupt)
     # SIGHUP: the terminal was closed. nohup ignores the signal, so that the server goes on.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _interrupt)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.operations.test_threads import HEALTH, blocked_until, sign_in
 from tests.support.raw_requests import Serve, answer
+from tests.support.waiting import eventually
 
 
 def refuses(port: int) -> bool:
@@ -30,8 +31,7 @@ def test_requests_that_have_arrived_are_answered_before_the_server_ends(
         # The server has read the forms when it answers what came after them.
         assert shop.connect("127.0.0.1", HEALTH).recv(65_536).startswith(b"HTTP/1.1 200")
         shop.process.send_signal(number)
-        while not refuses(shop.port):
-            pass
+        eventually(lambda: refuses(shop.port), what="the server to accept nothing more")
         unblocked.touch()
         for connection in waiting:
             assert answer(connection).startswith(b"HTTP/1.1 422")
@@ -45,8 +45,7 @@ def test_a_second_signal_ends_the_server_at_once(serve: Serve, tmp_path: Path) -
         # The server has read the form when it answers what came after it.
         assert shop.connect("127.0.0.1", HEALTH).recv(65_536).startswith(b"HTTP/1.1 200")
         shop.process.send_signal(signal.SIGTERM)
-        while not refuses(shop.port):
-            pass
+        eventually(lambda: refuses(shop.port), what="the server to accept nothing more")
         shop.process.send_signal(signal.SIGTERM)
         assert answer(connection) == b""
         # waitress gives its threads five seconds.

@@ -206,10 +206,10 @@ def _walk(session: Session, filter: Filter, state: State) -> _Walk:
     if state is State.SENDING:
         # Only a worker's lease lets an email be sent, and few emails are leased.
         is_leased = OutboxEmail.leased_by.is_not(None)
-        return _Walk([_is(state), is_leased, *is_kind], (OutboxEmail.leased_by,))
+        return _Walk([is_in(state), is_leased, *is_kind], (OutboxEmail.leased_by,))
     if is_kind:
-        return _Walk([IS_SETTLED, _is(state), *is_kind])
-    return _ALL if state is State.SENT else _Walk([IS_ODD, _is(state)])
+        return _Walk([IS_SETTLED, is_in(state), *is_kind])
+    return _ALL if state is State.SENT else _Walk([IS_ODD, is_in(state)])
 
 
 def _merged(walks: list[_Walk], span: Conditions, limit: int) -> Select[int]:
@@ -261,8 +261,8 @@ def _halving() -> Select[int]:
 _FIRST_ID = _halving()
 
 
-def _is(state: State) -> ColumnElement[bool]:
-    # A literal, as in the indexes' conditions.
+def is_in(state: State) -> ColumnElement[bool]:
+    """The condition that an email is in the state: a literal, as in the indexes' conditions."""
     return OutboxEmail.state == literal_column(f"'{state.value}'")
 
 

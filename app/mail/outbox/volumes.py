@@ -1,16 +1,17 @@
-"""Volumes: of each kind, how many emails were asked for lately, and what became of them. Where
-emails are asked for and none is accepted, something is broken, and nobody complains about it.
+"""Volumes: how many emails wait, and of each kind how many were asked for lately and what became of
+them. Where emails are asked for and none is accepted, something is broken, and nobody complains
+about it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.mail.outbox.search import OUT_OF_ORDER, first_id
-from app.mail.outbox.tables import OutboxEmail, State
+from app.mail.outbox.search import OUT_OF_ORDER, first_id, is_in
+from app.mail.outbox.tables import IS_ODD, IS_QUEUED, OutboxEmail, State
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -52,6 +53,62 @@ class Volume:
     def is_silent(self) -> bool:
         """Whether nothing was accepted in the hour or in the day."""
         return self.hour.is_silent or self.day.is_silent
+
+
+_WAITING = {
+    State.QUEUED: (IS_QUEUED,),
+    # A worker's lease lets an email be sent.
+    State.SENDING: (OutboxEmail.leased_by.is_not(None), is_in(State.SENDING)),
+    State.UNKNOWN: (IS_ODD, is_in(State.UNKNOWN)),
+}
+"""The conditions of emails that wait, are being sent or are held, each as its index has it."""
+
+
+def waiting(session: Session, most: int) -> dict[State, int]:
+    """How many emails are queued, being sent, and held because they are in doubt. No more than
+    ``most`` of each are counted.
+    """
+    counts = {}
+    for state, conditions in _WAITING.items():
+        counted = select(OutboxEmail.id).where(*conditions).limit(most).subquery()
+        counts[state] = session.scalar(select(func.count()).select_from(counted)) or 0
+    return counts
+
+
+def longest_overdue(session: Session, now: datetime) -> timedelta:
+    """How long the email that is overdue the longest has been due. An email that the relay deferred
+    is not due before its next try.
+    """
+    since = session.scalar(
+        select(func.min(OutboxEmail.next_attempt_at)).where(
+            IS_QUEUED, OutboxEmail.next_attempt_at <= now
+        )
+    )
+    return timedelta(0) if since is None else now - since
+
+
+def reasons(
+    session: Session, since: datetime, states: Collection[State], most: int
+) -> Sequence[tuple[State, str, int]]:
+    """Why the emails that were written after ``since`` are in these states, with how many each: the
+    most frequent first. No more than ``most`` emails are counted.
+    """
+    recent = (
+        select(OutboxEmail.state, OutboxEmail.reason)
+        .where(
+            OutboxEmail.id >= first_id(session, since - OUT_OF_ORDER),
+            OutboxEmail.created_at > since,
+            OutboxEmail.state.in_(states),
+        )
+        .limit(most)
+        .subquery()
+    )
+    rows = session.execute(
+        select(recent.c.state, recent.c.reason, func.count())
+        .group_by(recent.c.state, recent.c.reason)
+        .order_by(func.count().desc(), recent.c.reason)
+    )
+    return [(State(state), reason or "no reason", count) for state, reason, count in rows]
 
 
 def volumes(session: Session, now: datetime) -> Sequence[Volume]:
