@@ -1,12 +1,27 @@
 """Ports of this machine: one that is free, and whether a program listens on one."""
 
+import os
 import socket
+from itertools import cycle
+
+_PORTS = 2000
+# Below the ports that the system gives to connections, and others for each worker of pytest-xdist:
+# a port that one worker found free cannot be taken by another one before it is used.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+_FIRST = 10_000 + _WORKER * _PORTS
+_START = os.getpid() % _PORTS
+_candidates = cycle(_FIRST + (_START + number) % _PORTS for number in range(_PORTS))
 
 
 def free_port() -> int:
     """A port that no program listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    while True:
+        port = next(_candidates)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
 
 
 def is_listening(port: int) -> bool:
