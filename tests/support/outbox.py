@@ -71,7 +71,8 @@ class Outbox:
         }
         message = Message(**(values | overrides))
         with self.registry.database.transaction(write=True) as session:
-            return self.service(session).send_message(message, key=key, asked_by=asked_by)
+            email = self.service(session).send_message(message, key=key, asked_by=asked_by)
+        return self.row(email)
 
     def service(self, session: Session) -> EmailService:
         """The email service that a request of the application would have."""
