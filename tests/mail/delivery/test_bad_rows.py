@@ -82,10 +82,10 @@ def test_a_serialiser_that_fails_fails_one_email_and_is_logged_with_its_tracebac
     emails = [outbox.write(number) for number in (1, 2, 3)]
     message_bytes = batch.message_bytes
 
-    def fails_once(email: OutboxEmail) -> bytes:
+    def fails_once(email: OutboxEmail, tag: tuple[str, str] | None) -> bytes:
         if email.id == emails[1].id:
             raise MemoryError("customer2@example.org")
-        return message_bytes(email)
+        return message_bytes(email, tag)
 
     monkeypatch.setattr(batch, "message_bytes", fails_once)
     hire(app).run_once()
