@@ -12,6 +12,7 @@ from flufl.bounce import all_failures
 
 from app.mail import addresses
 from app.mail.events import report_parts
+from app.mail.events.codes import enhanced_code
 from app.mail.events.report_parts import line_of
 from app.mail.outbox.event_tables import WEIGHTS, Event
 from app.mail.smtp.reply_text import without_addresses
@@ -23,7 +24,6 @@ STATUS = "message/delivery-status", "message/global-delivery-status"
 FEEDBACK = "message/feedback-report"
 COMPLAINTS = ("abuse", "fraud")
 """The types of feedback by which a recipient reports an email as spam or as phishing."""
-_CODE = re.compile(r"(?<![0-9.])[245]\.[0-7]\.[0-9]{1,3}(?!\.?[0-9])")
 _TYPE = re.compile(r"^[\w-]+ ?; ?")
 """The type that stands before a diagnostic, such as "smtp;"."""
 _ACTIONS = {
@@ -108,25 +108,13 @@ def _status(block: Message) -> Saying:
     """The saying of one recipient's fields (RFC 3464 2.3)."""
     status = line_of(block, "Status")
     diagnostic = _TYPE.sub("", line_of(block, "Diagnostic-Code"))
-    code = _code(status, diagnostic)
+    code = enhanced_code(status, without_addresses(diagnostic))
     action = re.match(r"[a-z]*", line_of(block, "Action").lower())
     name = action[0] if action else ""
     event = _ACTIONS.get(name) if name else _BY_CLASS.get(status[:1])
     named = (line_of(block, name) for name in ("Original-Recipient", "Final-Recipient"))
     recipients = frozenset(address_of(text.rpartition(";")[2]) for text in named if text)
     return Saying(event, code, diagnostic or status, recipients)
-
-
-def _code(status: str, words: str) -> str | None:
-    """The enhanced status code (RFC 3463): of ``status``, or of the words where they are more
-    precise than "x.0.0".
-    """
-    stated = _CODE.search(status)
-    code = stated[0] if stated else None
-    if code is not None and not code.endswith(".0.0"):
-        return code
-    precise = (c for c in _CODE.findall(without_addresses(words)) if not c.endswith(".0.0"))
-    return next(precise, code)
 
 
 def _feedback(part: Message) -> Saying:
@@ -159,7 +147,12 @@ def _in_other_words(report: Message, octets: bytes) -> Iterator[Saying]:
     for event, found in ((Event.BOUNCED, permanent), (Event.DEFERRED, temporary)):
         for address in sorted(octets.decode("ascii", "replace") for octets in found if octets):
             words = _words_about(address, text)
-            yield Saying(event, _code("", words), words, frozenset((address_of(address),)))
+            yield Saying(
+                event,
+                enhanced_code(without_addresses(words)),
+                words,
+                frozenset((address_of(address),)),
+            )
 
 
 def _words_about(address: str, text: str) -> str:
