@@ -15,7 +15,9 @@ import pytest
 from pyramid.router import Router
 
 from app.mail.outbox.tables import OutboxEmail, SuppressedAddress
+from tests.support.accounts import add_account, sign_in
 from tests.support.application import MakeApp
+from tests.support.browser import another_browser
 from tests.support.certificates import Certificate
 from tests.support.databases import on_sqlite
 from tests.support.outbox import Outbox
@@ -99,13 +101,18 @@ def has_bounced(outbox: Outbox, email: OutboxEmail) -> bool:
     return outbox.row(email).state == "bounced"
 
 
-def check(outbox: Outbox, email: OutboxEmail) -> None:
-    """The email's row and the suppression say why it bounced."""
+def check(app: Router, outbox: Outbox, email: OutboxEmail) -> None:
+    """The email's row, the suppression and the customer's page say why it bounced."""
     assert outbox.row(email).reason == f'5.1.1 unknown user: "{GONE}"'
     with outbox.registry.database.transaction(write=False) as session:
         address = session.get_one(SuppressedAddress, GONE)
         assert (address.email_id, address.bounces) == (email.id, 1)
     assert outbox.write(2, address=GONE).state == "suppressed"
+    add_account(app.registry.database, GONE)
+    browser = another_browser(app)
+    sign_in(browser, GONE)
+    notice = f"We could not reach you at {GONE}, because this mailbox does not exist."
+    assert notice in browser.get("/").text
 
 
 def test_a_bounce_comes_back_through_a_pipe_and_waits_while_the_database_is_away(
@@ -119,7 +126,8 @@ def test_a_bounce_comes_back_through_a_pipe_and_waits_while_the_database_is_away
     away = values | {"database.url": "postgresql://nobody@127.0.0.1:1/nowhere"}
     write_ini(shared_folder / "shop.ini", away)
     postfix.run_program(*pillarbox_for_nobody(), "bounce", shared_folder / "shop.ini")
-    outbox, email = send(make_app(values), hire)
+    app = make_app(values)
+    outbox, email = send(app, hire)
 
     eventually(lambda: "relay=program, " in postfix.log, seconds=60)
     assert "status=deferred (temporary failure. Command output: " in postfix.log
@@ -128,7 +136,7 @@ def test_a_bounce_comes_back_through_a_pipe_and_waits_while_the_database_is_away
     write_ini(shared_folder / "shop.ini", values)
     postfix.flush()
     eventually(lambda: has_bounced(outbox, email), seconds=60)
-    check(outbox, email)
+    check(app, outbox, email)
 
 
 def test_a_bounce_comes_back_through_a_maildir(
@@ -140,10 +148,11 @@ def test_a_bounce_comes_back_through_a_maildir(
 ) -> None:
     values["email.return_path"] = "bounces+{tag}@example.org"
     ini = write_ini(shared_folder / "shop.ini", values)
-    outbox, email = send(make_app(values), hire)
+    app = make_app(values)
+    outbox, email = send(app, hire)
     new = postfix.bounces / "new"
     eventually(lambda: new.is_dir() and any(new.iterdir()))
     output = run_command("bounces", ini, "--maildir", postfix.bounces).stdout
     assert output == "Read 1 of 1 messages; 1 are about emails of this shop.\n"
-    check(outbox, email)
+    check(app, outbox, email)
     assert not any(new.iterdir())
