@@ -32,7 +32,8 @@ FOR_SUPERVISORS = {"/healthz", "/readyz", "/metrics"}
 """Load balancers and Prometheus ask for these by an IP address. The answers tell nothing about a
 customer.
 """
-_DIRECT = "pillarbox.is_direct"
+_ASKED_DIRECTLY = "pillarbox.asked_directly"
+_BY_A_PROXY = frozenset(f"HTTP_{header}" for header in (*PROXY_HEADERS, "VIA"))
 TRUSTED_HEADERS = {"x-forwarded-for", "x-forwarded-host"}
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 _HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
@@ -60,7 +61,7 @@ def hosts_tween(handler: Handler, registry: Registry) -> Handler:
                 parse_proxy_headers(environ, 1, TRUSTED_HEADERS)
             except MalformedProxyHeader as error:
                 raise HTTPBadRequest() from error
-        proxied = {f"HTTP_{header}" for header in (*PROXY_HEADERS, "VIA")} & environ.keys()
+        is_proxied = by_proxy or not _BY_A_PROXY.isdisjoint(environ)
         # WebOb takes the client's address from such a header, whoever sent it.
         clear_untrusted_headers(environ, tuple(PROXY_HEADERS))
         # A whole URL as the target replaces the Host (RFC 9112 3.2.2).
@@ -68,14 +69,13 @@ def hosts_tween(handler: Handler, registry: Registry) -> Handler:
         host = (target[1] if target else environ.get("HTTP_HOST", "")).lower()
         environ["HTTP_HOST"], environ["wsgi.url_scheme"] = base.netloc, base.scheme
         name = _name_of(host)
-        is_this_machine = bool(name) and site_of(f"//{host}") == THIS_MACHINE
-        environ[_DIRECT] = is_this_machine and not (by_proxy or proxied)
+        environ[_ASKED_DIRECTLY] = host if name and not is_proxied else ""
         # A browser that was tricked sends the attacker's name, so the name of this machine itself
         # is safe: in development, and from a proxy that sends the address of its upstream.
         loopback_is_known = by_proxy or not settings.is_production
         if not (
             name in hosts
-            or (loopback_is_known and is_this_machine)
+            or (loopback_is_known and name and site_of(f"//{host}") == THIS_MACHINE)
             or environ.get("PATH_INFO") in FOR_SUPERVISORS
         ):
             log.info(
@@ -91,7 +91,8 @@ def is_direct(request: Request) -> bool:
     """Whether the client asked this machine itself, by a name of its own such as 127.0.0.1. False
     for what comes through a proxy, trusted or not.
     """
-    return bool(request.environ.get(_DIRECT, False))
+    host = request.environ.get(_ASKED_DIRECTLY, "")
+    return bool(host) and site_of(f"//{host}") == THIS_MACHINE
 
 
 def _name_of(host: str) -> str | None:
