@@ -1,11 +1,9 @@
 """``pillarbox deliver``: a worker in the foreground."""
 
 import logging
-import os
 import signal
 from pathlib import Path
 from queue import SimpleQueue
-from types import FrameType
 
 import click
 from pyramid.registry import Registry
@@ -13,6 +11,7 @@ from pyramid.registry import Registry
 from app.commands.application import INI, ready_application
 from app.database.private_files import warn_of_open_folder
 from app.mail.delivery.worker import Delivery
+from app.operations.signals import handle_signals
 from app.operations.worker_server import WorkerServer
 from app.shop.chores import ChoresThread
 
@@ -46,7 +45,9 @@ def deliver(ini: Path, listen: tuple[str, int] | None) -> None:
         warn_of_open_folder(registry.database.engine.url)
         server = _listen(registry, listen)
         worker = Delivery(registry)
-        signals = _handle_first_signal()
+        # A signal handler may call SimpleQueue.put, because that method is reentrant.
+        signals: SimpleQueue[int] = SimpleQueue()
+        handle_signals(signals.put)
         log.info(
             "delivery started: relay=%s:%d connections=%d debug=%s",
             email.smtp_server,
@@ -89,30 +90,3 @@ def _listen(registry: Registry, address: tuple[str, int] | None) -> WorkerServer
         raise click.ClickException(
             f"--listen: cannot listen on {host} port {port}: {error.strerror}."
         ) from None
-
-
-def _handle_first_signal() -> SimpleQueue[int]:
-    """The queue that receives the first signal. A second one ends the process at once."""
-    # A signal handler may call SimpleQueue.put, because that method is reentrant.
-    signals: SimpleQueue[int] = SimpleQueue()
-
-    def on_first_signal(number: int, frame: FrameType | None) -> None:
-        _handle_signals(_stop_now)
-        signals.put(number)
-
-    _handle_signals(on_first_signal)
-    return signals
-
-
-def _stop_now(number: int, frame: FrameType | None) -> None:
-    log.warning("delivery stops at once: signal=%s", signal.Signals(number).name)
-    # No email is lost, because the outbox allows for a worker that dies at any moment.
-    os._exit(128 + number)
-
-
-def _handle_signals(handler: "signal._HANDLER") -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handler)
-    # SIGHUP: the terminal was closed. nohup ignores the signal, so that the worker goes on.
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, handler)

@@ -15,9 +15,7 @@ FINISH_SECONDS = 20.0
 
 
 def run_until_signal(server: Any, sockets: dict[int, Any]) -> None:
-    """Serve until SIGTERM, SIGINT or SIGHUP, then answer what has arrived, for at most 20 seconds.
-    A second signal ends that at once.
-    """
+    """Serve until a signal. Then answer what has arrived, for at most 20 seconds."""
     use_poll = server.adj.asyncore_use_poll
     try:
         wasyncore.loop(server.adj.asyncore_loop_timeout, use_poll, sockets)

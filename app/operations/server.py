@@ -6,10 +6,8 @@ start and stop together.
 
 import errno
 import os
-import signal
 import sys
 from functools import partial
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -22,6 +20,7 @@ from app.mail.delivery.worker import Delivery
 from app.operations.connections import Connections, connection_limit
 from app.operations.ending import run_until_signal
 from app.operations.readiness import NotReady, require_own_database
+from app.operations.signals import handle_signals
 from app.operations.threads import Threads
 from app.shop.chores import ChoresThread
 from app.shop.payments.waiting import share_threads
@@ -50,13 +49,9 @@ def serve(app: Router, global_config: dict[str, str], **settings: Any) -> None:
     # select() knows no file descriptor above 1023.
     settings.setdefault("asyncore_use_poll", "true")
     settings.setdefault("connection_limit", str(connection_limit()))
-    # Before the server listens: who sees it listening may end it at once.
-    signal.signal(signal.SIGTERM, _interrupt)
-    # A shell that starts the server in the background lets it ignore SIGINT otherwise.
-    signal.signal(signal.SIGINT, _interrupt)
-    # SIGHUP: the terminal was closed. nohup ignores the signal, so that the server goes on.
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _interrupt)
+    # Before the server listens: who sees it listening may end it at once. waitress ends its loop on
+    # SystemExit, as on Ctrl-C.
+    handle_signals(lambda number: sys.exit(0))
     settings["port"] = port = os.environ.get("PORT") or settings.get("port", "6543")
     try:
         sockets: dict[int, Any] = {}
@@ -114,8 +109,3 @@ def _refuse(app: Router, message: str) -> NoReturn:
     click.echo(message, err=True)
     sys.stdout.flush()
     os._exit(1)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    # waitress ends its loop on SystemExit, as on Ctrl-C.
-    sys.exit(0)

@@ -141,7 +141,7 @@ def test_a_second_signal_stops_at_once_and_what_waited_is_in_doubt_for_the_next_
         eventually(lambda: "finishes emails in progress" in log.read_text())
         process.send_signal(signal.SIGTERM)
         assert process.wait(3) == 128 + signal.SIGTERM
-    assert "delivery stops at once: signal=SIGTERM" in log.read_text()
+    assert "process ends at once: signal=SIGTERM" in log.read_text()
     held.set()
     rescuer = Delivery(outbox.registry)
     rescuer.run_once()

@@ -96,9 +96,10 @@ def test_a_server_that_is_told_to_stop_lets_the_email_under_way_finish_unless_to
             assert process.poll() is None
             if is_patient:
                 held.set()
+                assert process.wait(10) == 0
             else:
                 process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+                assert process.wait(10) == 128 + signal.SIGTERM
     finally:
         held.set()
     assert "Traceback" not in log_of(ini).read_text()
