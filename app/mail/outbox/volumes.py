@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
 from app.mail.outbox.search import OUT_OF_ORDER, first_id, is_in
@@ -17,7 +17,9 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 PATIENCE = timedelta(minutes=10)
 """A younger email has not had its time yet."""
-_ACCEPTED = OutboxEmail.state.in_([State.SENT, State.BOUNCED])
+MOST_COUNTED = 50_000
+"""More emails of a day would keep the page waiting."""
+_ACCEPTED = (State.SENT, State.BOUNCED)
 # The others were held back on purpose.
 _WAS_TO_GO = OutboxEmail.state.not_in(
     [State.CAPTURED, State.THROTTLED, State.SUPERSEDED, State.CANCELLED, State.SUPPRESSED]
@@ -53,6 +55,16 @@ class Volume:
     def is_silent(self) -> bool:
         """Whether nothing was accepted in the hour or in the day."""
         return self.hour.is_silent or self.day.is_silent
+
+
+@dataclass(frozen=True, slots=True)
+class Volumes:
+    """The counts of each kind. ``since`` is set when there were too many emails to count: those
+    written before it are left out.
+    """
+
+    kinds: Sequence[Volume]
+    since: datetime | None
 
 
 _WAITING = {
@@ -111,26 +123,42 @@ def reasons(
     return [(State(state), reason or "no reason", count) for state, reason, count in rows]
 
 
-def volumes(session: Session, now: datetime) -> Sequence[Volume]:
+def volumes(session: Session, now: datetime, most: int = MOST_COUNTED) -> Volumes:
     """The kinds that were asked for within a day before ``now``. What was held back on purpose, as
-    by a limit or in debug mode, does not count.
+    by a limit or in debug mode, does not count. Only the newest ``most`` emails are counted.
     """
-    in_hour, in_day = OutboxEmail.created_at > now - HOUR, OutboxEmail.created_at > now - DAY
-    had_its_time = OutboxEmail.created_at <= now - PATIENCE
+    counted = (
+        select(
+            OutboxEmail.kind, OutboxEmail.state, OutboxEmail.created_at, OutboxEmail.delivered_at
+        )
+        .where(
+            OutboxEmail.id >= first_id(session, now - DAY - OUT_OF_ORDER),
+            OutboxEmail.created_at > now - DAY,
+            _WAS_TO_GO,
+        )
+        .order_by(OutboxEmail.id.desc())
+        .limit(most)
+        .subquery()
+    )
+    email = counted.c
+    in_hour, in_day = email.created_at > now - HOUR, true()
+    is_accepted = email.state.in_(_ACCEPTED)
+    had_its_time = email.created_at <= now - PATIENCE
     counts = [
         func.count().filter(window, condition)
         for window in (in_hour, in_day)
         for condition in (
-            _WAS_TO_GO,
-            _ACCEPTED,
-            OutboxEmail.delivered_at.is_not(None),
-            had_its_time & ~_ACCEPTED,
+            true(),
+            is_accepted,
+            email.delivered_at.is_not(None),
+            had_its_time & ~is_accepted,
         )
     ]
     rows = session.execute(
-        select(OutboxEmail.kind, *counts)
-        .where(OutboxEmail.id >= first_id(session, now - DAY - OUT_OF_ORDER), in_day, _WAS_TO_GO)
-        .group_by(OutboxEmail.kind)
-        .order_by(OutboxEmail.kind)
-    )
-    return [Volume(kind, Counts(*found[:4]), Counts(*found[4:])) for kind, *found in rows]
+        select(email.kind, func.min(email.created_at), *counts)
+        .group_by(email.kind)
+        .order_by(email.kind)
+    ).all()
+    kinds = [Volume(kind, Counts(*found[:4]), Counts(*found[4:])) for kind, _, *found in rows]
+    is_capped = sum(volume.day.asked for volume in kinds) == most
+    return Volumes(kinds, min(row[1] for row in rows) if is_capped else None)

@@ -10,7 +10,7 @@ from tests.support.outbox import Outbox, kind, put
 
 def read(outbox: Outbox) -> list[Volume]:
     with outbox.registry.database.transaction(write=False) as session:
-        return list(volumes(session, outbox.registry.clock()))
+        return list(volumes(session, outbox.registry.clock()).kinds)
 
 
 def test_each_kind_has_its_counts_of_an_hour_and_of_a_day(sending: Outbox, clock: Clock) -> None:
@@ -46,3 +46,14 @@ def test_one_accepted_email_ends_the_alarm(sending: Outbox, clock: Clock) -> Non
     clock.advance(timedelta(minutes=20))
     put(sending, first, State.SENT, sent_at=clock())
     assert [volume.is_silent for volume in read(sending)] == [False]
+
+
+def test_no_more_than_the_newest_emails_are_counted(sending: Outbox, clock: Clock) -> None:
+    for number in range(3):
+        sending.write(number)
+        clock.advance(timedelta(hours=1))
+    with sending.registry.database.transaction(write=False) as session:
+        capped, whole = (volumes(session, clock(), most) for most in (2, 4))
+    assert [volume.day.asked for volume in capped.kinds] == [2]
+    assert capped.since == clock() - timedelta(hours=2)
+    assert ([volume.day.asked for volume in whole.kinds], whole.since) == ([3], None)
