@@ -22,7 +22,7 @@ from app.settings.hosts import entries
 
 TAG = "{tag}"
 """The place of an email's tag in `email.return_path`."""
-LONGEST_TAG = 25
+LONGEST_TAG = 29
 """Characters of the longest tag."""
 LONGEST_LOCAL_PART = 64
 """Octets before the @ of an address (RFC 5321 4.5.3.1.1)."""

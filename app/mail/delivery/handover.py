@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -260,13 +261,17 @@ class Handover:
             log.warning("verdict not saved, the lease had ended: email=%d", settlement.email.id)
 
 
+# Looking a counter up by its labels takes longer than counting.
+_attempts, _emails = cache(ATTEMPTS.labels), cache(EMAILS.labels)
+
+
 def _log_attempt(settlement: Settlement) -> None:
     """Log and count the attempt, without the relay's reply, which may hold an address. The reply is
     in the attempt's row.
     """
     email, verdict = settlement.email, settlement.verdict
-    ATTEMPTS.labels(email.kind, verdict.outcome).inc()
-    EMAILS.labels(email.kind, settlement.columns["state"]).inc()
+    _attempts(email.kind, verdict.outcome).inc()
+    _emails(email.kind, settlement.columns["state"]).inc()
     if verdict.outcome is Outcome.ACCEPTED:
         DELIVERY_SECONDS.observe((settlement.at - email.created_at).total_seconds())
     log.log(

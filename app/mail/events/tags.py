@@ -2,13 +2,11 @@
 email server sends its report to an address that holds it.
 """
 
-import base64
 import hmac
 import json
 import re
-from hashlib import sha256
 
-_FORM = re.compile(r"([0-9a-f]{1,8})-([a-z2-7]{16})")
+_FORM = re.compile(r"([0-9a-f]{1,8})-([0-9a-f]{20})")
 _ANYWHERE = re.compile(rf"(?=({_FORM.pattern}))")
 """Each place at which a tag may begin. Hexadecimal digits may stand before the tag."""
 _LARGEST_ID = 2**31 - 1
@@ -17,13 +15,13 @@ _LARGEST_ID = 2**31 - 1
 class Tags:
     """Makes and reads the tags of one shop. Nobody else can make them, because they are signed.
 
-    A tag has at most 25 characters: letters, digits and a hyphen. Upper and lower case are the
+    A tag has at most 29 characters: hexadecimal digits and a hyphen. Upper and lower case are the
     same, because an email server may change the case of an address.
     """
 
     def __init__(self, secret: str) -> None:
         """``secret`` is the setting of that name."""
-        self._key = hmac.digest(secret.encode(), b"tags of emails", sha256)
+        self._key = hmac.digest(secret.encode(), b"tags of emails", "sha256")
 
     def of(self, email_id: int) -> str:
         """The tag of the email with this id."""
@@ -47,8 +45,7 @@ class Tags:
         return next((email_id for email_id in ids if email_id is not None), None)
 
     def _signature(self, email_id: int) -> str:
-        digest = hmac.digest(self._key, str(email_id).encode(), sha256)
-        return base64.b32encode(digest[:10]).decode().lower()
+        return hmac.digest(self._key, str(email_id).encode(), "sha256")[:10].hex()
 
 
 def tag_header(service: str | None, tag: str) -> tuple[str, str] | None:

@@ -7,13 +7,13 @@ dead worker become due again.
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, or_, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.mail.outbox.changes import update_emails
 from app.mail.outbox.retry_schedule import LONGEST_WAIT
-from app.mail.outbox.tables import IS_QUEUED, OutboxEmail
+from app.mail.outbox.tables import IS_QUEUED, OutboxEmail, State
 
 LEASE = timedelta(seconds=45)
 """How long a claim lasts without a heartbeat. Even a worker whose death leaves no other sign is
@@ -55,7 +55,7 @@ def claim(
     # The SELECT is no subquery of the UPDATE, because PostgreSQL may run a subquery once for each
     # row and then lease every due email.
     ids = [email.id for email in claimed]
-    update_emails(session, OutboxEmail.id.in_(ids), leased_by=worker, leased_until=now + LEASE)
+    session.execute(_LEASING, {"ids": ids, "worker": worker, "until": now + LEASE})
     return list(claimed)
 
 
@@ -84,6 +84,20 @@ _MOST_URGENT = (
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
+_IS_ONE_OF = OutboxEmail.id.in_(bindparam("ids", expanding=True))
+_LEASING = (
+    update(OutboxEmail)
+    .where(_IS_ONE_OF)
+    .values(leased_by=bindparam("worker"), leased_until=bindparam("until"))
+    .execution_options(synchronize_session=False)
+)
+_HANDING_BACK = (
+    update(OutboxEmail)
+    .where(
+        _IS_ONE_OF, OutboxEmail.state == State.QUEUED, OutboxEmail.leased_by == bindparam("worker")
+    )
+    .values(leased_by=None, leased_until=None)
+)
 
 
 def renew(session: Session, worker: str, now: datetime, email_ids: Collection[int]) -> None:
@@ -101,15 +115,8 @@ def hand_back(
     """Release the leases of ``worker`` on the emails that are still ``queued``. ``reason`` says why
     they wait.
     """
-    update_emails(
-        connection,
-        OutboxEmail.id.in_(email_ids),
-        OutboxEmail.state == "queued",
-        OutboxEmail.leased_by == worker,
-        leased_by=None,
-        leased_until=None,
-        **({} if reason is None else {"reason": reason}),
-    )
+    handing_back = _HANDING_BACK if reason is None else _HANDING_BACK.values(reason=reason)
+    connection.execute(handing_back, {"ids": list(email_ids), "worker": worker})
 
 
 def correct_times(session: Session, now: datetime, limit: int) -> int:

@@ -15,12 +15,11 @@ from sqlalchemy import (
     Select,
     Update,
     bindparam,
-    case,
     delete,
     insert,
-    literal_column,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import InstrumentedAttribute
@@ -232,8 +231,15 @@ _BEGINNING = (
 _RECORDING = insert(EmailAttempt).inline()
 
 
-_NOT_DELIVERED = OutboxEmail.heard.in_(UNDELIVERED)
-_HAS_HEARD = OutboxEmail.heard.is_not(None)
+# As text, because SQLAlchemy would look at each part of an expression for every email.
+_UNDELIVERED = ", ".join(f"'{event}'" for event in UNDELIVERED)
+_STATE = text(
+    f"CASE WHEN heard IN ({_UNDELIVERED}) THEN 'bounced'"
+    " WHEN heard IS NOT NULL THEN 'sent' ELSE :new_state END"
+).bindparams(bindparam("new_state", type_=OutboxEmail.state.type))
+_REASON = text("CASE WHEN heard IS NULL THEN :new_reason ELSE reason END").bindparams(
+    bindparam("new_reason", type_=OutboxEmail.reason.type)
+)
 
 
 @cache
@@ -241,15 +247,8 @@ def _settling(columns: frozenset[str], erase: bool) -> Update:
     values: dict[str, Any] = {column: bindparam(f"new_{column}") for column in columns}
     # Whoever tells what became of an email knows that the relay took it. Such an event can come
     # before the verdict, and while the email is in doubt it is the verdict.
-    values["state"] = case(
-        (_NOT_DELIVERED, literal_column("'bounced'")),
-        (_HAS_HEARD, literal_column("'sent'")),
-        else_=bindparam("new_state", type_=OutboxEmail.state.type),
-    )
-    values["reason"] = case(
-        (_HAS_HEARD, OutboxEmail.reason),
-        else_=bindparam("new_reason", type_=OutboxEmail.reason.type),
-    )
+    values["state"] = _STATE
+    values["reason"] = _REASON
     return (
         update(OutboxEmail)
         .where(

@@ -20,7 +20,7 @@ When the 2xx for an email in doubt arrives after all, the email becomes ``sent``
 """
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -31,6 +31,8 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    and_,
+    bindparam,
     insert,
     literal_column,
     or_,
@@ -84,6 +86,11 @@ NORMAL = (*QUEUED_OR_SENDING, State.SENT)
 
 def _partial_index(name: str, *columns: str, where: ColumnElement[bool]) -> Index:
     return Index(name, *columns, postgresql_where=where, sqlite_where=where)
+
+
+def _is_not(column: Mapped[str], states: Sequence[State]) -> ColumnElement[bool]:
+    # For NOT IN, SQLite would build a table of the states each time when an email changes.
+    return and_(*(column != literal_column(f"'{state}'") for state in states))
 
 
 class OutboxEmail(Base):
@@ -175,9 +182,9 @@ class OutboxEmail(Base):
         # Staff search the two indexes below. To cost delivery little, the first gets an email only
         # when its state is final or held, and the second only when it is not sent.
         _partial_index(
-            "ix_outbox_email_kind", "state", "kind", "id", where=state.not_in(QUEUED_OR_SENDING)
+            "ix_outbox_email_kind", "state", "kind", "id", where=_is_not(state, QUEUED_OR_SENDING)
         ),
-        _partial_index("ix_outbox_email_state", "state", "id", where=state.not_in(NORMAL)),
+        _partial_index("ix_outbox_email_state", "state", "id", where=_is_not(state, NORMAL)),
     )
 
     @property
@@ -190,8 +197,8 @@ IS_QUEUED = OutboxEmail.state == literal_column("'queued'")
 """The condition for searches. The state is a literal, because a prepared plan of PostgreSQL cannot
 match a parameter with the partial index on queued emails.
 """
-IS_SETTLED = OutboxEmail.state.not_in([literal_column(f"'{state}'") for state in QUEUED_OR_SENDING])
-IS_ODD = OutboxEmail.state.not_in([literal_column(f"'{state}'") for state in NORMAL])
+IS_SETTLED = _is_not(OutboxEmail.state, QUEUED_OR_SENDING)
+IS_ODD = _is_not(OutboxEmail.state, NORMAL)
 """The conditions of the two indexes that staff search, as literals for the same reason."""
 HAS_BODY = or_(OutboxEmail.html_body.is_not(None), OutboxEmail.text_body.is_not(None))
 IS_UNCOMPOSED = OutboxEmail.made_from.is_not(None)
@@ -296,9 +303,11 @@ def suppressions(
     session: Session, keys: Collection[str], now: datetime
 ) -> dict[str, SuppressedAddress]:
     """Those of the recipients' ``keys`` to which nothing is sent at ``now``."""
-    rows = session.scalars(
-        select(SuppressedAddress).where(
-            SuppressedAddress.address.in_(keys), SuppressedAddress.until > now
-        )
-    )
+    rows = session.scalars(_SUPPRESSED, {"keys": list(keys), "now": now})
     return {row.address: row for row in rows}
+
+
+_SUPPRESSED = select(SuppressedAddress).where(
+    SuppressedAddress.address.in_(bindparam("keys", expanding=True)),
+    SuppressedAddress.until > bindparam("now"),
+)

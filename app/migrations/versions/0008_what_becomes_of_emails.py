@@ -25,8 +25,8 @@ def upgrade() -> None:
 
 def _log() -> None:
     """The indexes of staff's log of emails."""
-    settled = sa.text("state NOT IN ('queued', 'sending')")
-    odd = sa.text("state NOT IN ('queued', 'sending', 'sent')")
+    settled = sa.text("state != 'queued' AND state != 'sending'")
+    odd = sa.text("state != 'queued' AND state != 'sending' AND state != 'sent'")
     for name, columns, where in (
         ("ix_outbox_email_kind", ["state", "kind", "id"], settled),
         ("ix_outbox_email_state", ["state", "id"], odd),

@@ -10,7 +10,7 @@ from tests.support.relay import Relay
 from tests.support.workers import Hire
 
 pytestmark = on_sqlite
-LONGEST = "b" * (64 - 25)
+LONGEST = "b" * (64 - 29)
 """The longest text beside the longest tag in a local part of 64 octets (RFC 5321 4.5.3.1.1)."""
 
 
