@@ -2,11 +2,16 @@
 databases, an application, relays, and the outbox with its workers.
 """
 
+import gc
+import inspect
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pyramid_jinja2
 import pytest
 from pyramid.router import Router
 from webtest import TestApp
@@ -46,6 +51,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Each test makes an application, whose many objects would start the garbage collector again and
+    # again, and it would look at all modules and all collected tests each time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 # --- Databases ----------------------------------------------------------------
@@ -110,6 +123,17 @@ def catalogues_compiled_once() -> Iterator[None]:
     """Compiling the translations takes a third of the time in which an application is made."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(languages, "_read", CompiledCatalogues(languages._read))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def callers_found_without_source() -> Iterator[None]:
+    """pyramid_jinja2 looks for the package that includes it. It needs no source lines, and reading
+    them takes a sixth of the time in which an application is made.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        without_source = SimpleNamespace(stack=partial(inspect.stack, 0))
+        patch.setattr(pyramid_jinja2._PackageFinder, "inspect", without_source)
         yield
 
 
