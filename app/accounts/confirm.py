@@ -29,7 +29,7 @@ from app.database import short_transaction
 from app.database.base import insert_for
 from app.mail.events import suppression
 from app.web.forms import Form
-from app.web.translation import _
+from app.web.translation import _, tell
 
 PAGE = "accounts/confirm.jinja2"
 
@@ -106,11 +106,7 @@ def confirm(request: Request) -> Any:
         emails.welcome(request, account), key=f"welcome:{account.id}"
     )
     request.visitor.pending = {"address": account.address}
-    request.visitor.tell(
-        request.localizer.translate(
-            _("Your email address is confirmed. Sign in with your password.")
-        )
-    )
+    tell(request, _("Your email address is confirmed. Sign in with your password."))
     return HTTPSeeOther(request.route_path("sign_in"))
 
 

@@ -18,7 +18,7 @@ from app.accounts.reauthentication import WRONG_PASSWORD
 from app.accounts.sessions import end_session
 from app.web.forms import Form
 from app.web.links import has_route
-from app.web.translation import _
+from app.web.translation import _, tell
 
 FORM = "accounts/deletion.jinja2"
 
@@ -71,5 +71,5 @@ def _page(request: Request, form: DeletionForm) -> dict[str, Any]:
 def _say_goodbye(request: Request) -> HTTPSeeOther:
     end_session(request)
     request.visitor.pending = {}
-    request.visitor.tell(request.localizer.translate(_("Your account has been deleted.")))
+    tell(request, _("Your account has been deleted."))
     return HTTPSeeOther(request.route_path("home" if has_route(request, "home") else "sign_in"))

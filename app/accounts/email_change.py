@@ -29,7 +29,7 @@ from app.accounts.unusable_links import changed_address, taken_address, unusable
 from app.mail.events import suppression
 from app.web import limits
 from app.web.forms import Form
-from app.web.translation import _
+from app.web.translation import _, tell
 
 FORM = "accounts/email_change.jinja2"
 CHECK_INBOX = "accounts/email_change_sent.jinja2"
@@ -106,7 +106,7 @@ def send_again(request: Request) -> Any:
     if wait is not None:
         return _check_inbox(requested, wait)
     _send_link(request, parse_address(requested.address or ""))
-    request.visitor.tell(request.localizer.translate(SENDING_AGAIN))
+    tell(request, SENDING_AGAIN)
     return HTTPSeeOther(request.route_path("email_change_sent"))
 
 
@@ -139,7 +139,7 @@ def confirm(request: Request) -> Any:
     # Whoever has the link has received an email.
     suppression.lift_address(request.dbsession, token.address or "")
     told = _("Your email address has been changed to ${address}.")
-    request.visitor.tell(request.localizer.translate(told, mapping={"address": token.address}))
+    tell(request, told, address=token.address)
     # Strangers' wrong passwords do not hold back the owner, who has just read the email.
     known_browsers.remember(request, token.address_key or "")
     if request.account is not None:

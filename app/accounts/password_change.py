@@ -14,7 +14,7 @@ from app.accounts.form_fields import CurrentPasswordField, NewPasswordField, New
 from app.accounts.permissions import SIGNED_IN
 from app.accounts.reauthentication import WRONG_PASSWORD
 from app.accounts.sessions import end_all_sessions, renew_session
-from app.web.translation import _
+from app.web.translation import _, tell
 
 FORM = "accounts/password_change.jinja2"
 
@@ -65,9 +65,7 @@ def password_change(request: Request) -> Any:
     request.email_service.send_message(
         emails.password_changed(request, account), key=f"password_changed:event {event.id}"
     )
-    request.visitor.tell(
-        request.localizer.translate(
-            _("Your password has been changed. You have been signed out on all other devices.")
-        )
+    tell(
+        request, _("Your password has been changed. You have been signed out on all other devices.")
     )
     return HTTPSeeOther(request.route_path("account"))

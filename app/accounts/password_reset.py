@@ -25,7 +25,7 @@ from app.database import short_transaction
 from app.mail import BodyFormat
 from app.web import limits
 from app.web.forms import Form
-from app.web.translation import _
+from app.web.translation import _, tell
 
 CHECK_INBOX = "accounts/forgot_password_sent.jinja2"
 
@@ -75,13 +75,12 @@ def send_again(request: Request) -> Any:
     if wait is not None:
         return _check_inbox(request, wait)
     _send_link(request, parse_address(request.visitor.pending["address"]))
-    request.visitor.tell(
-        request.localizer.translate(
-            _(
-                "If there is an account for this address, we are sending another email, unless too"
-                " many were requested. In that case, use the link in one of those."
-            )
-        )
+    tell(
+        request,
+        _(
+            "If there is an account for this address, we are sending another email, unless too"
+            " many were requested. In that case, use the link in one of those."
+        ),
     )
     return HTTPSeeOther(request.route_path("forgot_password_sent"))
 
@@ -132,11 +131,7 @@ def reset_password(request: Request) -> Any:
         emails.password_changed(request, account), key=f"password_changed:{token.id}"
     )
     request.visitor.pending = {"address": account.address}
-    request.visitor.tell(
-        request.localizer.translate(
-            _("Your password has been changed. Sign in with your new password.")
-        )
-    )
+    tell(request, _("Your password has been changed. Sign in with your new password."))
     return HTTPSeeOther(request.route_path("sign_in"))
 
 

@@ -24,7 +24,7 @@ from app.mail.events import reach, suppression
 from app.mail.events.reach import Unreachable
 from app.mail.outbox.event_tables import Event
 from app.mail.outbox.worth_sending import Sent, send_all
-from app.web.translation import _
+from app.web.translation import _, tell
 
 _COMPLAINT = _(
     "We could not reach you at ${address}, because an email of ours was reported as spam."
@@ -110,8 +110,7 @@ def try_again(request: Request) -> Any:
     sent = send_all(session, key, registry.email_kinds, now, registry.email_composer)
     registry.email_wakeup.after_commit(session)
     record(session, request, EventKind.ADDRESS_RETRY, account.id)
-    words = request.localizer.translate(_told(sent), mapping={"address": account.address})
-    request.visitor.tell(words)
+    tell(request, _told(sent), address=account.address)
     return HTTPSeeOther(request.route_path("account_emails"))
 
 

@@ -19,7 +19,7 @@ from app.accounts.models import SecondFactor
 from app.accounts.permissions import RECENT
 from app.accounts.sessions import complete_session, end_all_sessions
 from app.database import short_transaction
-from app.web.translation import _
+from app.web.translation import _, tell
 
 PAGE = "accounts/second_factor.jinja2"
 CODE_PAGE = "accounts/second_factor_code.jinja2"
@@ -144,7 +144,7 @@ def turn_off(request: Request) -> Any:
     recovery_codes.delete_all(request.dbsession, account_id)
     end_all_sessions(request, account_id, but=request.sign_in_session.id)
     _tell(request, EventKind.SECOND_FACTOR_OFF, SecondFactorChange.OFF)
-    request.visitor.tell(request.localizer.translate(_("The second step is off.")))
+    tell(request, _("The second step is off."))
     return _to_page(request)
 
 

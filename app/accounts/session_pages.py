@@ -15,7 +15,7 @@ from app.accounts.events import RETENTION, EventKind, latest, record
 from app.accounts.models import SignInSession
 from app.accounts.permissions import RECENT
 from app.accounts.sessions import end_all_sessions, live_sessions
-from app.web.translation import _
+from app.web.translation import _, tell
 
 PAGE = "accounts/sessions.jinja2"
 _ID = re.compile("[0-9]{1,9}")
@@ -61,5 +61,5 @@ def end_sessions(request: Request) -> Any:
             told = _("That device has been signed out.")
         else:
             told = _("That device was signed out before.")
-    request.visitor.tell(request.localizer.translate(told))
+    tell(request, told)
     return HTTPSeeOther(request.route_path("sessions"))

@@ -13,7 +13,7 @@ from app.accounts.form_fields import AddressField, CurrentPasswordField
 from app.accounts.sessions import begin_session, end_session
 from app.web.forms import Form
 from app.web.links import local_path
-from app.web.translation import _
+from app.web.translation import _, tell
 
 
 class SignInForm(Form):
@@ -63,7 +63,7 @@ def sign_out(request: Request) -> Any:
     if request.account:
         record(request.dbsession, request, EventKind.SIGN_OUT, request.account.id)
     end_session(request)
-    request.visitor.tell(request.localizer.translate(_("You have signed out.")))
+    tell(request, _("You have signed out."))
     return HTTPSeeOther(request.route_path("sign_in"))
 
 

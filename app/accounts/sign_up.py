@@ -23,7 +23,7 @@ from app.accounts.send_again import SENDING_AGAIN, wait_to_send_again
 from app.mail import BodyFormat
 from app.mail.outbox import endings
 from app.web import limits
-from app.web.translation import _
+from app.web.translation import _, tell
 
 CHECK_INBOX = "accounts/sign_up_sent.jinja2"
 
@@ -94,7 +94,7 @@ def send_again(request: Request) -> Any:
         return _check_inbox(request, wait)
     pending = request.dbsession.get(PendingSignUp, int(request.visitor.pending["sign_up"]))
     _send_email(request, parse_address(request.visitor.pending["address"]), pending)
-    request.visitor.tell(request.localizer.translate(SENDING_AGAIN))
+    tell(request, SENDING_AGAIN)
     return HTTPSeeOther(request.route_path("sign_up_sent"))
 
 

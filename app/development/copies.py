@@ -11,7 +11,7 @@ from app.mail.copying import copy_for
 from app.mail.kinds import Kind
 from app.mail.outbox.tables import OutboxEmail, State
 from app.web.forms import Form
-from app.web.translation import _
+from app.web.translation import _, tell
 
 
 def _is_allowed(form: "CopyForm", field: EmailField) -> None:
@@ -61,4 +61,4 @@ def send_copy(request: Request, kind: Kind, email: OutboxEmail, address: str) ->
             "The copy to ${address} is ${state}: ${reason}.",
             mapping={"address": address, "state": copy.state, "reason": copy.reason},
         )
-    request.visitor.tell(request.localizer.translate(words))
+    tell(request, words)

@@ -20,7 +20,7 @@ from app.mail.outbox.tables import UNDER_WAY, OutboxEmail, State
 from app.previews.lint import Finding
 from app.previews.written import findings_of_written
 from app.web.headers import CONTENT_SECURITY_POLICY
-from app.web.translation import _
+from app.web.translation import _, tell
 
 PAGE_SIZE = 50
 JSON_SIZE = 200
@@ -71,7 +71,7 @@ def count_new(request: Request) -> dict[str, int]:
 def clear(request: Request) -> HTTPSeeOther:
     """Delete the emails that neither wait nor went out. Their keys can be used again."""
     request.dbsession.execute(delete(OutboxEmail).where(OutboxEmail.state.not_in(KEPT)))
-    request.visitor.tell(request.localizer.translate(_("The mailbox has been cleared.")))
+    tell(request, _("The mailbox has been cleared."))
     return HTTPSeeOther(request.route_path("mailbox"))
 
 
@@ -144,7 +144,7 @@ def delete_email(request: Request) -> HTTPSeeOther:
         if deleted.rowcount
         else _("The email was not deleted, because it is waiting to be sent or has been sent.")
     )
-    request.visitor.tell(request.localizer.translate(words))
+    tell(request, words)
     query = Search.from_query(request.GET).query
     return HTTPSeeOther(request.route_path("mailbox", _query=query))
 

@@ -17,10 +17,12 @@ from app.accounts.models import Account, TokenKind
 from app.accounts.permissions import STAFF, STAFF_RECENT
 from app.accounts.sessions import end_all_sessions, live_sessions
 from app.i18n import formats
-from app.mail.outbox.tables import OutboxEmail, State
+from app.mail import addresses
+from app.mail.outbox.search import newest_id
+from app.mail.outbox.tables import OutboxEmail, State, suppressions
 from app.mail.outbox.volumes import volumes
 from app.web.forms import Form
-from app.web.translation import _
+from app.web.translation import _, tell
 
 FIND = "staff/find_account.jinja2"
 MOST_EVENTS = 100
@@ -67,8 +69,11 @@ def show(request: Request) -> Any:
     """Show the account, its sessions and its latest events."""
     account = _account_of(request)
     session = request.dbsession
+    key = addresses.key_of(account.address)
     return {
         "account": account,
+        "newest_email": newest_id(session, key),
+        "suppressed": suppressions(session, [key], request.now).get(key),
         "factor": second_factor.find(session, account.id),
         "sessions": live_sessions(session, account.id, request.now),
         "events": latest(session, account.id, request.now, MOST_EVENTS),
@@ -87,7 +92,7 @@ def end_sessions(request: Request) -> Any:
     account = _account_of(request)
     end_all_sessions(request, account.id)
     _record(request, EventKind.SESSION_END, account)
-    _say(request, _("All sessions of this account have ended."))
+    tell(request, _("All sessions of this account have ended."))
     return _to_account(request, account)
 
 
@@ -114,12 +119,12 @@ def send_reset(request: Request) -> Any:
     outcome = Outcome.OK if is_sent else Outcome.REFUSED
     _record(request, EventKind.RESET_REQUEST, account, outcome)
     if is_sent:
-        _say(request, SENT, lifetime=formats.duration(lifetime, request.locale_name))
+        tell(request, SENT, lifetime=formats.duration(lifetime, request.locale_name))
     elif state is State.THROTTLED:
         period = PASSWORD_RESET.limit.period
-        _say(request, HELD_BACK, wait=formats.duration(period, request.locale_name))
+        tell(request, HELD_BACK, wait=formats.duration(period, request.locale_name))
     else:
-        _say(request, _("No email was sent: ${reason}."), reason=reason or state)
+        tell(request, _("No email was sent: ${reason}."), reason=reason or state)
     return _to_account(request, account)
 
 
@@ -138,10 +143,6 @@ def _record(
     request: Request, kind: EventKind, account: Account, outcome: Outcome = Outcome.OK
 ) -> None:
     record(request.dbsession, request, kind, account.id, outcome, staff_id=request.account.id)
-
-
-def _say(request: Request, message: str, **words: str) -> None:
-    request.visitor.tell(request.localizer.translate(message, mapping=words))
 
 
 def _to_account(request: Request, account: Account) -> HTTPSeeOther:

@@ -22,7 +22,7 @@ from app.staff.email_filter import order_number, read_id
 from app.staff.email_story import is_shown, possible_actions, steps, target_of, what_is_next
 from app.staff.email_words import PAST, state_words
 from app.web.frames import FRAME_POLICY, allow_frames
-from app.web.translation import _
+from app.web.translation import _, tell
 
 Decision = Callable[[OutboxEmail, Kind | None], OutboxEmail]
 """Changes an email, and returns the one whose page comes next. May raise ``Refused``."""
@@ -132,13 +132,13 @@ def send_copy(request: Request) -> Any:
     email = _email_of(request)
     kind = _kind_of(request, email)
     if kind is None or not is_shown(email, kind):
-        _say(request, NO_COPY)
+        tell(request, NO_COPY)
         return _to_email(request, email.id)
     message = copy_for(request.account.address, email, kind)
     copy: OutboxEmail = request.email_service.send_message(message, key=message.about)
     record_action(request, "copy", target_of(email.id), done=1, detail=target_of(copy.id))
     state = request.localizer.translate(state_words(copy))
-    _say(request, COPIED, id=copy.id, state=state)
+    tell(request, COPIED, id=copy.id, state=state)
     return _to_email(request, email.id)
 
 
@@ -148,7 +148,7 @@ def _decide(request: Request, action: str, decide: Decision) -> HTTPSeeOther:
     try:
         result: OutboxEmail = decide(email, _kind_of(request, email))
     except Refused as refusal:
-        _say(request, REFUSED, reason=str(refusal))
+        tell(request, REFUSED, reason=str(refusal))
         record_action(
             request,
             action,
@@ -162,7 +162,7 @@ def _decide(request: Request, action: str, decide: Decision) -> HTTPSeeOther:
         request.registry.email_wakeup.after_commit(request.dbsession)
     detail = "" if result.id == email.id else target_of(result.id)
     record_action(request, action, target_of(email.id), done=1, detail=detail)
-    _say(request, PAST[action])
+    tell(request, PAST[action])
     return _to_email(request, result.id)
 
 
@@ -179,10 +179,6 @@ def _email_of(request: Request) -> OutboxEmail:
 def _kind_of(request: Request, email: OutboxEmail) -> Kind | None:
     kind: Kind | None = request.registry.email_kinds.get(email.kind)
     return kind
-
-
-def _say(request: Request, message: str, **words: Any) -> None:
-    request.visitor.tell(request.localizer.translate(message, mapping=words))
 
 
 def _to_email(request: Request, id: int) -> HTTPSeeOther:

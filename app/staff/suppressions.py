@@ -10,18 +10,19 @@ from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.request import Request
 from pyramid.view import view_config
 from sqlalchemy import select
-from sqlalchemy.orm import Session, lazyload
+from sqlalchemy.orm import lazyload
 
 from app.accounts.form_fields import AddressField
 from app.accounts.permissions import STAFF, STAFF_RECENT
 from app.mail import addresses
 from app.mail.events import suppression
+from app.mail.outbox.search import newest_id
 from app.mail.outbox.tables import ERASED, OutboxEmail, SuppressedAddress
 from app.mail.outbox.worth_sending import Found, send_all, worth_sending
 from app.staff.actions import record_action
 from app.staff.email_filter import read_id
 from app.web.forms import Form
-from app.web.translation import _
+from app.web.translation import _, tell
 
 PAGE = "staff/suppressions.jinja2"
 MOST_ROWS = 100
@@ -52,7 +53,7 @@ def find(request: Request) -> Any:
     form = FindForm(request)
     if form.validate():
         key = addresses.key_of(form.email.address.stored)
-        newest = _newest_email(request.dbsession, key)
+        newest = newest_id(request.dbsession, key)
         if newest is not None:
             return _to_page(request, newest)
         form.refuse(form.email, _("No email was ever written to this address."))
@@ -70,14 +71,14 @@ def lift(request: Request) -> Any:
     session, key = request.dbsession, request.POST.get("address", "")
     row = session.get(SuppressedAddress, key)
     if row is None:
-        _say(request, _("This address is not suppressed any more."))
-        return _to_page(request, _newest_email(session, key))
+        tell(request, _("This address is not suppressed any more."))
+        return _to_page(request, newest_id(session, key))
     about = f"email:{row.email_id}" if row.email_id is not None else "an address"
     detail = f"{row.event or 'by hand'} {row.code or ''}".rstrip()
     suppression.lift(session, key)
     record_action(request, "lift", about, done=1, detail=detail)
-    _say(request, _("Emails go to ${address} again."), address=key)
-    return _to_page(request, _newest_email(session, key))
+    tell(request, _("Emails go to ${address} again."), address=key)
+    return _to_page(request, newest_id(session, key))
 
 
 @view_config(
@@ -98,8 +99,8 @@ def send(request: Request) -> Any:
     registry.email_wakeup.after_commit(session)
     about = f"address of email:{email.id}"
     record_action(request, "resend", about, done=sent.queued, refused=sent.refused)
-    _say(request, _("Emails on their way: ${count}."), count=str(sent.queued))
-    return _to_page(request, email)
+    tell(request, _("Emails on their way: ${count}."), count=str(sent.queued))
+    return _to_page(request, email.id)
 
 
 def _page(request: Request, form: FindForm, email: OutboxEmail | None = None) -> dict[str, Any]:
@@ -139,20 +140,6 @@ def _email(request: Request, id: str | None) -> OutboxEmail | None:
     return email
 
 
-def _newest_email(session: Session, recipient_key: str) -> OutboxEmail | None:
-    return session.scalars(
-        select(OutboxEmail)
-        .where(OutboxEmail.recipient_key == recipient_key)
-        .order_by(OutboxEmail.id.desc())
-        .limit(1)
-        .options(*_WITHOUT_FILES)
-    ).one_or_none()
-
-
-def _to_page(request: Request, email: OutboxEmail | None) -> HTTPSeeOther:
-    query = None if email is None else {"email": email.id}
+def _to_page(request: Request, email_id: int | None) -> HTTPSeeOther:
+    query = None if email_id is None else {"email": email_id}
     return HTTPSeeOther(request.route_path("staff_suppressions", _query=query))
-
-
-def _say(request: Request, message: str, **words: str) -> None:
-    request.visitor.tell(request.localizer.translate(message, mapping=words))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pyramid.i18n import TranslationStringFactory
+from pyramid.request import Request
 
 from app.i18n.languages import DOMAIN
 
@@ -15,3 +16,10 @@ class Mark(Protocol):
 
 
 _: Mark = TranslationStringFactory(DOMAIN)
+
+
+def tell(request: Request, message: str, **words: Any) -> None:
+    """Say ``message`` at the top of the visitor's next page, in the language of this one.
+    ``words`` are the values of its ``${names}``.
+    """
+    request.visitor.tell(request.localizer.translate(message, mapping=words or None))

@@ -45,6 +45,19 @@ def bounced(outbox: Outbox) -> OutboxEmail:
     return email
 
 
+def test_a_customers_account_says_that_nothing_is_sent_and_leads_to_the_reason(
+    staff: TestApp, database: Database, bounced: OutboxEmail
+) -> None:
+    path = f"/staff/accounts/{add_account(database, ADA)}"
+    page = staff.get(path)
+    assert "5.1.1" in page.html.find("dt", string="Nothing is sent until").find_next("dd").text
+    assert str(bounced.id) in page.click("Emails to this address").text
+    reason = page.click("^Suppressed addresses$", index=1)
+    assert reason.html.find("h2").text == ADA
+    act(reason, "lift")
+    assert "Nothing is sent until" not in staff.get(path).text
+
+
 def act(page: TestResponse, name: str) -> TestResponse:
     """Press the first button of this act."""
     form = next(

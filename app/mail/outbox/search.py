@@ -231,6 +231,12 @@ def _span(session: Session, filter: Filter, before: int | None) -> Conditions:
     return conditions
 
 
+def newest_id(session: Session, recipient_key: str) -> int | None:
+    """The id of the newest email to a recipient. None when there is none."""
+    mine = OutboxEmail.recipient_key == recipient_key
+    return session.scalar(select(func.max(OutboxEmail.id)).where(mine))
+
+
 def first_id(session: Session, at: datetime) -> int:
     """The id from which on emails were written at or after that time."""
     return session.scalars(_FIRST_ID, {"at": at}).one()

@@ -22,7 +22,7 @@ from app.shop.models import Seller
 from app.shop.payments.provider import PaymentProvider
 from app.shop.tax import TaxRates, rates_of
 from app.shop.views.payment import allow_payment_page, redirect_to_payment
-from app.web.translation import _
+from app.web.translation import _, tell
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def _sold_nowhere(request: Request) -> HTTPSeeOther:
     message = _(
         "We cannot sell these products together. Remove one of them, and order it separately."
     )
-    request.visitor.tell(request.localizer.translate(message))
+    tell(request, message)
     return HTTPSeeOther(request.route_path("basket"))
 
 

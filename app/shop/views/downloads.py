@@ -25,7 +25,7 @@ from app.shop.models import File, Order, OrderLine
 from app.shop.views.own_orders import number_of, own_order
 from app.web import limits
 from app.web.headers import keep_private
-from app.web.translation import _
+from app.web.translation import _, tell
 
 log = logging.getLogger(__name__)
 
@@ -142,5 +142,5 @@ def _line(request: Request, order: Order) -> OrderLine:
 
 
 def _back(request: Request, number: str, message: str) -> HTTPSeeOther:
-    request.visitor.tell(request.localizer.translate(message))
+    tell(request, message)
     return HTTPSeeOther(request.route_path("order", number=number))

@@ -30,7 +30,7 @@ from app.shop.views.payment import (
     settle_pending,
 )
 from app.web import limits
-from app.web.translation import _
+from app.web.translation import _, tell
 
 Page = dict[str, Any]
 
@@ -126,19 +126,13 @@ def resend_receipt(request: Request) -> Response:
     if not is_under_way:
         wait = limits.use(request.registry, AGAIN, str(found.id), request.now)
     if wait is not None:
-        duration = formats.duration(wait, request.locale_name)
-        words = _(
-            "You have asked for this receipt ${count} times. Ask again in ${wait}.",
-            mapping={"count": AGAIN.count, "wait": duration},
-        )
+        words = _("You have asked for this receipt ${count} times. Ask again in ${wait}.")
+        tell(request, words, count=AGAIN.count, wait=formats.duration(wait, request.locale_name))
     else:
         with short_transaction(request.registry, write=True) as session:
-            words = _AGAIN[send_again(request, session, own_order(request, session, number))]
-    stays = is_under_way or receipt.state is ReceiptState.UNCOMPOSED
-    address = {"address": receipt.address if stays else request.account.address}
-    request.visitor.tell(
-        request.localizer.translate(words, mapping=None if wait is not None else address)
-    )
+            sent = send_again(request, session, own_order(request, session, number))
+        stays = is_under_way or receipt.state is ReceiptState.UNCOMPOSED
+        tell(request, _AGAIN[sent], address=receipt.address if stays else request.account.address)
     return HTTPSeeOther(request.route_path("order", number=number))
 
 

@@ -28,7 +28,7 @@ from app.shop.payments.provider import (
 from app.shop.payments.settle import settle
 from app.shop.payments.waiting import place_to_wait
 from app.web.headers import content_security_policy
-from app.web.translation import _
+from app.web.translation import _, tell
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def redirect_to_payment(request: Request, order_id: int) -> HTTPSeeOther:
                 "The payment could not be started, and you have not been charged. Try again in a"
                 " minute."
             )
-            request.visitor.tell(request.localizer.translate(message))
+            tell(request, message)
             return order_page
         if url is not None:
             return HTTPSeeOther(url)
