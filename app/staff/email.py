@@ -14,6 +14,7 @@ from app.mail.copying import copy_for
 from app.mail.inline_images import with_data_urls
 from app.mail.kinds import Kind
 from app.mail.outbox import decisions
+from app.mail.outbox.copies import newest_copy
 from app.mail.outbox.decisions import Refused
 from app.mail.outbox.tables import ERASED, OutboxEmail
 from app.mail.smtp.reply_text import without_addresses
@@ -56,6 +57,7 @@ def show(request: Request) -> Any:
         "order_number": order_number(request.dbsession, email.about),
         "account_id": read_id(about_id) if what == "account" else None,
         "language": own_name(email.locale),
+        "newest_copy": newest_copy(request.dbsession, email.key),
         "tag": request.registry.email_tags.of(email.id),
     }
 
@@ -84,7 +86,8 @@ def resend(request: Request) -> Any:
 
     def send_again(email: OutboxEmail, kind: Kind | None) -> OutboxEmail:
         composer = registry.email_composer
-        return decisions.resend(request.dbsession, email, kind, request.now, composer)
+        seen = read_id(request.POST.get("seen", ""))
+        return decisions.resend(request.dbsession, email, kind, request.now, composer, seen)
 
     return _decide(request, "resend", send_again)
 

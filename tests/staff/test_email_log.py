@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 from pyramid.router import Router
 from sqlalchemy import select
-from webtest import TestApp, TestResponse
+from webtest import Form, TestApp, TestResponse
 
 from app.accounts.models import Account, SignInSession
 from app.accounts.sessions import COOKIE
@@ -94,11 +94,16 @@ def buttons(page: TestResponse) -> list[str]:
 
 def press(staff: TestApp, email: OutboxEmail, name: str) -> TestResponse:
     """Press a button on the email's page."""
+    return button(staff, email, name).submit(expect_errors=True)
+
+
+def button(staff: TestApp, email: OutboxEmail, name: str) -> Form:
+    """The form of a button on the email's page."""
     page = staff.get(f"/staff/emails/{email.id}")
     (form,) = [
         form for form in page.forms.values() if "act" in form.fields and form["act"].value == name
     ]
-    return form.submit(expect_errors=True)
+    return form
 
 
 def actions(database: Database) -> list[tuple[str, str, int, int, str]]:
@@ -509,6 +514,19 @@ def test_a_sent_email_becomes_a_new_one_whose_page_opens(
     assert actions(database) == [("resend", f"email:{email.id}", 1, 0, f"email:{newest.id}")]
 
 
+def test_a_form_that_is_sent_twice_sends_a_sent_email_again_once(
+    staff: TestApp, outbox: Outbox, clock: Clock
+) -> None:
+    email = put(outbox, outbox.write(1), State.SENT, sent_at=clock())
+    form = button(staff, email, "resend")
+    form.submit()
+    assert "was sent again just now: email 2" in form.submit().follow().text
+    assert len(all_rows(outbox)) == 2
+    # Who has seen the copy may send one more.
+    press(staff, email, "resend")
+    assert len(all_rows(outbox)) == 3
+
+
 def test_staff_release_and_cancel_what_is_held(
     staff: TestApp, outbox: Outbox, database: Database
 ) -> None:
@@ -525,11 +543,7 @@ def test_what_cannot_be_done_is_refused_and_kept(
     staff: TestApp, outbox: Outbox, database: Database
 ) -> None:
     email = put(outbox, outbox.write(1), State.FAILED)
-    form = next(
-        form
-        for form in staff.get(f"/staff/emails/{email.id}").forms.values()
-        if "act" in form.fields and form["act"].value == "resend"
-    )
+    form = button(staff, email, "resend")
     put(outbox, email, State.SENDING)
     page = form.submit().follow()
     assert "Nothing was changed." in page.text

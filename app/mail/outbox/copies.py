@@ -163,6 +163,11 @@ def series_of(session: Session, keys: Collection[str]) -> dict[str, Series]:
     return series
 
 
+def newest_copy(session: Session, key: str) -> int:
+    """The id of the newest copy of an act's email; 0 when there is none."""
+    return series_of(session, [key])[original_key(key)].newest
+
+
 def next_key(session: Session, key: str) -> str:
     """The key of one more email for the same act: ``<key>#2``, then ``<key>#3``."""
     return series_of(session, [key])[original_key(key)].next_key

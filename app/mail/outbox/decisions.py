@@ -25,14 +25,22 @@ __all__ = ["Refused", "cancel", "compose_for_resend", "next_key", "release", "re
 
 
 def resend(
-    session: Session, email: OutboxEmail, kind: Kind | None, now: datetime, composer: Composer
+    session: Session,
+    email: OutboxEmail,
+    kind: Kind | None,
+    now: datetime,
+    composer: Composer,
+    seen: int | None = None,
 ) -> OutboxEmail:
     """Send an email again, and return the email that is queued.
 
     An email that no relay accepted returns to ``queued`` and keeps its Message-ID. If it could not
     be composed, ``composer`` composes it again. A sent or bounced one is copied into a new email
-    with its own Message-ID.
+    with its own Message-ID. ``seen`` is the newest copy that the person knew of, 0 for none: with a
+    newer one, the email was sent again meanwhile and is refused.
     """
+    if seen is not None and (newest := copies.newest_copy(session, email.key)) != seen:
+        raise Refused(Why.RESENT, f"Email {email.id} was sent again just now: email {newest}.")
     facts = Facts.of(email)
     expires_at = rules.check_resend(facts, kind, now, _obstacles(session, facts, kind, now))
     if email.state in copies.ACCEPTED:
