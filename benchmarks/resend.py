@@ -9,6 +9,7 @@ from app.mail.outbox.batches import Act
 from app.mail.outbox.many import ManyDecisions, look
 from app.mail.outbox.search import Filter
 from app.mail.outbox.tables import State
+from app.staff.many_actions import KeptAction, target_of
 from benchmarks.databases import ENGINES, Databases
 from benchmarks.outbox import fill
 from benchmarks.pillarbox import Pillarbox
@@ -44,7 +45,10 @@ def _resend(ours: Pillarbox, state: State, count: int) -> tuple[float, float]:
     many = ManyDecisions.of(registry)
     done, longest = 0, 0.0
     begun = last = time.perf_counter()
-    for batch in many.run(Act.RESEND, filter, newest=newest, by="", note=lambda *_: None):
+    kept = KeptAction(
+        Act.RESEND, target_of(filter), registry.clock, staff_id=None, request_id="", by="benchmark"
+    )
+    for batch in many.run(Act.RESEND, filter, newest=newest, by="", note=kept.note):
         done += batch.done
         now = time.perf_counter()
         longest, last = max(longest, now - last), now

@@ -107,7 +107,7 @@ def try_again(request: Request) -> Any:
     session, registry = request.dbsession, request.registry
     key = addresses.key_of(account.address)
     suppression.try_again(session, key, now)
-    sent = send_all(session, key, registry.email_kinds, now, registry.email_composer)
+    sent = send_all(session, key, registry.email_kinds, now, registry.email_composer, request.id)
     registry.email_wakeup.after_commit(session)
     record(session, request, EventKind.ADDRESS_RETRY, account.id)
     tell(request, _told(sent), address=account.address)
@@ -115,7 +115,7 @@ def try_again(request: Request) -> Any:
 
 
 def _told(sent: Sent) -> str:
-    if sent.queued:
+    if sent.ids:
         return _("We are trying ${address} again, and send what has not reached you.")
     return _("We are trying ${address} again with the next email to you.")
 

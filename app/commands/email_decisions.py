@@ -117,7 +117,8 @@ def _decide_one(registry: Registry, session: Session, act: Act, id: int) -> str:
     if act is Act.RELEASE:
         queued = decisions.release(session, email, kind, now)
     else:
-        queued = decisions.resend(session, email, kind, now, registry.email_composer)
+        composer = registry.email_composer
+        queued = decisions.resend(session, email, kind, now, composer, request_id=COMMAND)
     registry.email_wakeup.after_commit(session)
     return f"Email {id} ({email.kind}) is queued{'' if queued is email else f' as {queued.id}'}."
 
@@ -134,7 +135,14 @@ def _decide_all(registry: Registry, act: Act, typed: dict[str, Any], *, yes: boo
         act, target_of(filter), registry.clock, staff_id=None, by=COMMAND, request_id=COMMAND
     )
     many = ManyDecisions.of(registry)
-    run = many.run(act, filter, newest=found.newest_id, by=f"by {COMMAND}", note=kept.note)
+    run = many.run(
+        act,
+        filter,
+        newest=found.newest_id,
+        by=f"by {COMMAND}",
+        note=kept.note,
+        request_id=COMMAND,
+    )
     shows = is_terminal(sys.stderr)
     try:
         for _ in run:

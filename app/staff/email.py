@@ -87,7 +87,9 @@ def resend(request: Request) -> Any:
     def send_again(email: OutboxEmail, kind: Kind | None) -> OutboxEmail:
         composer = registry.email_composer
         seen = read_id(request.POST.get("seen", ""))
-        return decisions.resend(request.dbsession, email, kind, request.now, composer, seen)
+        return decisions.resend(
+            request.dbsession, email, kind, request.now, composer, seen, request.id
+        )
 
     return _decide(request, "resend", send_again)
 

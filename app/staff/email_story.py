@@ -1,15 +1,16 @@
 """The story of one email: what happened to it, in its order, and what happens next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pyramid.request import Request
-from sqlalchemy import select
+from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
 from app.mail.delivery import relay
 from app.mail.kinds import Kind
+from app.mail.outbox import copies
 from app.mail.outbox.event_tables import EmailEvent, Event
 from app.mail.outbox.tables import (
     EmailAttempt,
@@ -20,9 +21,12 @@ from app.mail.outbox.tables import (
 )
 from app.mail.smtp.replies import Outcome
 from app.staff.email_words import ACTIONS, EVENTS, OUTCOMES, STATES
-from app.staff.models import StaffAction
+from app.staff.many_actions import command_of, refusals_of
+from app.staff.models import StaffAction, StaffActionEmail
 from app.web.translation import _
 
+_UNCOMPOSED = "could not be composed"
+"""How the reason of an email begins whose template was broken."""
 _WITHOUT_A_TRY = (State.CAPTURED, State.THROTTLED)
 """The states that only the writing of an email gives it."""
 _ENDS = (State.EXPIRED, State.SUPERSEDED, State.CANCELLED, State.SUPPRESSED)
@@ -33,13 +37,14 @@ _ENDS = (State.EXPIRED, State.SUPERSEDED, State.CANCELLED, State.SUPPRESSED)
 class Step:
     """Something that happened. ``what`` is a translation string, ``facts`` are such as a code and a
     duration, and ``words`` is what the relay or another server said. ``at`` is None where nothing
-    tells the time.
+    tells the time. ``email_id`` is another email that ``what`` names.
     """
 
     at: datetime | None
     what: str
     facts: tuple[str, ...] = ()
     words: str = ""
+    email_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +64,35 @@ def steps(session: Session, email: OutboxEmail) -> list[Step]:
     events = session.scalars(
         select(EmailEvent).where(EmailEvent.email_id == email.id).order_by(EmailEvent.id)
     ).all()
-    actions = session.scalars(
-        select(StaffAction)
-        .where(StaffAction.target == target_of(email.id), StaffAction.done > 0)
-        .order_by(StaffAction.id)
-    ).all()
+    of_act = copies.emails_of_act(session, email.key)
     later = [
         *map(_of_attempt, attempts),
         *map(_of_event, events),
-        *map(_of_action, actions),
+        *(_of_action(action, email.id) for action in _actions(session, email.id)),
+        *(_sent_again(id, at) for id, at in of_act if id > email.id),
     ]
     # The sort keeps the order of rows with one time.
     later.sort(key=lambda step: step.at or email.created_at)
-    return [*_written(email, is_tried=bool(attempts)), *later, *_ended(email)]
+    first = min((id for id, _at in of_act), default=email.id)
+    return [
+        _asked_for(email, first),
+        *_written(email, is_tried=bool(attempts)),
+        *later,
+        *_ended(email),
+        *_erased(email, is_tried=bool(attempts)),
+    ]
+
+
+def _actions(session: Session, email_id: int) -> Sequence[StaffAction]:
+    """What was done to the email, alone or together with others."""
+    alone = select(StaffAction.id).where(
+        StaffAction.target == target_of(email_id), StaffAction.done > 0
+    )
+    together = select(StaffActionEmail.action_id).where(StaffActionEmail.email_id == email_id)
+    ids = union(alone, together).subquery()
+    return session.scalars(
+        select(StaffAction).join(ids, ids.c[0] == StaffAction.id).order_by(StaffAction.id)
+    ).all()
 
 
 def target_of(email_id: int) -> str:
@@ -79,25 +100,41 @@ def target_of(email_id: int) -> str:
     return f"email:{email_id}"
 
 
-def _written(email: OutboxEmail, *, is_tried: bool) -> Iterator[Step]:
-    at, state = email.created_at, State(email.state)
+def _asked_for(email: OutboxEmail, first: int) -> Step:
+    """Why the email was written. ``first`` is the first email of the same act."""
+    at = email.created_at
+    if first != email.id:
+        what = _("Sends email ${id} again", mapping={"id": first})
+        return Step(at, what, tuple(filter(None, [email.request_id])), email_id=first)
     if email.request_id:
-        yield Step(at, _("Asked for by a request"), (email.request_id,))
-    else:
-        yield Step(at, _("Written without a request, such as by a command"))
+        return Step(at, _("Asked for by a request"), (email.request_id,))
+    return Step(at, _("Written without a request, such as by a command"))
+
+
+def _sent_again(id: int, at: datetime) -> Step:
+    return Step(at, _("Sent again as email ${id}", mapping={"id": id}), email_id=id)
+
+
+def _written(email: OutboxEmail, *, is_tried: bool) -> Iterator[Step]:
+    at = email.created_at
+    is_refused = _is_refused(email, is_tried=is_tried)
     if email.made_from is not None:
         yield Step(at, _("Could not be rendered, and waits for its template"))
-    elif email.has_body:
+    elif is_refused and (email.reason or "").startswith(_UNCOMPOSED):
+        yield Step(at, _("Could not be rendered"))
+    else:
         formats = [("HTML", email.html_body), ("text", email.text_body)]
         bodies = " + ".join(name for name, body in formats if body is not None)
-        yield Step(at, _("Rendered"), (bodies, email.locale))
-    else:
-        yield Step(at, _("Its content was erased, or never kept"))
-    is_refused = state is State.FAILED and not is_tried and email.heard is None
-    if state in _WITHOUT_A_TRY or is_refused:
-        yield Step(at, STATES[state], words=email.reason or "")
+        yield Step(at, _("Rendered"), tuple(filter(None, [bodies, email.locale])))
+    if email.state in _WITHOUT_A_TRY or is_refused:
+        yield Step(at, STATES[State(email.state)], words=email.reason or "")
     else:
         yield Step(at, _("Put into the queue"))
+
+
+def _is_refused(email: OutboxEmail, *, is_tried: bool) -> bool:
+    """Whether the email could not be sent from the moment when it was written."""
+    return email.state == State.FAILED and not is_tried and email.heard is None
 
 
 def _of_attempt(attempt: EmailAttempt) -> Step:
@@ -112,15 +149,31 @@ def _of_event(event: EmailEvent) -> Step:
     return Step(event.at, EVENTS[Event(event.event)], facts, event.words)
 
 
-def _of_action(action: StaffAction) -> Step:
+def _of_action(action: StaffAction, email_id: int) -> Step:
     what = ACTIONS.get(action.action, action.action)
-    who = () if action.staff_id is None else (f"account:{action.staff_id}",)
-    return Step(action.at, what, (*who, *filter(None, [action.detail])))
+    command = command_of(action)
+    who = command if action.staff_id is None else f"account:{action.staff_id}"
+    together = "" if action.target == target_of(email_id) else action.target
+    # What was refused is about other emails.
+    is_about_others = action.detail == command or any(refusals_of(action))
+    detail = "" if is_about_others else action.detail
+    return Step(action.at, what, tuple(filter(None, [who, together, detail])))
 
 
 def _ended(email: OutboxEmail) -> Iterator[Step]:
     if email.state in _ENDS:
         yield Step(None, STATES[State(email.state)], words=email.reason or "")
+
+
+def _erased(email: OutboxEmail, *, is_tried: bool) -> Iterator[Step]:
+    if email.has_body or email.made_from is not None:
+        return
+    is_held_back = email.state in (State.THROTTLED, State.SUPPRESSED) and not is_tried
+    if is_held_back or _is_refused(email, is_tried=is_tried):
+        # Such content may have been left out when the email was written.
+        yield Step(None, _("The content is not kept."))
+    else:
+        yield Step(None, _("The content has been erased since."))
 
 
 def what_is_next(request: Request, email: OutboxEmail) -> list[Next]:
@@ -131,7 +184,7 @@ def what_is_next(request: Request, email: OutboxEmail) -> list[Next]:
         name = relay.name_of(request.registry.pillarbox.email)
         rest = relay.rest(session, name, now)
         due = max(email.next_attempt_at or now, now if rest is None else rest.until)
-        found.append(Next(_("A worker tries the email as soon as it can."), max(due, now)))
+        found.append(Next(_("A worker tries the email from this time on:"), max(due, now)))
         if rest is not None:
             found.append(Next(_("The relay rests until then:"), rest.until, rest.reason))
         found.append(Next(_("If it has not gone out by then, it expires:"), email.expires_at))
@@ -158,7 +211,10 @@ def possible_actions(email: OutboxEmail, kind: Kind | None) -> dict[str, str]:
     """The buttons that make sense: the names of the actions, and their texts."""
     buttons = {}
     state = State(email.state)
-    if state is State.UNKNOWN:
+    if not email.has_body and email.made_from is None:
+        # There is nothing to send.
+        pass
+    elif state is State.UNKNOWN:
         buttons["release"] = _("Release")
     elif state not in (State.QUEUED, State.SENDING):
         buttons["resend"] = _("Send again")

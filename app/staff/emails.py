@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, lazyload, load_only
 from app.accounts.permissions import STAFF
 from app.mail.outbox.event_tables import EmailEvent
 from app.mail.outbox.search import find_page
-from app.mail.outbox.tables import ERASED, OutboxEmail
+from app.mail.outbox.tables import ERASED, EmailAttempt, OutboxEmail, State
 from app.staff.email_filter import FilterForm, Query, read_id
 from app.staff.email_words import state_words
 
@@ -82,12 +82,14 @@ def _lines(session: Session, ids: Sequence[int]) -> list[Line]:
         .options(load_only(*_SHOWN), lazyload(OutboxEmail.attachments))
     ).all()
     heard = _last_heard(session, [email.id for email in emails if email.heard is not None])
+    accepted = (email for email in emails if email.state == State.SENT and email.heard is None)
+    replies = _last_replies(session, [email.id for email in accepted])
     return [
         Line(
             email,
             is_erased=email.recipient == ERASED,
             words=state_words(email),
-            last_words=heard.get(email.id) or email.reason or "",
+            last_words=heard.get(email.id) or email.reason or replies.get(email.id, ""),
         )
         for email in emails
     ]
@@ -102,6 +104,17 @@ def _last_heard(session: Session, ids: Sequence[int]) -> dict[int, str]:
         select(EmailEvent).where(EmailEvent.id.in_(last.group_by(EmailEvent.email_id)))
     )
     return {event.email_id: with_code(event.code, event.words) for event in events}
+
+
+def _last_replies(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    """What the relay answered to the last attempt of each email."""
+    if not ids:
+        return {}
+    last = select(func.max(EmailAttempt.id)).where(EmailAttempt.email_id.in_(ids))
+    attempts = select(EmailAttempt.email_id, EmailAttempt.reply).where(
+        EmailAttempt.id.in_(last.group_by(EmailAttempt.email_id))
+    )
+    return dict(session.execute(attempts).all())
 
 
 def with_code(code: str | None, words: str) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.mail.outbox.batches import Batch
 from app.mail.outbox.rules import Why
 from app.mail.outbox.search import Filter
-from app.staff.actions import write_action
+from app.staff.actions import record_emails, write_action
 from app.staff.models import StaffAction
 
 MOST_IDS = 5
@@ -71,6 +71,7 @@ class KeptAction:
             )
             self.id = row.id
         row.done, row.refused, row.detail = self.done, self.refused, detail
+        record_emails(session, row, batch.changed)
 
     def go_on(self, row: StaffAction) -> None:
         """Go on with an action that stopped in between."""

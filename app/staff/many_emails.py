@@ -102,10 +102,10 @@ def decide(request: Request) -> Any:
     by = f"by our staff, account {request.account.id}"
     begun, newest = time.monotonic(), 0
     for batch in ManyDecisions.of(registry).run(
-        act, filter, newest=confirmed.newest, by=by, note=kept.note
+        act, filter, newest=confirmed.newest, by=by, note=kept.note, request_id=request.id
     ):
         if time.monotonic() - begun >= SECONDS:
-            newest = batch.first_id - 1
+            newest = batch.ids[0] - 1
             break
     fields = query.fields() | {"newest": newest, "at": int(confirmed.at.timestamp())}
     if kept.id is not None:

@@ -27,3 +27,18 @@ class StaffAction(Base):
     """How many it could not change."""
     detail: Mapped[str] = mapped_column(Text, default="")
     request_id: Mapped[str] = mapped_column(String(64), default="")
+
+
+class StaffActionEmail(Base):
+    """An email that an action on several emails changed. ``StaffAction.target`` names the email of
+    an action on one.
+    """
+
+    __tablename__ = "staff_action_email"
+
+    action_id: Mapped[int] = mapped_column(
+        ForeignKey("staff_action.id", ondelete="CASCADE"), primary_key=True
+    )
+    email_id: Mapped[int] = mapped_column(
+        ForeignKey("outbox_email.id", ondelete="CASCADE"), primary_key=True, index=True
+    )

@@ -7,7 +7,7 @@ WORDS = {
     Why.QUEUED: _("Already waiting to be sent"),
     Why.SENDING: _("Being sent just now"),
     Why.RESENT: _("Already sent again"),
-    Why.NOT_HELD: _("Not held: only emails in doubt are"),
+    Why.NOT_HELD: _("Not in doubt. Only emails in doubt can be released"),
     Why.NOT_WAITING: _("Neither waiting nor held"),
     Why.NO_KIND: _("Their kind of email does not exist any more"),
     Why.NO_BODY: _("Their content is erased"),

@@ -19,7 +19,7 @@ from app.mail.events import suppression
 from app.mail.outbox.search import newest_id
 from app.mail.outbox.tables import ERASED, OutboxEmail, SuppressedAddress
 from app.mail.outbox.worth_sending import Found, send_all, worth_sending
-from app.staff.actions import record_action
+from app.staff.actions import record_action, record_emails
 from app.staff.email_filter import read_id
 from app.web.forms import Form
 from app.web.translation import _, tell
@@ -94,12 +94,19 @@ def send(request: Request) -> Any:
     if email is None:
         raise HTTPNotFound()
     sent = send_all(
-        session, email.recipient_key, registry.email_kinds, request.now, registry.email_composer
+        session,
+        email.recipient_key,
+        registry.email_kinds,
+        request.now,
+        registry.email_composer,
+        request.id,
     )
     registry.email_wakeup.after_commit(session)
     about = f"address of email:{email.id}"
-    record_action(request, "resend", about, done=sent.queued, refused=sent.refused)
-    tell(request, _("Emails on their way: ${count}."), count=str(sent.queued))
+    count = len(sent.ids)
+    row = record_action(request, "resend", about, done=count, refused=sent.refused)
+    record_emails(session, row, sent.ids)
+    tell(request, _("Emails on their way: ${count}."), count=str(count))
     return _to_page(request, email.id)
 
 

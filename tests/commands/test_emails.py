@@ -186,7 +186,11 @@ def test_cancelling_and_releasing(pillarbox: Pillarbox, ini: Path, outbox: Outbo
         ("resend", State.QUEUED, "is in the queue and goes out by itself"),
         ("resend", State.SENDING, "is being sent just now"),
         *(
-            ("release", state, f"is {state}; only one that is unknown is held")
+            (
+                "release",
+                state,
+                f"cannot be released: its state is {state}. Only emails in state unknown can",
+            )
             for state in (State.QUEUED, State.SENDING, State.SENT, State.FAILED, State.CANCELLED)
         ),
         *(

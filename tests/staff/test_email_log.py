@@ -398,7 +398,7 @@ def test_the_story_tells_who_asked_every_try_and_every_event(
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (State.QUEUED, "A worker tries the email as soon as it can."),
+        (State.QUEUED, "A worker tries the email from this time on:"),
         (State.SENDING, "A worker is sending the email at this moment."),
         (State.UNKNOWN, "The email is held until you release or cancel it."),
         (State.SENT, "The relay has the email."),

@@ -36,10 +36,16 @@ class Act(StrEnum):
 class Batch:
     """What became of a batch: how many emails were changed, and which were refused, and why."""
 
-    first_id: int
-    """The lowest id of the batch."""
+    ids: Sequence[int]
+    """The emails it was about, in their order."""
     done: int = 0
     refused: dict[Why, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def changed(self) -> list[int]:
+        """The ids of the emails that were not refused."""
+        refused = {id for ids in self.refused.values() for id in ids}
+        return [id for id in self.ids if id not in refused]
 
     @property
     def refused_count(self) -> int:
@@ -56,14 +62,16 @@ def decide(
     kinds: Kinds,
     composed: Mapping[int, Message | Refused],
     by: str,
+    request_id: str,
     now: datetime,
 ) -> Batch:
     """Decide about the emails ``ids``, which are in order, in the transaction of ``session``.
 
     An email that does not fulfil ``conditions`` any more is refused. ``composed`` holds, for each
-    email that could not be composed before, what composing it again gave.
+    email that could not be composed before, what composing it again gave. ``request_id`` is the
+    request or the command that decides. Copies keep it.
     """
-    batch = Batch(ids[0])
+    batch = Batch(ids)
     # Somebody who changes an email at this moment holds its lock. Waiting for it while holding the
     # others could be a deadlock, so the email is left to them.
     rows = session.execute(
@@ -79,7 +87,7 @@ def decide(
     if act is Act.CANCEL:
         _cancel(session, emails, kinds, by, batch)
     else:
-        _send(session, act, emails, kinds, composed, now, batch)
+        _send(session, act, emails, kinds, composed, request_id, now, batch)
     return batch
 
 
@@ -104,6 +112,7 @@ def _send(
     emails: Collection[Facts],
     kinds: Kinds,
     composed: Mapping[int, Message | Refused],
+    request_id: str,
     now: datetime,
     batch: Batch,
 ) -> None:
@@ -133,7 +142,7 @@ def _send(
         values = {"expires_at": expiries[name]} if name in expiries else {}
         mine = (OutboxEmail.id.in_(ids), HAS_BODY)
         batch.done += _queue(session, name, *mine, now=now, **values)
-    _copy(session, accepted, now, batch)
+    _copy(session, accepted, request_id, now, batch)
 
 
 def _queue(
@@ -171,7 +180,11 @@ def _queue_composed(
 
 
 def _copy(
-    session: Session, accepted: Collection[tuple[Facts, datetime]], now: datetime, batch: Batch
+    session: Session,
+    accepted: Collection[tuple[Facts, datetime]],
+    request_id: str,
+    now: datetime,
+    batch: Batch,
 ) -> None:
     """Send copies of emails that a relay has taken: one of each act, of its newest email.
 
@@ -188,7 +201,7 @@ def _copy(
         else:
             key = series[original].next_key
             wanted.append(copies.copy_of(email.id, email.message_id, key, expires_at))
-    written = copies.write(session, wanted, now)
+    written = copies.write(session, wanted, now, request_id)
     batch.done += len(written)
     taken = [copy.original for copy in wanted if copy.original not in written]
     if taken:

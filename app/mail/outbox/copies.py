@@ -61,8 +61,11 @@ def copy_of(original: int, message_id: str, key: str, expires_at: datetime) -> C
     return Copy(original, key, new_message_id(domain), expires_at)
 
 
-def write(session: Session, copies: Sequence[Copy], now: datetime) -> dict[int, int]:
+def write(
+    session: Session, copies: Sequence[Copy], now: datetime, request_id: str
+) -> dict[int, int]:
     """Write the copies as queued emails. Returns their ids by the id of the original.
+    ``request_id`` is the request or the command that asked for them.
 
     A copy is left out if its key is taken meanwhile, because somebody else made the same copy, or
     if its original has no body or was not accepted.
@@ -87,7 +90,7 @@ def write(session: Session, copies: Sequence[Copy], now: datetime) -> dict[int, 
         "attempts": literal(0),
         "next_attempt_at": literal(now, UTCDateTime()),
         "expires_at": wanted.c.expires_at,
-        "request_id": literal(""),
+        "request_id": literal(request_id),
         "created_at": literal(now, UTCDateTime()),
     }
     originals = (
@@ -166,6 +169,17 @@ def series_of(session: Session, keys: Collection[str]) -> dict[str, Series]:
 def newest_copy(session: Session, key: str) -> int:
     """The id of the newest copy of an act's email; 0 when there is none."""
     return series_of(session, [key])[original_key(key)].newest
+
+
+def emails_of_act(session: Session, key: str) -> list[tuple[int, datetime]]:
+    """The emails of one act, with the time at which each was written: the first one, unless its row
+    is gone, and then its copies.
+    """
+    original = original_key(key)
+    last = int(series_of(session, [key])[original].next_key.rpartition("#")[2])
+    keys = [original, *(f"{original}#{number}" for number in range(2, last))]
+    rows = select(OutboxEmail.id, OutboxEmail.created_at).where(OutboxEmail.key.in_(keys))
+    return [(row.id, row.created_at) for row in session.execute(rows.order_by(OutboxEmail.id))]
 
 
 def next_key(session: Session, key: str) -> str:

@@ -31,20 +31,22 @@ def resend(
     now: datetime,
     composer: Composer,
     seen: int | None = None,
+    request_id: str = "",
 ) -> OutboxEmail:
     """Send an email again, and return the email that is queued.
 
     An email that no relay accepted returns to ``queued`` and keeps its Message-ID. If it could not
     be composed, ``composer`` composes it again. A sent or bounced one is copied into a new email
     with its own Message-ID. ``seen`` is the newest copy that the person knew of, 0 for none: with a
-    newer one, the email was sent again meanwhile and is refused.
+    newer one, the email was sent again meanwhile and is refused. ``request_id`` is the request or
+    the command that asks for it. A copy keeps it.
     """
     if seen is not None and (newest := copies.newest_copy(session, email.key)) != seen:
         raise Refused(Why.RESENT, f"Email {email.id} was sent again just now: email {newest}.")
     facts = Facts.of(email)
     expires_at = rules.check_resend(facts, kind, now, _obstacles(session, facts, kind, now))
     if email.state in copies.ACCEPTED:
-        return _copy(session, email, now, expires_at)
+        return _copy(session, email, now, expires_at, request_id)
     if kind is not None and email.made_from is not None:
         composed = compose_for_resend(email, kind, composer)
         return _requeue(session, email, now, expires_at, composed)
@@ -128,11 +130,13 @@ def _requeue(
     return email
 
 
-def _copy(session: Session, email: OutboxEmail, now: datetime, expires_at: datetime) -> OutboxEmail:
+def _copy(
+    session: Session, email: OutboxEmail, now: datetime, expires_at: datetime, request_id: str
+) -> OutboxEmail:
     """A new queued email with the same content. Its key is ``<key>#2``, then ``<key>#3``."""
     key = next_key(session, email.key)
     copy = copies.copy_of(email.id, email.message_id, key, expires_at)
-    written = copies.write(session, [copy], now)
+    written = copies.write(session, [copy], now, request_id)
     if not written:
         raise _changed(email)
     return session.get_one(OutboxEmail, written[email.id])

@@ -113,13 +113,16 @@ class ManyDecisions:
             registry.clock,
         )
 
-    def run(self, act: Act, filter: Filter, *, newest: int, by: str, note: Note) -> Iterator[Batch]:
+    def run(
+        self, act: Act, filter: Filter, *, newest: int, by: str, note: Note, request_id: str = ""
+    ) -> Iterator[Batch]:
         """Decide about every email that the filter finds with an id up to ``newest``, the newest
         first. Yields what each batch did, once it is committed.
 
-        Whoever stops in between goes on with the batch's ``first_id - 1`` as ``newest``. ``by``
-        says who decides, such as ``by a person``. Two who do the same at once change each email
-        once: the second one finds it changed, locked or copied.
+        Whoever stops in between goes on with ``batch.ids[0] - 1`` as ``newest``. ``by`` says who
+        decides, such as ``by a person``, and ``request_id`` is the request or the command. Two who
+        do the same at once change each email once: the second one finds it changed, locked or
+        copied.
         """
         before: int | None = newest + 1
         while before is not None:
@@ -140,6 +143,7 @@ class ManyDecisions:
                     kinds=self.kinds,
                     composed=composed,
                     by=by,
+                    request_id=request_id,
                     now=self.clock(),
                 )
                 if act is not Act.CANCEL and batch.done:

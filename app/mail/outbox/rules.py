@@ -53,7 +53,7 @@ _WORDS = {
     Why.QUEUED: "they are in the queue already and go out by themselves",
     Why.SENDING: "they are being sent just now",
     Why.RESENT: "they were sent again already",
-    Why.NOT_HELD: "they are not held; only emails in doubt are",
+    Why.NOT_HELD: "they are not in doubt, and only emails in doubt can be released",
     Why.NOT_WAITING: "they are neither queued nor held",
     Why.NO_KIND: "their kind of email does not exist any more",
     Why.NO_BODY: "their bodies are erased",
@@ -162,7 +162,8 @@ def check_release(email: Facts, kind: Kind | None, now: datetime, known: Obstacl
     if email.state != State.UNKNOWN:
         raise Refused(
             Why.NOT_HELD,
-            f"Email {email.id} is {email.state}; only one that is unknown is held.",
+            f"Email {email.id} cannot be released: its state is {email.state}. Only emails in state"
+            " unknown can.",
         )
     return _new_expiry(email, kind, now, known)
 

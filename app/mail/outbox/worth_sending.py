@@ -63,24 +63,30 @@ def worth_sending(session: Session, recipient_key: str, kinds: Kinds, now: datet
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """How many emails are queued, and how many could not be."""
+    """The ids of the emails that were sent again, and how many could not be."""
 
-    queued: int = 0
+    ids: Sequence[int] = ()
     refused: int = 0
 
 
 def send_all(
-    session: Session, recipient_key: str, kinds: Kinds, now: datetime, composer: Composer
+    session: Session,
+    recipient_key: str,
+    kinds: Kinds,
+    now: datetime,
+    composer: Composer,
+    request_id: str = "",
 ) -> Sent:
-    """Send again what is worth it, in the transaction of ``session``. The caller wakes the workers
-    up.
+    """Send again what is worth it, in the transaction of ``session``, because the request
+    ``request_id`` asks for it. The caller wakes the workers up.
     """
     found = worth_sending(session, recipient_key, kinds, now)
-    queued = 0
+    ids = []
     for email in found.emails:
         try:
-            decisions.resend(session, email, kinds.get(email.kind), now, composer)
+            kind = kinds.get(email.kind)
+            decisions.resend(session, email, kind, now, composer, request_id=request_id)
         except Refused:
             continue
-        queued += 1
-    return Sent(queued, len(found.emails) - queued + len(found.erased))
+        ids.append(email.id)
+    return Sent(ids, len(found.emails) - len(ids) + len(found.erased))

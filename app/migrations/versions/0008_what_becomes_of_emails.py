@@ -127,9 +127,29 @@ def _staff_actions() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_staff_action_target", "staff_action", ["target"])
+    op.create_table(
+        "staff_action_email",
+        sa.Column("action_id", sa.Integer(), nullable=False),
+        sa.Column("email_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["action_id"],
+            ["staff_action.id"],
+            name=op.f("fk_staff_action_email_action_id_staff_action"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["email_id"],
+            ["outbox_email.id"],
+            name=op.f("fk_staff_action_email_email_id_outbox_email"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("action_id", "email_id", name=op.f("pk_staff_action_email")),
+    )
+    op.create_index("ix_staff_action_email_email_id", "staff_action_email", ["email_id"])
 
 
 def downgrade() -> None:
+    op.drop_table("staff_action_email")
     op.drop_table("staff_action")
     op.drop_table("event_source")
     op.drop_table("email_event")

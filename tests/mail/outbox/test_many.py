@@ -207,7 +207,7 @@ def test_an_action_that_stopped_goes_on_where_it_was(sending: Outbox) -> None:
     first = next(run)
     run.close()
     assert Counter(sending.row(email).state for email in emails) == {"queued": 3, "failed": 2}
-    assert decide(sending, Act.RESEND, FAILED, first.first_id - 1) == (2, {})
+    assert decide(sending, Act.RESEND, FAILED, first.ids[0] - 1) == (2, {})
 
 
 def test_a_batch_and_what_is_kept_of_it_are_one_transaction(sending: Outbox) -> None:
