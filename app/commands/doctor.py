@@ -28,7 +28,9 @@ NAME_WIDTH = 11
 @click.option("--brief", is_flag=True, help="Print only what is not well. For cron.")
 @click.option("--send", "address", metavar="ADDRESS", help="Send a test email there, and wait.")
 def doctor(ini: Path, brief: bool, address: str | None) -> None:
-    """Check settings, database, relay, DNS, templates and queue. Changes nothing.
+    """Check settings, database, relay, DNS, templates and queue.
+
+    Changes nothing, except that --send sends one email.
 
     Each finding is ok, a warning or a problem, with its cure. The exit code is 1 when there is a
     problem.
@@ -38,7 +40,10 @@ def doctor(ini: Path, brief: bool, address: str | None) -> None:
         if not brief:
             _print_settings(registry)
         problems = _print_findings(registry, brief=brief)
-        if address is not None and not problems:
+        if address is not None and problems:
+            above = "problem" if problems == 1 else "problems"
+            click.echo(f"No test email was sent, because of the {above} above.")
+        elif address is not None:
             _send(registry, ini, address)
     finally:
         registry.database.dispose()
@@ -76,25 +81,25 @@ def _print_findings(registry: Registry, *, brief: bool) -> int:
 
 
 def _send(registry: Registry, ini: Path, address: str) -> None:
-    """Send a test email, and wait until it is sent, and until it is delivered where an event tells
-    so.
+    """Send a test email, and wait until the relay took it. Where a service sends events, wait until
+    it reports the delivery, too.
     """
     email = send_and_report(registry, ini, address)
     settings = registry.pillarbox.email
     if email.state != "sent":
         return
     if settings.events is None and TAG not in settings.return_path:
-        click.echo("Whether it is delivered, nobody tells: email.events is not set.")
+        click.echo("Nobody reports whether it is delivered, because email.events is not set.")
         return
     if settings.events is None:
         click.echo("A report comes only if it bounces. Look into the mailbox.")
         return
     with progress() as show:
-        show("waiting for the event that it was delivered")
+        show(f"waiting until {settings.events} reports the delivery")
         heard = _wait_for_event(registry, email.id)
     if heard is None:
         raise click.ClickException(
-            f"{settings.events} told nothing within {DELIVERED_SECONDS:.0f} seconds. Check its"
+            f"{settings.events} reported nothing within {DELIVERED_SECONDS:.0f} seconds. Check its"
             " webhook, and the mailbox."
         )
     if heard.delivered_at is not None and heard.state == "sent":
