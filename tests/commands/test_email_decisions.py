@@ -46,7 +46,7 @@ def test_all_that_failed_since_a_time_is_sent_again(
     old = put(outbox, outbox.write(7), State.FAILED, created_at=utc_clock() - timedelta(hours=3))
     ran = pillarbox("emails", ini, "resend", "--state", "failed", "--since", "2h", "--yes")
     found, done = ran.stdout.splitlines()
-    assert found.startswith("5 emails (5 failed), the oldest of 2")
+    assert found.startswith("5 emails (5 failed). The oldest was written 2")
     assert found.endswith(" (UTC).")
     assert done == "5 emails are queued."
     assert states(outbox, emails) == {"queued": 5}
@@ -92,7 +92,7 @@ def test_what_was_refused_is_listed_by_reason_with_some_ids(
     put(outbox, outbox.write(8, of=WELCOME), State.SENT)
     ran = pillarbox("emails", ini, "resend", "--kind", "welcome", "--yes")
     found, again, done, refused = ran.stdout.splitlines()
-    assert found.startswith("8 emails (7 failed, 1 sent)")
+    assert found.startswith("8 emails (7 failed, 1 sent). The oldest was written ")
     assert again == "1 of them were sent before. They go out once more, as new emails."
     assert done == "1 email is queued."
     assert refused == (
@@ -122,7 +122,7 @@ def test_nothing_found_is_said(pillarbox: Pillarbox, ini: Path, outbox: Outbox) 
 def test_without_a_terminal_yes_is_needed(pillarbox: Pillarbox, ini: Path, outbox: Outbox) -> None:
     emails = failed(outbox, 1)
     ran = pillarbox("emails", ini, "resend", "--state", "failed", code=2)
-    assert "Add --yes to resend them." in ran.output
+    assert "This is not a terminal, so the command cannot ask. Add --yes" in ran.output
     assert states(outbox, emails) == {"failed": 1}
 
 
