@@ -9,8 +9,9 @@ from pyramid.registry import Registry
 
 from app.commands.application import INI, load_application
 from app.commands.progress import progress
-from app.commands.send_test import send_and_report
-from app.mail.outbox.tables import OutboxEmail
+from app.commands.send_test import not_delivered, send_and_report
+from app.mail.outbox.event_tables import Event
+from app.mail.outbox.tables import OutboxEmail, State
 from app.operations.doctor import Level, examine
 from app.settings.origins import origins
 from app.settings.values import TAG
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 DELIVERED_SECONDS = 300.0
 """How long ``--send`` waits for the event that the email was delivered."""
 LOOK_SECONDS = 0.5
+UNDECIDED = (None, Event.DEFERRED, Event.AUTORESPONDED)
+"""What was heard about an email of which nobody has told whether it was delivered."""
 NAME_WIDTH = 11
 
 
@@ -86,7 +89,7 @@ def _send(registry: Registry, ini: Path, address: str) -> None:
     """
     email = send_and_report(registry, ini, address)
     settings = registry.pillarbox.email
-    if email.state != "sent":
+    if email.state != State.SENT:
         return
     if settings.events is None and TAG not in settings.return_path:
         click.echo("Nobody reports whether it is delivered, because email.events is not set.")
@@ -102,18 +105,18 @@ def _send(registry: Registry, ini: Path, address: str) -> None:
             f"{settings.events} reported nothing within {DELIVERED_SECONDS:.0f} seconds. Check its"
             " webhook, and the mailbox."
         )
-    if heard.delivered_at is not None and heard.state == "sent":
-        click.echo("The recipient's server accepted the email.")
-    else:
-        raise click.ClickException(f"The email is {heard.state}: {heard.heard} {heard.reason}")
+    if heard.state == State.BOUNCED:
+        raise not_delivered(heard)
+    click.echo("The recipient's server accepted the email.")
 
 
 def _wait_for_event(registry: Registry, email_id: int) -> OutboxEmail | None:
+    """The email, once it is known whether it was delivered. None after ``DELIVERED_SECONDS``."""
     deadline = time.monotonic() + DELIVERED_SECONDS
     while time.monotonic() < deadline:
         with registry.database.transaction(write=False) as session:
             email: OutboxEmail = session.get_one(OutboxEmail, email_id)
-        if email.heard not in (None, "deferred"):
+        if email.heard not in UNDECIDED:
             return email
         time.sleep(LOOK_SECONDS)
     return None

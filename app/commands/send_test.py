@@ -57,6 +57,9 @@ def send_and_report(registry: Registry, ini: Path, address: str) -> OutboxEmail:
     name = relay.name_of(registry.pillarbox.email)
     if email.state == State.SENT:
         click.echo(f"The relay accepted the email: {reply}")
+    elif email.state == State.BOUNCED:
+        click.echo(f"The relay accepted the email: {reply}")
+        raise not_delivered(email)
     elif email.state == State.CAPTURED:
         click.echo(
             "The email is captured and not sent, because email.debug is true."
@@ -79,6 +82,11 @@ def send_and_report(registry: Registry, ini: Path, address: str) -> OutboxEmail:
     else:
         raise click.ClickException(f"The test email is {email.state}: {reply}")
     return email
+
+
+def not_delivered(email: OutboxEmail) -> click.ClickException:
+    """What to tell of an email that bounced, or that the service did not send."""
+    return click.ClickException(f"The email was not delivered: {email.reason}")
 
 
 def _queue(registry: Registry, address: str) -> OutboxEmail:

@@ -11,8 +11,10 @@ from app.accounts.email_kinds import WELCOME
 from app.database.clock import utc_clock
 from app.mail.outbox import many
 from app.mail.outbox.tables import OutboxEmail, State
+from app.shop.models import Order
 from app.staff.models import StaffAction
 from tests.support.outbox import Outbox, put
+from tests.support.paid_orders import paid_order
 from tests.support.pillarbox_command import Pillarbox
 
 QUOTA = "550 5.4.5 Daily quota reached"
@@ -111,6 +113,35 @@ def test_releasing_and_cancelling_by_filter(
     ran = pillarbox("emails", ini, "cancel", "--state", "queued", "--yes")
     assert ran.stdout.splitlines()[-1] == "3 emails are cancelled."
     assert outbox.row(held[0]).reason == "cancelled by pillarbox emails"
+
+
+def test_a_message_id_and_an_order_choose_what_is_sent_again_and_the_row_says_so(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    first, second = failed(outbox, 2)
+    pillarbox("emails", ini, "resend", "--message-id", first.message_id, "--yes")
+    assert (states(outbox, [first]), states(outbox, [second])) == ({"queued": 1}, {"failed": 1})
+    number = paid_order(outbox.registry)
+    pillarbox("emails", ini, "cancel", "--order", number, "--yes")
+    with outbox.registry.database.transaction(write=False) as session:
+        order_id = session.scalars(select(Order.id)).one()
+    assert [action.target for action in actions(outbox)] == [
+        f"emails: message-id={first.message_id}",
+        f"emails: about=order:{order_id}",
+    ]
+
+
+def test_when_no_counted_email_fits_the_command_says_that_older_ones_may(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oldest = put(outbox, outbox.write(0), State.FAILED, reason=QUOTA)
+    for number in range(1, 4):
+        put(outbox, outbox.write(number), State.FAILED, reason="550 no")
+    monkeypatch.setattr("app.mail.outbox.many._MOST_STEPS", 1)
+    monkeypatch.setattr("app.mail.outbox.search.STEP", 1)
+    said = pillarbox("emails", ini, "cancel", "--reason", QUOTA, code=2).output
+    assert "None of the newest emails fits. Older ones may; they were not counted." in said
+    assert outbox.row(oldest).state == "failed"
 
 
 def test_nothing_found_is_said(pillarbox: Pillarbox, ini: Path, outbox: Outbox) -> None:

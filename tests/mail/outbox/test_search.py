@@ -105,6 +105,19 @@ def test_every_combination_finds_what_it_should_and_nothing_else(
             assert found == expected(log, filter), filter
 
 
+def test_a_message_id_finds_its_email_if_the_other_filters_fit(
+    log: list[OutboxEmail], database: Database
+) -> None:
+    email = next(email for email in log if email.state == State.FAILED)
+    inner = email.message_id.strip("<>")
+    with database.transaction(write=False) as session:
+        for text in (inner, f"<{inner}>", f" {inner} "):
+            assert [row.id for row in find(session, Filter(message_id=text))] == [email.id]
+        assert find(session, Filter(message_id=inner, state=State.FAILED, about=email.about))
+        assert find(session, Filter(message_id=inner, state=State.SENT)) == []
+        assert find(session, Filter(message_id=inner, about="order:99")) == []
+
+
 def test_pages_follow_each_other_without_a_gap(
     log: list[OutboxEmail], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +139,7 @@ def test_pages_follow_each_other_without_a_gap(
 @pytest.mark.parametrize("text", ["%", "_", "\0", "\ud800", "x" * 10_000, "'", "\\"])
 def test_odd_texts_find_nothing(log: list[OutboxEmail], database: Database, text: str) -> None:
     with database.transaction(write=False) as session:
-        for name in ("kind", "recipient", "reason", "about"):
+        for name in ("kind", "recipient", "reason", "about", "message_id"):
             assert find(session, Filter(**{name: text})) == []
 
 
@@ -150,6 +163,8 @@ INDEXES = {
     Filter(recipient="customer1@example.org"): ["ix_outbox_email_recipient"],
     Filter(reason="552"): ["ix_outbox_email_state", "ix_outbox_email_due"],
     Filter(about="order:7"): ["ix_outbox_email_about"],
+    # SQLite's plan names the column, and PostgreSQL's the index.
+    Filter(message_id="<7@localhost>"): ["message_id"],
 }
 
 
