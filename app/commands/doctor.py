@@ -31,7 +31,7 @@ NAME_WIDTH = 11
 @click.option("--brief", is_flag=True, help="Print only what is not well. For cron.")
 @click.option("--send", "address", metavar="ADDRESS", help="Send a test email there, and wait.")
 def doctor(ini: Path, brief: bool, address: str | None) -> None:
-    """Check settings, database, relay, DNS, templates and queue.
+    """Check settings, database, relay, DNS, events, templates and queue.
 
     Changes nothing, except that --send sends one email.
 
