@@ -34,7 +34,7 @@ def check(registry: Registry) -> Iterator[Finding]:
     is_silent = settings.events is None and TAG not in settings.return_path
     if is_silent and not settings.debug:
         yield warning(
-            "nobody tells what becomes of an email after the relay took it",
+            "nobody reports what becomes of an email after the relay has accepted it",
             "Set email.events to your service, or put {tag} into email.return_path; docs/relay.md"
             " says how.",
         )
