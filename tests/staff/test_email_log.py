@@ -610,3 +610,83 @@ def test_the_action_and_its_record_are_one_transaction(
     page = press(staff, email, "resend")
     assert page.status_int == 500
     assert outbox.row(email).state == State.FAILED
+
+
+# --- Copies, erased content, actions on several emails ------------------------
+
+
+def test_an_email_and_its_copy_name_each_other_and_the_copy_its_request(
+    staff: TestApp, outbox: Outbox, database: Database, clock: Clock
+) -> None:
+    email = put(outbox, outbox.write(1), State.SENT, sent_at=clock())
+    clock.advance(timedelta(minutes=5))
+    page = press(staff, email, "resend").follow()
+    copy = all_rows(outbox)[-1]
+    with database.transaction(write=False) as session:
+        request_id = session.scalars(select(StaffAction.request_id)).one()
+    assert copy.request_id == request_id
+    assert story(page)[0] == f"Sends email {email.id} again"
+    assert request_id in page.html.select_one(".story li").get_text()
+    page = page.click(f"Sends email {email.id} again")
+    assert heading(page) == f"Email {email.id}"
+    assert story(page)[-1] == f"Sent again as email {copy.id}"
+    assert heading(page.click(f"Sent again as email {copy.id}")) == f"Email {copy.id}"
+
+
+def test_the_story_of_an_erased_email_still_says_that_it_was_rendered(
+    staff: TestApp, outbox: Outbox
+) -> None:
+    gone = {"html_body": None, "text_body": None}
+    sent = put(outbox, outbox.write(1), State.SENT, **gone)
+    assert story(staff.get(f"/staff/emails/{sent.id}"))[1:] == [
+        "Rendered",
+        "Put into the queue",
+        "The content has been erased since.",
+    ]
+    broken = put(
+        outbox, outbox.write(2), State.FAILED, reason="could not be composed: no 'total'", **gone
+    )
+    assert story(staff.get(f"/staff/emails/{broken.id}"))[1:] == [
+        "Could not be rendered",
+        "Failed",
+        "The content is not kept.",
+    ]
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.SENT, State.UNKNOWN])
+def test_what_has_no_content_any_more_is_not_offered_to_be_sent(
+    staff: TestApp, outbox: Outbox, state: State
+) -> None:
+    email = put(outbox, outbox.write(1), state, html_body=None, text_body=None)
+    offered = buttons(staff.get(f"/staff/emails/{email.id}"))
+    assert offered == (["Cancel"] if state is State.UNKNOWN else [])
+
+
+def test_an_email_that_can_be_composed_again_is_offered_to_be_sent(
+    staff: TestApp, outbox: Outbox
+) -> None:
+    columns = {"html_body": None, "text_body": None, "made_from": "[]"}
+    email = put(outbox, outbox.write(1), State.FAILED, **columns)
+    assert "Send again" in buttons(staff.get(f"/staff/emails/{email.id}"))
+
+
+def test_the_list_shows_the_relays_last_reply_about_an_accepted_email(
+    staff: TestApp, outbox: Outbox, database: Database, clock: Clock
+) -> None:
+    email = put(outbox, outbox.write(1), State.SENT, sent_at=clock())
+    with database.transaction(write=True) as session:
+        for code, reply in ((451, "451 try later"), (250, "250 2.0.0 queued as X1")):
+            session.add(
+                EmailAttempt(
+                    email_id=email.id,
+                    at=clock(),
+                    outcome="accepted",
+                    phase="body",
+                    code=code,
+                    enhanced_code=None,
+                    reply=reply,
+                    duration_ms=1,
+                )
+            )
+    words = staff.get("/staff/emails").html.select_one(".log-words")
+    assert words.get_text() == "250 2.0.0 queued as X1"

@@ -348,3 +348,38 @@ def test_the_list_of_actions_has_pages_and_says_who_did_it(
     page = staff.get("/staff/actions")
     assert "Erase what is kept about a recipient" in words(page)
     assert "pillarbox emails · 1 done" in words(page)
+
+
+def story(staff: TestApp, email: OutboxEmail) -> list[str]:
+    """The steps of an email's story that tell of a person's act."""
+    steps = staff.get(f"/staff/emails/{email.id}").html.select(".story li")
+    texts = [" ".join(step.get_text(" ").split()) for step in steps]
+    return [text for text in texts if "by hand" in text]
+
+
+def test_the_story_of_each_email_tells_of_an_action_on_all_of_them_once(
+    staff: TestApp, outbox: Outbox
+) -> None:
+    emails = failed(outbox, 4)
+    erased = outbox.change(failed(outbox, 1, first=8)[0], html_body=None, text_body=None)
+    button(staff.get(FAILED))
+    (action,) = actions(outbox)
+    for email in emails:
+        (step,) = story(staff, email)
+        assert "The email was sent again by hand" in step
+        assert f"account:{action.staff_id} · emails: state=failed" in step
+        assert "no_body" not in step
+    assert story(staff, erased) == []
+
+
+def test_copies_of_an_action_on_many_keep_its_request(
+    staff: TestApp, outbox: Outbox, clock: Clock
+) -> None:
+    put(outbox, outbox.write(1), State.SENT, sent_at=clock())
+    button(staff.get("/staff/emails/all/resend?state=sent"))
+    (action,) = actions(outbox)
+    with outbox.registry.database.transaction(write=False) as session:
+        newest = session.scalars(select(OutboxEmail).order_by(OutboxEmail.id.desc())).first()
+    assert newest is not None
+    assert newest.key == "note:1#2"
+    assert newest.request_id == action.request_id

@@ -215,3 +215,16 @@ def test_a_lift_of_an_address_nobody_knows_changes_nothing(
         assert staff.post(PATH, values, status=303).location.endswith(PATH)
     assert is_suppressed(database)
     assert actions(database) == []
+
+
+def test_the_story_of_an_email_says_who_sent_what_was_still_worth_sending(
+    staff: TestApp, sam: int, outbox: Outbox, bounced: OutboxEmail
+) -> None:
+    missed = outbox.write(2, address=ADA)
+    put(outbox, missed, State.SUPPRESSED)
+    page = act(staff.get(f"{PATH}?email={bounced.id}"), "lift").follow()
+    act(page, "send")
+    steps = staff.get(f"/staff/emails/{missed.id}").html.select(".story li")
+    (step,) = [step.get_text(" ") for step in steps if "by hand" in step.get_text()]
+    assert "The email was sent again by hand" in step
+    assert f"account:{sam}" in step
