@@ -673,7 +673,7 @@ def test_an_email_that_can_be_composed_again_is_offered_to_be_sent(
 def test_the_list_shows_the_relays_last_reply_about_an_accepted_email(
     staff: TestApp, outbox: Outbox, database: Database, clock: Clock
 ) -> None:
-    email = put(outbox, outbox.write(1), State.SENT, sent_at=clock())
+    email = put(outbox, outbox.write(1), State.SENT, reason=None, sent_at=clock())
     with database.transaction(write=True) as session:
         for code, reply in ((451, "451 try later"), (250, "250 2.0.0 queued as X1")):
             session.add(
