@@ -129,22 +129,33 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
     assert (problems, done.returncode) == ([], 0)
 
 
-@needs("sqlite3")
-def test_the_backup_holds_the_database_and_what_was_ever_sold(tmp_path: Path) -> None:
-    state, target = tmp_path / "state", tmp_path / "backups"
+def sqlite(path: Path, statement: str) -> str:
+    """What the program ``sqlite3`` prints."""
+    command = ["sqlite3", str(path), statement]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A folder with a database and a file that is sold."""
+    state = tmp_path / "state"
     (state / "files").mkdir(parents=True)
-    target.mkdir()
-    database = state / "pillarbox.sqlite"
-
-    def sqlite(path: Path, statement: str) -> str:
-        command = ["sqlite3", str(path), statement]
-        return subprocess.run(command, capture_output=True, check=True, text=True).stdout
-
-    sqlite(database, "PRAGMA journal_mode = WAL; CREATE TABLE t (n); INSERT INTO t VALUES (1)")
     (state / "files" / "first").write_text("1")
+    tables = "CREATE TABLE alembic_version (version_num); CREATE TABLE t (n)"
+    sqlite(
+        state / "pillarbox.sqlite",
+        f"PRAGMA journal_mode = WAL; {tables}; INSERT INTO t VALUES (1)",
+    )
+    return state
+
+
+@needs("sqlite3")
+def test_the_backup_holds_the_database_and_what_was_ever_sold(tmp_path: Path, state: Path) -> None:
+    target = tmp_path / "backups"
+    target.mkdir()
     script = FILES / "pillarbox-backup"
     subprocess.run([script, state, target], check=True)
-    sqlite(database, "INSERT INTO t VALUES (2)")
+    sqlite(state / "pillarbox.sqlite", "INSERT INTO t VALUES (2)")
     (state / "files" / "first").unlink()
     (state / "files" / "second").write_text("2")
     subprocess.run([script, state, target], check=True)
@@ -155,3 +166,22 @@ def test_the_backup_holds_the_database_and_what_was_ever_sold(tmp_path: Path) ->
     assert not (target / "part").exists()
     modes = {path.stat().st_mode & 0o077 for path in target.rglob("*")}
     assert modes == {0}
+
+
+@needs("sqlite3")
+@pytest.mark.parametrize("content", [None, b"", b"no database"], ids=["missing", "empty", "other"])
+def test_no_backup_is_replaced_where_there_is_no_database(
+    tmp_path: Path, state: Path, content: bytes | None
+) -> None:
+    target, script = tmp_path / "backups", FILES / "pillarbox-backup"
+    subprocess.run([script, state, target], check=True)
+    copies = {path: path.read_bytes() for path in target.glob("*.sqlite")}
+    for file in state.glob("pillarbox.sqlite*"):
+        file.unlink()
+    database = state / "pillarbox.sqlite"
+    if content is not None:
+        database.write_bytes(content)
+    done = subprocess.run([script, state, target], capture_output=True, text=True, check=False)
+    assert (done.returncode, database.exists()) == (1, content is not None)
+    assert f"cannot read a database of Pillarbox at {database}" in done.stderr
+    assert {path: path.read_bytes() for path in target.glob("*.sqlite*")} == copies
