@@ -54,7 +54,7 @@ def check_command(words: list[str]) -> None:
 @by_name
 def test_the_commands_of_a_page_exist(page: Path) -> None:
     text = page.read_text("utf-8")
-    lines = re.findall(r"(?m)^(?:sudo )?pillarbox (?!unix)([a-z-].*)$", text)
+    lines = re.findall(r"(?m)^pillarbox (?!unix)([a-z-].*)$", text)
     lines += re.findall(r"`pillarbox ([a-z-][^`]*)`", text)
     for line in lines:
         check_command(re.split(r"  |#|<|\|", line)[0].split())
@@ -108,6 +108,33 @@ def test_each_timer_has_its_service() -> None:
     timers = sorted(UNITS.glob("*.timer"))
     assert timers
     assert [timer for timer in timers if not timer.with_suffix(".service").exists()] == []
+
+
+def shell_block(page: str, beginning: str) -> str:
+    """The page's shell commands that begin so."""
+    blocks = re.findall(r"```sh\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+    [block] = [block for block in blocks if block.startswith(beginning)]
+    return block
+
+
+def test_the_secrets_of_the_one_machine_page_are_those_that_the_services_read(
+    tmp_path: Path,
+) -> None:
+    block = shell_block("deploy-one-machine.md", "(\n    cd /etc/pillarbox/secrets\n")
+    block = block.replace("/etc/pillarbox/secrets", str(tmp_path)).replace("chgrp", "true")
+    after = subprocess.run(
+        ["sh", "-ec", f"cd /; umask 022; {block}; umask; pwd"],
+        input="typed by a person",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert after == "0022\n/\n"
+    made = {file.name: file for file in tmp_path.iterdir()}
+    environment = (FILES / "environment").read_text()
+    assert set(re.findall(r"/etc/pillarbox/secrets/(\w+)", environment)) == set(made)
+    assert {file.stat().st_mode & 0o777 for file in made.values()} == {0o640}
+    assert all(len(made[name].read_text()) > 32 for name in ("secret", "metrics_token"))
 
 
 @needs("systemd-analyze")
