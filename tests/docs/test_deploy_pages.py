@@ -123,7 +123,7 @@ def test_the_secrets_of_the_one_machine_page_are_those_that_the_services_read(
     block = shell_block("deploy-one-machine.md", "(\n    cd /etc/pillarbox/secrets\n")
     block = block.replace("/etc/pillarbox/secrets", str(tmp_path)).replace("chgrp", "true")
     after = subprocess.run(
-        ["sh", "-ec", f"cd /; umask 022; {block}; umask; pwd"],
+        ["sh", "-ec", f"cd /; umask 022\n{block}umask; pwd"],
         input="typed by a person",
         capture_output=True,
         text=True,
