@@ -168,11 +168,9 @@ def state(tmp_path: Path) -> Path:
     state = tmp_path / "state"
     (state / "files").mkdir(parents=True)
     (state / "files" / "first").write_text("1")
-    tables = "CREATE TABLE alembic_version (version_num); CREATE TABLE t (n)"
-    sqlite(
-        state / "pillarbox.sqlite",
-        f"PRAGMA journal_mode = WAL; {tables}; INSERT INTO t VALUES (1)",
-    )
+    database = state / "pillarbox.sqlite"
+    sqlite(database, "PRAGMA journal_mode = WAL; CREATE TABLE t (n); INSERT INTO t VALUES (1)")
+    sqlite(database, "CREATE TABLE alembic_version (version_num)")
     return state
 
 
