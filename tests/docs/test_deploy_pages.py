@@ -56,8 +56,14 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     lines = re.findall(r"(?m)^pillarbox (?!unix)([a-z-].*)$", text)
     lines += re.findall(r"`pillarbox ([a-z-][^`]*)`", text)
+    lines += re.findall(r"(?m)^ *(?:ExecStart=)?/opt/pillarbox/bin/pillarbox (.*)$", text)
     for line in lines:
         check_command(re.split(r"  |#|<|\|", line)[0].split())
+
+
+@by_name
+def test_the_commands_of_a_page_run_as_root(page: Path) -> None:
+    assert "sudo " not in page.read_text("utf-8")
 
 
 @by_name
@@ -110,17 +116,17 @@ def test_each_timer_has_its_service() -> None:
     assert [timer for timer in timers if not timer.with_suffix(".service").exists()] == []
 
 
-def shell_block(page: str, beginning: str) -> str:
-    """The page's shell commands that begin so."""
+def shell_block(page: str, words: str) -> str:
+    """The page's shell commands with these words in them."""
     blocks = re.findall(r"```sh\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
-    [block] = [block for block in blocks if block.startswith(beginning)]
+    [block] = [block for block in blocks if words in block]
     return block
 
 
 def test_the_secrets_of_the_one_machine_page_are_those_that_the_services_read(
     tmp_path: Path,
 ) -> None:
-    block = shell_block("deploy-one-machine.md", "(\n    cd /etc/pillarbox/secrets\n")
+    block = shell_block("deploy-one-machine.md", "cd /etc/pillarbox/secrets\n")
     block = block.replace("/etc/pillarbox/secrets", str(tmp_path)).replace("chgrp", "true")
     after = subprocess.run(
         ["sh", "-ec", f"cd /; umask 022\n{block}umask; pwd"],

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pyramid.router import Router
+from webtest import TestApp
 
 from app.operations.metrics import text_of
 from app.staff.email_words import EVENTS, OUTCOMES, STATES
+from tests.support.application import MakeApp
 from tests.support.databases import on_sqlite
 
 PAGE = Path(__file__).parents[2].joinpath("docs", "monitoring.md").read_text("utf-8")
@@ -28,6 +30,17 @@ def test_every_metric_is_in_the_table_and_alerts_use_no_other(app: Router) -> No
     used = set(re.findall(r"\bpillarbox_[a-z_]+(?=[{\[)])", RULES))
     assert used
     assert used <= metrics
+
+
+@on_sqlite
+def test_this_machine_needs_the_token_where_a_proxy_on_it_is_trusted(
+    make_app: MakeApp, settings_values: dict[str, str]
+) -> None:
+    proxied = {"server.trusted_proxies": "127.0.0.1", "metrics.token": "t" * 32}
+    this_machine = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1:6543"}
+    browser = TestApp(make_app(settings_values | proxied), extra_environ=this_machine)
+    browser.get("/metrics", status=401)
+    browser.get("/metrics", headers={"Authorization": "Bearer " + "t" * 32}, status=200)
 
 
 @pytest.mark.parametrize(
