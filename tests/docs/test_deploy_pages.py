@@ -54,10 +54,16 @@ def check_command(words: list[str]) -> None:
 @by_name
 def test_the_commands_of_a_page_exist(page: Path) -> None:
     text = page.read_text("utf-8")
-    lines = re.findall(r"(?m)^(?:sudo )?pillarbox (?!unix)([a-z-].*)$", text)
+    lines = re.findall(r"(?m)^pillarbox (?!unix)([a-z-].*)$", text)
     lines += re.findall(r"`pillarbox ([a-z-][^`]*)`", text)
+    lines += re.findall(r"(?m)^ *(?:ExecStart=)?/opt/pillarbox/bin/pillarbox (.*)$", text)
     for line in lines:
         check_command(re.split(r"  |#|<|\|", line)[0].split())
+
+
+@by_name
+def test_the_commands_of_a_page_run_as_root(page: Path) -> None:
+    assert "sudo " not in page.read_text("utf-8")
 
 
 @by_name
@@ -110,6 +116,33 @@ def test_each_timer_has_its_service() -> None:
     assert [timer for timer in timers if not timer.with_suffix(".service").exists()] == []
 
 
+def shell_block(page: str, words: str) -> str:
+    """The page's shell commands with these words in them."""
+    blocks = re.findall(r"```sh\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+    [block] = [block for block in blocks if words in block]
+    return block
+
+
+def test_the_secrets_of_the_one_machine_page_are_those_that_the_services_read(
+    tmp_path: Path,
+) -> None:
+    block = shell_block("deploy-one-machine.md", "cd /etc/pillarbox/secrets\n")
+    block = block.replace("/etc/pillarbox/secrets", str(tmp_path)).replace("chgrp", "true")
+    after = subprocess.run(
+        ["sh", "-ec", f"cd /; umask 022\n{block}umask; pwd"],
+        input="typed by a person",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert after == "0022\n/\n"
+    made = {file.name: file for file in tmp_path.iterdir()}
+    environment = (FILES / "environment").read_text()
+    assert set(re.findall(r"/etc/pillarbox/secrets/(\w+)", environment)) == set(made)
+    assert {file.stat().st_mode & 0o777 for file in made.values()} == {0o640}
+    assert all(len(made[name].read_text()) > 32 for name in ("secret", "metrics_token"))
+
+
 @needs("systemd-analyze")
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     units = shutil.copytree(UNITS, tmp_path / "units")
@@ -129,22 +162,31 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
     assert (problems, done.returncode) == ([], 0)
 
 
-@needs("sqlite3")
-def test_the_backup_holds_the_database_and_what_was_ever_sold(tmp_path: Path) -> None:
-    state, target = tmp_path / "state", tmp_path / "backups"
+def sqlite(path: Path, statement: str) -> str:
+    """What the program ``sqlite3`` prints."""
+    command = ["sqlite3", str(path), statement]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A folder with a database and a file that is sold."""
+    state = tmp_path / "state"
     (state / "files").mkdir(parents=True)
-    target.mkdir()
-    database = state / "pillarbox.sqlite"
-
-    def sqlite(path: Path, statement: str) -> str:
-        command = ["sqlite3", str(path), statement]
-        return subprocess.run(command, capture_output=True, check=True, text=True).stdout
-
-    sqlite(database, "PRAGMA journal_mode = WAL; CREATE TABLE t (n); INSERT INTO t VALUES (1)")
     (state / "files" / "first").write_text("1")
+    database = state / "pillarbox.sqlite"
+    sqlite(database, "PRAGMA journal_mode = WAL; CREATE TABLE t (n); INSERT INTO t VALUES (1)")
+    sqlite(database, "CREATE TABLE alembic_version (version_num)")
+    return state
+
+
+@needs("sqlite3")
+def test_the_backup_holds_the_database_and_what_was_ever_sold(tmp_path: Path, state: Path) -> None:
+    target = tmp_path / "backups"
+    target.mkdir()
     script = FILES / "pillarbox-backup"
     subprocess.run([script, state, target], check=True)
-    sqlite(database, "INSERT INTO t VALUES (2)")
+    sqlite(state / "pillarbox.sqlite", "INSERT INTO t VALUES (2)")
     (state / "files" / "first").unlink()
     (state / "files" / "second").write_text("2")
     subprocess.run([script, state, target], check=True)
@@ -155,3 +197,22 @@ def test_the_backup_holds_the_database_and_what_was_ever_sold(tmp_path: Path) ->
     assert not (target / "part").exists()
     modes = {path.stat().st_mode & 0o077 for path in target.rglob("*")}
     assert modes == {0}
+
+
+@needs("sqlite3")
+@pytest.mark.parametrize("content", [None, b"", b"no database"], ids=["missing", "empty", "other"])
+def test_no_backup_is_replaced_where_there_is_no_database(
+    tmp_path: Path, state: Path, content: bytes | None
+) -> None:
+    target, script = tmp_path / "backups", FILES / "pillarbox-backup"
+    subprocess.run([script, state, target], check=True)
+    copies = {path: path.read_bytes() for path in target.glob("*.sqlite")}
+    for file in state.glob("pillarbox.sqlite*"):
+        file.unlink()
+    database = state / "pillarbox.sqlite"
+    if content is not None:
+        database.write_bytes(content)
+    done = subprocess.run([script, state, target], capture_output=True, text=True, check=False)
+    assert (done.returncode, database.exists()) == (1, content is not None)
+    assert f"cannot read a database of Pillarbox at {database}" in done.stderr
+    assert {path: path.read_bytes() for path in target.glob("*.sqlite*")} == copies

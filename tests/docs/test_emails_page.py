@@ -6,8 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -18,8 +19,9 @@ from webtest import TestApp
 
 from app import configure
 from app.database.base import Base
-from app.mail import Kind
+from app.mail import BodyFormat, Kind
 from app.mail.testing import Mailbox
+from app.previews.preview import compose_preview, findings_of, previews_of
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "emails.md").read_text("utf-8")
@@ -99,6 +101,25 @@ def test_the_pages_own_test_passes_in_the_shop(shop: Router) -> None:
     exec(blocks("python", "tests/parcels/test_parcel_sent.py"), namespace)  # noqa: S102 (our own page)
     browser = TestApp(shop, extra_environ={"HTTP_HOST": "localhost"})
     namespace["test_a_parcel_is_announced"](browser, Mailbox(shop.registry.database))
+
+
+def test_the_lint_finds_nothing_once_the_german_texts_are_filled_in(
+    shop: Router, tmp_path: Path
+) -> None:
+    catalogue = tmp_path / "locale" / "de" / "LC_MESSAGES" / "parcels.po"
+    catalogue.parent.mkdir(parents=True)
+    head = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
+    catalogue.write_text(head + textwrap.dedent(blocks("po")), "utf-8")
+    shop.registry.languages.add(tmp_path / "locale")
+    previews = [
+        replace(preview, body_format=body_format)
+        for preview in previews_of(shop.registry, shop.registry.email_kinds.get("parcel_sent"))
+        for body_format in BodyFormat
+    ]
+    assert {preview.language for preview in previews} == {"en", "de"}
+    for preview in previews:
+        email = compose_preview(shop.registry, preview)
+        assert findings_of(shop.registry, preview, email) == [], preview.name
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ its own.
 
 import os
 import pwd
+import re
 import shlex
 import shutil
 import subprocess
@@ -71,12 +72,23 @@ anvil     unix  - - n - 1 anvil
 error     unix  - - n - - error
 retry     unix  - - n - - error
 virtual   unix  - n n - - virtual
-program   unix  - n n - 1 pipe flags=DORhu user=nobody null_sender= argv={folder}/program
+{pipe}
 """
+RELAY_PAGE = Path(__file__).parents[2] / "docs" / "relay.md"
 LATER, NEVER = "later@example.org", "never@example.org"
 """Recipients that Postfix defers and refuses."""
 GONE = "anna@gone.example"
 """A recipient that Postfix takes and then bounces."""
+
+
+def _documented_pipe(program: Path) -> str:
+    """The pipe of docs/relay.md as the service ``program``, with ``program`` as its command."""
+    found = re.search(r"^pillarbox( unix .*\n(?: .*\n)+)", RELAY_PAGE.read_text("utf-8"), re.M)
+    assert found, "docs/relay.md has a pipe"
+    pipe = found[1].replace("user=pillarbox", "user=nobody")
+    command = "/usr/local/bin/pillarbox bounce /etc/pillarbox/production.ini"
+    assert command in pipe
+    return "program" + pipe.replace(command, str(program))
 
 
 class Postfix:
@@ -107,7 +119,9 @@ class Postfix:
                 folder=self._folder, later=LATER, never=NEVER, uid=owner.pw_uid, gid=owner.pw_gid
             )
         )
-        (self._folder / "master.cf").write_text(MASTER.format(port=self.port, folder=self._folder))
+        (self._folder / "master.cf").write_text(
+            MASTER.format(port=self.port, pipe=_documented_pipe(self.program))
+        )
 
     def __enter__(self) -> Self:
         self._run("start")

@@ -139,6 +139,24 @@ def test_a_bounce_comes_back_through_a_pipe_and_waits_while_the_database_is_away
     check(app, outbox, email)
 
 
+def test_a_bounce_waits_while_its_command_cannot_start(
+    make_app: MakeApp,
+    values: dict[str, str],
+    hire: Hire,
+    postfix: Postfix,
+    shared_folder: Path,
+) -> None:
+    values["email.return_path"] = "bounces+{tag}@pipe.example"
+    write_ini(shared_folder / "shop.ini", values)
+    postfix.program.unlink(missing_ok=True)
+    outbox, email = send(make_app(values), hire)
+    eventually(lambda: "program: not found" in postfix.log, seconds=60)
+
+    postfix.run_program(*pillarbox_for_nobody(), "bounce", shared_folder / "shop.ini")
+    postfix.flush()
+    eventually(lambda: has_bounced(outbox, email), seconds=60)
+
+
 def test_a_bounce_comes_back_through_a_maildir(
     make_app: MakeApp,
     values: dict[str, str],
