@@ -10,6 +10,7 @@ from pyramid.registry import Registry
 from app.commands.application import INI, load_application
 from app.commands.progress import progress
 from app.commands.send_test import send_and_report
+from app.mail import command_counts
 from app.mail.outbox.tables import OutboxEmail
 from app.operations.doctor import Level, examine
 from app.settings.origins import origins
@@ -39,7 +40,8 @@ def doctor(ini: Path, brief: bool, address: str | None) -> None:
             _print_settings(registry)
         problems = _print_findings(registry, brief=brief)
         if address is not None and not problems:
-            _send(registry, ini, address)
+            with command_counts.handed_over(registry.database):
+                _send(registry, ini, address)
     finally:
         registry.database.dispose()
     if problems:
