@@ -57,7 +57,14 @@ QUERIES = {
 }
 
 
-PATHS = {"asked for and accepted": "/staff", "scrape of the metrics": "/metrics"}
+PATHS = {
+    "asked for and accepted": "/staff",
+    "resend all that failed": "/staff/emails/all/resend?state=failed",
+    "resend all accepted": "/staff/emails/all/resend?state=sent",
+    "suppressions": "/staff/suppressions",
+    "actions": "/staff/actions",
+    "scrape of the metrics": "/metrics",
+}
 
 
 def run(databases: Databases, *, quick: bool) -> Section:

@@ -3,6 +3,7 @@
 from benchmarks.sink import Sink
 from tests.support.shop_settings import shop_settings
 
+EVENTS_SECRET = "the secret of the events' webhook"
 USERNAME, PASSWORD = "shop", "the sink takes any password"
 
 
@@ -13,6 +14,10 @@ def settings_for(database_url: str, sink: Sink, *, port: int = 6543) -> dict[str
         "email.smtp_server": "127.0.0.1",
         "email.smtp_port": str(sink.port),
         "email.smtp_security": "none",
+        # So every email carries its tag, in a header and in the envelope sender.
+        "email.events": "postmark",
+        "email.events_secret": EVENTS_SECRET,
+        "email.return_path": "bounces+{tag}@example.org",
     }
     if sink.certificate is not None:
         relay |= {

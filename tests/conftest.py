@@ -26,6 +26,7 @@ from tests.support.browser import another_browser
 from tests.support.certificates import Certificate, issue
 from tests.support.clock import Clock
 from tests.support.outbox import Outbox
+from tests.support.passwords import hash_cheaply
 from tests.support.postgresql import PostgreSQL
 from tests.support.relay import Relay, through
 from tests.support.scripted_smtp import ScriptedSMTP
@@ -42,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    hash_cheaply()
     config.addinivalue_line("markers", "long: takes minutes; runs with --long only")
 
 

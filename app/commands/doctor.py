@@ -9,9 +9,10 @@ from pyramid.registry import Registry
 
 from app.commands.application import INI, load_application
 from app.commands.progress import progress
-from app.commands.send_test import send_and_report
+from app.commands.send_test import not_delivered, send_and_report
 from app.mail import command_counts
-from app.mail.outbox.tables import OutboxEmail
+from app.mail.outbox.event_tables import Event
+from app.mail.outbox.tables import OutboxEmail, State
 from app.operations.doctor import Level, examine
 from app.settings.origins import origins
 from app.settings.values import TAG
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 DELIVERED_SECONDS = 300.0
 """How long ``--send`` waits for the event that the email was delivered."""
 LOOK_SECONDS = 0.5
+UNDECIDED = (None, Event.DEFERRED, Event.AUTORESPONDED)
+"""What was heard about an email of which nobody has told whether it was delivered."""
 NAME_WIDTH = 11
 
 
@@ -29,7 +32,9 @@ NAME_WIDTH = 11
 @click.option("--brief", is_flag=True, help="Print only what is not well. For cron.")
 @click.option("--send", "address", metavar="ADDRESS", help="Send a test email there, and wait.")
 def doctor(ini: Path, brief: bool, address: str | None) -> None:
-    """Check settings, database, relay, DNS, templates and queue. Changes nothing.
+    """Check settings, database, relay, DNS, events, templates and queue.
+
+    Changes nothing, except that --send sends one email.
 
     Each finding is ok, a warning or a problem, with its cure. The exit code is 1 when there is a
     problem.
@@ -39,7 +44,10 @@ def doctor(ini: Path, brief: bool, address: str | None) -> None:
         if not brief:
             _print_settings(registry)
         problems = _print_findings(registry, brief=brief)
-        if address is not None and not problems:
+        if address is not None and problems:
+            above = "problem" if problems == 1 else "problems"
+            click.echo(f"No test email was sent, because of the {above} above.")
+        elif address is not None:
             with command_counts.handed_over(registry.database):
                 _send(registry, ini, address)
     finally:
@@ -78,39 +86,39 @@ def _print_findings(registry: Registry, *, brief: bool) -> int:
 
 
 def _send(registry: Registry, ini: Path, address: str) -> None:
-    """Send a test email, and wait until it is sent, and until it is delivered where an event tells
-    so.
+    """Send a test email, and wait until the relay took it. Where a service sends events, wait until
+    it reports the delivery, too.
     """
     email = send_and_report(registry, ini, address)
     settings = registry.pillarbox.email
-    if email.state != "sent":
+    if email.state != State.SENT:
         return
     if settings.events is None and TAG not in settings.return_path:
-        click.echo("Whether it is delivered, nobody tells: email.events is not set.")
+        click.echo("Nobody reports whether it is delivered, because email.events is not set.")
         return
     if settings.events is None:
         click.echo("A report comes only if it bounces. Look into the mailbox.")
         return
     with progress() as show:
-        show("waiting for the event that it was delivered")
+        show(f"waiting until {settings.events} reports the delivery")
         heard = _wait_for_event(registry, email.id)
     if heard is None:
         raise click.ClickException(
-            f"{settings.events} told nothing within {DELIVERED_SECONDS:.0f} seconds. Check its"
+            f"{settings.events} reported nothing within {DELIVERED_SECONDS:.0f} seconds. Check its"
             " webhook, and the mailbox."
         )
-    if heard.delivered_at is not None and heard.state == "sent":
-        click.echo("The recipient's server accepted the email.")
-    else:
-        raise click.ClickException(f"The email is {heard.state}: {heard.heard} {heard.reason}")
+    if heard.state == State.BOUNCED:
+        raise not_delivered(heard)
+    click.echo("The recipient's server accepted the email.")
 
 
 def _wait_for_event(registry: Registry, email_id: int) -> OutboxEmail | None:
+    """The email, once it is known whether it was delivered. None after ``DELIVERED_SECONDS``."""
     deadline = time.monotonic() + DELIVERED_SECONDS
     while time.monotonic() < deadline:
         with registry.database.transaction(write=False) as session:
             email: OutboxEmail = session.get_one(OutboxEmail, email_id)
-        if email.heard not in (None, "deferred"):
+        if email.heard not in UNDECIDED:
             return email
         time.sleep(LOOK_SECONDS)
     return None

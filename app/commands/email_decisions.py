@@ -123,8 +123,8 @@ def _decide_one(registry: Registry, session: Session, act: Act, id: int) -> str:
 
 
 def _decide_all(registry: Registry, act: Act, typed: dict[str, Any], *, yes: bool) -> None:
-    filter = filter_of(registry, typed)
     with registry.database.transaction(write=False) as session:
+        filter = filter_of(registry, session, typed)
         found = look(session, filter)
     if not found.count and not found.is_more:
         click.echo("No emails found.")
@@ -152,7 +152,9 @@ def _confirm(act: Act, found: Found, zone: tzinfo, *, yes: bool) -> None:
     if yes:
         return
     if not is_terminal(sys.stdin):
-        raise click.UsageError(f"Nobody can be asked here. Add --yes to {act} them.")
+        raise click.UsageError(
+            f"This is not a terminal, so the command cannot ask. Add --yes to {act} them."
+        )
     click.confirm(f"{act.capitalize()} them?", abort=True)
 
 
@@ -161,14 +163,14 @@ def _describe(act: Act, found: Found, zone: tzinfo) -> str:
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(found.states.items()))
     oldest = f"{found.oldest.astimezone(zone):%Y-%m-%d %H:%M} ({zone})" if found.oldest else ""
     if not found.count:
-        lines = ["None of the newest emails is among them. Older ones were not counted."]
+        lines = ["None of the newest emails fits. Older ones may; they were not counted."]
     elif found.is_more:
         lines = [
             f"More than {_emails(found.count)}. Those that were counted ({states}) go back to"
             f" {oldest}."
         ]
     else:
-        lines = [f"{_emails(found.count)} ({states}), the oldest of {oldest}."]
+        lines = [f"{_emails(found.count)} ({states}). The oldest was written {oldest}."]
     again = sum(found.states[state] for state in ACCEPTED)
     if act is Act.RESEND and again:
         lines.append(f"{again:,} of them were sent before. They go out once more, as new emails.")

@@ -9,7 +9,7 @@ from app.commands.application import ready_application
 from app.commands.progress import progress
 from app.mail import addresses
 from app.mail.erasing import erase_recipient
-from app.mail.outbox.tables import OutboxEmail
+from app.mail.outbox.tables import OutboxEmail, SuppressedAddress
 from app.staff.actions import write_action
 
 BATCH = 500
@@ -30,6 +30,7 @@ def erase(ini: Path, address: str, yes: bool) -> None:
         to_recipient = OutboxEmail.recipient_key == addresses.key_of(address)
         with database.transaction(write=False) as session:
             count = session.scalar(select(func.count()).where(to_recipient)) or 0
+            is_suppressed = session.get(SuppressedAddress, addresses.key_of(address)) is not None
         if count and not yes:
             click.confirm(f"Erase {_emails(count)} to this address for good?", abort=True)
         erased = 0
@@ -54,7 +55,12 @@ def erase(ini: Path, address: str, yes: bool) -> None:
         with database.transaction(write=False) as session:
             left = session.scalar(select(func.count()).where(to_recipient)) or 0
         is_clean = database.empty_log()
-    click.echo(f"{_emails(erased)} erased.")
+    if erased or left:
+        click.echo(f"{_emails(erased)} erased.")
+    elif is_suppressed:
+        click.echo("No email to this address was found. Its suppression was erased.")
+    else:
+        click.echo("No email to this address was found. Nothing was erased.")
     if not is_clean:
         click.echo(
             "SQLite's log still holds pages that a reader needs. They go with its next checkpoint,"

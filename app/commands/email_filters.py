@@ -6,10 +6,13 @@ from typing import Any
 
 import click
 from pyramid.registry import Registry
+from sqlalchemy.orm import Session
 
 from app.commands.moments import MomentType
 from app.mail.outbox.search import Filter
 from app.mail.outbox.tables import State
+from app.shop.order_numbers import read_order_number
+from app.staff.email_filter import about_order
 
 ID = click.IntRange(1, 2**31 - 1)
 """The range of an id in PostgreSQL."""
@@ -27,6 +30,8 @@ _OPTIONS = (
         " '2026-11-28 12:00', 2h or 3d (ago). The time zone is site.time_zone.",
     ),
     click.option("--until", type=MomentType(), help="Only emails written before then."),
+    click.option("--message-id", metavar="ID", help="Only the email with this Message-ID."),
+    click.option("--order", metavar="NUMBER", help="Only emails about this order."),
 )
 
 
@@ -42,8 +47,8 @@ def is_typed(typed: dict[str, Any]) -> bool:
     return any(value is not None for value in typed.values())
 
 
-def filter_of(registry: Registry, typed: dict[str, Any]) -> Filter:
-    """The filter that somebody typed."""
+def filter_of(registry: Registry, session: Session, typed: dict[str, Any]) -> Filter:
+    """The filter that somebody typed. ``session`` looks up the order that it names."""
     return Filter(
         state=None if typed["state"] is None else State(typed["state"]),
         kind=typed["kind"],
@@ -51,7 +56,21 @@ def filter_of(registry: Registry, typed: dict[str, Any]) -> Filter:
         since=_time(registry, typed, "since"),
         until=_time(registry, typed, "until"),
         reason=typed["reason"],
+        about=None if typed["order"] is None else _about(session, typed["order"]),
+        message_id=typed["message_id"],
     )
+
+
+def _about(session: Session, typed: str) -> str:
+    number = read_order_number(typed.strip())
+    if number is None:
+        raise click.BadParameter(
+            "it is not an order number, such as 7K3M-9QXW-2TBC.", param_hint="--order"
+        )
+    about = about_order(session, number)
+    if about is None:
+        raise click.ClickException(f"There is no order {number}.")
+    return about
 
 
 def _time(registry: Registry, typed: dict[str, Any], name: str) -> datetime | None:

@@ -6,6 +6,7 @@ Text from people and relays is printed without control characters.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from unicodedata import category
@@ -22,15 +23,17 @@ from app.commands.progress import progress
 from app.mail.delivery import relay
 from app.mail.delivery.expiry import Expiry
 from app.mail.delivery.relay import Rest
+from app.mail.outbox.event_tables import EmailEvent
+from app.mail.outbox.last_words import last_words, with_code
 from app.mail.outbox.search import find
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.operations.readiness import require_migrated_database
 
 LABEL_WIDTH = 12
-LONGEST_REASON = 60
+LONGEST_WORDS = 60
 
 
-@click.group(short_help="List emails; show, resend, release, cancel, purge.")
+@click.group(short_help="List emails; show, resend, release, cancel, purge, erase.")
 @click.argument("ini", type=INI)
 @click.pass_context
 def emails(context: click.Context, ini: Path) -> None:
@@ -45,6 +48,8 @@ def emails(context: click.Context, ini: Path) -> None:
 def list_(ini: Path, /, limit: int, **typed: Any) -> None:
     """List emails, the newest first."""
     with _reading(ini) as (registry, session):
+        found = find(session, filter_of(registry, session, typed), limit=limit)
+        words = last_words(session, found)
         rows: list[tuple[str | datetime, ...]] = [
             (
                 str(email.id),
@@ -52,16 +57,16 @@ def list_(ini: Path, /, limit: int, **typed: Any) -> None:
                 email.kind,
                 email.state,
                 email.recipient,
-                (email.reason or "")[:LONGEST_REASON],
+                _short(words[email.id]),
             )
-            for email in find(session, filter_of(registry, typed), limit=limit)
+            for email in found
         ]
         name = relay.name_of(registry.pillarbox.email)
         rest = relay.rest(session, name, registry.clock())
     if not rows:
         click.echo("No emails found.")
         return
-    for line in _table_lines(("ID", "WRITTEN (UTC)", "KIND", "STATE", "TO", "REASON"), rows):
+    for line in _table_lines(("ID", "WRITTEN (UTC)", "KIND", "STATE", "TO", "LAST WORDS"), rows):
         click.echo(line)
     if rest is not None:
         click.echo(f"The relay {name} rests until {_cell(rest.until)}: {_cell(rest.reason)}")
@@ -72,17 +77,29 @@ def list_(ini: Path, /, limit: int, **typed: Any) -> None:
 @click.option("--body", "with_body", is_flag=True, help="Print the body, too.")
 @click.pass_obj
 def show(ini: Path, id: int, with_body: bool) -> None:
-    """Show one email and the relay's replies. A body that carries a secret is never printed."""
+    """Show one email, the relay's replies and the events that were heard about it.
+
+    A body that carries a secret is never printed.
+    """
     with _reading(ini) as (registry, session):
         email = _email(session, id)
         attempts = session.scalars(
             select(EmailAttempt).where(EmailAttempt.email_id == id).order_by(EmailAttempt.id)
         ).all()
+        events = session.scalars(
+            select(EmailEvent).where(EmailEvent.email_id == id).order_by(EmailEvent.id)
+        ).all()
         kind = registry.email_kinds.get(email.kind)
         is_secret = kind is None or kind.carries_secret
         rest = relay.rest(session, relay.name_of(registry.pillarbox.email), registry.clock())
-        for line in _detail_lines(email, attempts, rest, is_secret=is_secret, with_body=with_body):
+        for line in _detail_lines(email, rest, is_secret=is_secret):
             click.echo(line)
+        for line in _story_lines(attempts, events):
+            click.echo(line)
+        if with_body and email.has_body and not is_secret:
+            click.echo()
+            for line in (email.text_body or email.html_body or "").splitlines():
+                click.echo(_cell(line))
 
 
 for command in (
@@ -133,17 +150,14 @@ def _table_lines(headers: Sequence[str], rows: Sequence[Sequence[str | datetime]
         yield "  ".join(cells).rstrip()
 
 
-def _detail_lines(
-    email: OutboxEmail,
-    attempts: Sequence[EmailAttempt],
-    rest: Rest | None,
-    *,
-    is_secret: bool,
-    with_body: bool,
-) -> Iterator[str]:
-    """Every fact about an email, and its attempts. A body that carries a secret is left out.
-    ``rest`` is the relay's rest, None when it does not rest.
-    """
+def _short(words: str) -> str:
+    """The words in one line, at most ``LONGEST_WORDS`` characters of them."""
+    line = " ".join(words.split())
+    return line if len(line) <= LONGEST_WORDS else f"{line[: LONGEST_WORDS - 1]}…"
+
+
+def _detail_lines(email: OutboxEmail, rest: Rest | None, *, is_secret: bool) -> Iterator[str]:
+    """Every fact about an email. ``rest`` is the relay's rest, None when it does not rest."""
     recipient = email.recipient
     if email.recipient_name:
         recipient = f"{email.recipient_name} <{recipient}>"
@@ -160,6 +174,7 @@ def _detail_lines(
         ("locale", email.locale),
         ("written", email.created_at),
         ("sent", email.sent_at),
+        ("delivered", email.delivered_at),
         ("next try", _next_try(email, rest)),
         ("expires", email.expires_at),
         ("worker", email.leased_by),
@@ -174,13 +189,27 @@ def _detail_lines(
     for label, value in facts:
         if value:
             yield f"  {label.ljust(LABEL_WIDTH)}{_cell(value)}"
-    for attempt in attempts:
-        result = f"{attempt.outcome} at {attempt.phase} after {attempt.duration_ms} ms"
-        yield f"  {_cell(attempt.at)}  {result}: {_cell(attempt.reply)}"
-    if with_body and email.has_body and not is_secret:
-        yield ""
-        for line in (email.text_body or email.html_body or "").splitlines():
-            yield _cell(line)
+
+
+def _story_lines(attempts: Sequence[EmailAttempt], events: Sequence[EmailEvent]) -> Iterator[str]:
+    """The attempts and the events of an email, in the order of their times."""
+    story = [
+        *((attempt.at, _of_attempt(attempt)) for attempt in attempts),
+        *((event.at, _of_event(event)) for event in events),
+    ]
+    # The sort keeps the order of what has one time.
+    for at, what in sorted(story, key=itemgetter(0)):
+        yield f"  {_cell(at)}  {_cell(what)}"
+
+
+def _of_attempt(attempt: EmailAttempt) -> str:
+    result = f"{attempt.outcome} at {attempt.phase} after {attempt.duration_ms} ms"
+    return f"{result}: {attempt.reply}"
+
+
+def _of_event(event: EmailEvent) -> str:
+    words = with_code(event.code, event.words)
+    return f"{event.event} ({event.source}){f': {words}' if words else ''}"
 
 
 def _next_try(email: OutboxEmail, rest: Rest | None) -> datetime | None:

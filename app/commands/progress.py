@@ -10,8 +10,8 @@ import click
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """A function that shows its words in place of those before, on standard error. They vanish at
-    the end of the block. Where standard error is no terminal, nothing is written.
+    """A function that shows its words in place of those before, on standard error. Empty words and
+    the end of the block clear the line. Where standard error is no terminal, nothing is written.
     """
     if not sys.stderr.isatty():
         yield lambda words: None
@@ -21,6 +21,10 @@ def progress() -> Iterator[Callable[[str], None]]:
     def show(words: str) -> None:
         nonlocal shown
         # A longer line would wrap, and its beginning would stay.
+        if not words:
+            click.echo(f"\r{' ' * shown}\r", err=True, nl=False)
+            shown = 0
+            return
         line = _printable(words)[: shutil.get_terminal_size().columns - 3] + " …"
         click.echo(f"\r{line.ljust(shown)}", err=True, nl=False)
         shown = len(line)
@@ -28,7 +32,7 @@ def progress() -> Iterator[Callable[[str], None]]:
     try:
         yield show
     finally:
-        click.echo(f"\r{' ' * shown}\r", err=True, nl=False)
+        show("")
 
 
 def _printable(words: str) -> str:

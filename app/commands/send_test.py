@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ from pyramid.registry import Registry
 from sqlalchemy import select
 
 from app.commands.application import INI, ready_application
+from app.commands.progress import progress
 from app.mail import EmailService, Recipient, addresses
 from app.mail.delivery import relay
 from app.mail.delivery.worker import Delivery
@@ -20,6 +22,7 @@ OTHERS_SECONDS = 3.0
 WAIT_SECONDS = 120.0
 """How long the command waits for a verdict."""
 LOOK_SECONDS = 0.1
+WAITING = "waiting for the relay's verdict"
 WAITS = "waits for the relay: "
 """The reason of an email begins so while the relay rests."""
 
@@ -48,11 +51,15 @@ def send_and_report(registry: Registry, ini: Path, address: str) -> OutboxEmail:
     email = _queue(registry, address)
     if email.state == State.QUEUED:
         click.echo(f"Test email {email.id} is queued.")
-        email = _wait_for_verdict(registry, email.id)
+        with progress() as show:
+            email = _wait_for_verdict(registry, email.id, show)
     reply = _last_reply(registry, email)
     name = relay.name_of(registry.pillarbox.email)
     if email.state == State.SENT:
         click.echo(f"The relay accepted the email: {reply}")
+    elif email.state == State.BOUNCED:
+        click.echo(f"The relay accepted the email: {reply}")
+        raise not_delivered(email)
     elif email.state == State.CAPTURED:
         click.echo(
             "The email is captured and not sent, because email.debug is true."
@@ -77,6 +84,11 @@ def send_and_report(registry: Registry, ini: Path, address: str) -> OutboxEmail:
     return email
 
 
+def not_delivered(email: OutboxEmail) -> click.ClickException:
+    """What to tell of an email that bounced, or that the service did not send."""
+    return click.ClickException(f"The email was not delivered: {email.reason}")
+
+
 def _queue(registry: Registry, address: str) -> OutboxEmail:
     now = registry.clock()
     message = registry.email_composer.compose(
@@ -93,12 +105,13 @@ def _queue(registry: Registry, address: str) -> OutboxEmail:
         return service.send_message(message, key=f"test_message:{secrets.token_hex(8)}")
 
 
-def _wait_for_verdict(registry: Registry, id: int) -> OutboxEmail:
-    """The email, after a verdict on it or after ``WAIT_SECONDS``."""
+def _wait_for_verdict(registry: Registry, id: int, show: Callable[[str], None]) -> OutboxEmail:
+    """The email, after a verdict on it or after ``WAIT_SECONDS``. ``show`` shows the progress."""
     start = time.monotonic()
     worker = Delivery(registry)
     relay_name = relay.name_of(registry.pillarbox.email)
     is_rest_printed = False
+    show(WAITING)
     try:
         while True:
             with registry.database.transaction(write=False) as session:
@@ -110,7 +123,9 @@ def _wait_for_verdict(registry: Registry, id: int) -> OutboxEmail:
             if waited > WAIT_SECONDS:
                 return email
             if rest is not None and not is_rest_printed:
+                show("")
                 click.echo(f"The relay rests until {rest.until:%H:%M:%S} UTC: {rest.reason}")
+                show(WAITING)
                 is_rest_printed = True
             if waited > OTHERS_SECONDS and rest is None and email.leased_by is None:
                 worker.run_once(only=id)

@@ -26,7 +26,7 @@ _Counts = Counter[tuple[str, str]]
 
 
 class MetricCount(Base):
-    """What commands have counted of one series, until a scrape takes it. No label holds an address."""
+    """What commands have counted of one series. No label holds an address."""
 
     __tablename__ = "metric_count"
 

@@ -47,7 +47,8 @@ class WorkerServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the socket. The thread ends with it."""
+        """Let answers in progress finish, and close the socket. The thread ends with it."""
+        self._server.task_dispatcher.shutdown()
         self._server.close()
 
     def _answer(self, environ: Mapping[str, Any], start: StartResponse) -> Iterable[bytes]:

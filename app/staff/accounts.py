@@ -44,7 +44,7 @@ class FindForm(Form):
 @view_config(route_name="staff", request_method="GET", permission=STAFF, renderer=FIND)
 def find_form(request: Request) -> Any:
     """Show the form, and how many emails were asked for lately and what became of them."""
-    return {"form": FindForm(request), "volumes": volumes(request.dbsession, request.now)}
+    return _page(request, FindForm(request))
 
 
 @view_config(route_name="staff", request_method="POST", permission=STAFF, renderer=FIND)
@@ -56,7 +56,16 @@ def find(request: Request) -> Any:
         if account is not None:
             return _to_account(request, account)
         form.refuse(form.email, _("There is no account with this address."))
-    return {"form": form, "volumes": volumes(request.dbsession, request.now)}
+    return _page(request, form)
+
+
+def _page(request: Request, form: FindForm) -> dict[str, Any]:
+    return {
+        "form": form,
+        "volumes": volumes(request.dbsession, request.now),
+        # Reports of email servers tell of failures alone.
+        "tells_delivery": request.registry.pillarbox.email.events is not None,
+    }
 
 
 @view_config(

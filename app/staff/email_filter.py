@@ -18,7 +18,7 @@ from wtforms.validators import ValidationError
 from app.accounts.addresses import UnusableAddress, parse_address
 from app.database.text import storable
 from app.mail import addresses
-from app.mail.outbox.search import Filter
+from app.mail.outbox.search import Filter, has_message_id
 from app.mail.outbox.tables import ERASED, OutboxEmail, State
 from app.shop.models import Order
 from app.shop.order_numbers import read_order_number
@@ -161,10 +161,10 @@ class FilterForm(Form):
         if self._kept.about and text == self._kept.found_by(session):
             self._found = {"about": self._kept.about}
         elif (number := read_order_number(text)) is not None:
-            order_id = session.scalar(select(Order.id).where(Order.number == number))
-            if order_id is None:
+            about = about_order(session, number)
+            if about is None:
                 raise ValidationError(NO_ORDER)
-            self._found = {"about": f"order:{order_id}"}
+            self._found = {"about": about}
         elif "@" in text:
             self._find_message_or_address(session, text)
         elif (id := read_id(text.lstrip("#"))) is not None:
@@ -176,8 +176,7 @@ class FilterForm(Form):
 
     def _find_message_or_address(self, session: Session, text: str) -> None:
         inner = text.removeprefix("<").removesuffix(">")
-        is_message = OutboxEmail.message_id == f"<{inner}>"
-        self.email_id = session.scalar(select(OutboxEmail.id).where(is_message))
+        self.email_id = session.scalar(select(OutboxEmail.id).where(has_message_id(text)))
         if self.email_id is not None:
             return
         to = select(OutboxEmail.id).where(OutboxEmail.recipient_key == _key_of(inner))
@@ -193,6 +192,14 @@ def read_id(text: str) -> int | None:
         return None
     id = int(text)
     return id if id <= LARGEST_ID else None
+
+
+def about_order(session: Session, number: str) -> str | None:
+    """What an email about the order says it is about, such as ``order:7``. None when there is no
+    order with this number, which is in the form that ``read_order_number`` returns.
+    """
+    order_id = session.scalar(select(Order.id).where(Order.number == number))
+    return None if order_id is None else f"order:{order_id}"
 
 
 def order_number(session: Session, about: str) -> str | None:

@@ -7,11 +7,11 @@ from typing import Any
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.request import Request
 from pyramid.view import view_config
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, lazyload, load_only
 
 from app.accounts.permissions import STAFF
-from app.mail.outbox.event_tables import EmailEvent
+from app.mail.outbox.last_words import last_words
 from app.mail.outbox.search import find_page
 from app.mail.outbox.tables import ERASED, OutboxEmail
 from app.staff.email_filter import FilterForm, Query, read_id
@@ -81,29 +81,13 @@ def _lines(session: Session, ids: Sequence[int]) -> list[Line]:
         # Bodies and attachments can be long.
         .options(load_only(*_SHOWN), lazyload(OutboxEmail.attachments))
     ).all()
-    heard = _last_heard(session, [email.id for email in emails if email.heard is not None])
+    words = last_words(session, emails)
     return [
         Line(
             email,
             is_erased=email.recipient == ERASED,
             words=state_words(email),
-            last_words=heard.get(email.id) or email.reason or "",
+            last_words=words[email.id],
         )
         for email in emails
     ]
-
-
-def _last_heard(session: Session, ids: Sequence[int]) -> dict[int, str]:
-    """The words of the last event of each email, with its code."""
-    if not ids:
-        return {}
-    last = select(func.max(EmailEvent.id)).where(EmailEvent.email_id.in_(ids))
-    events = session.scalars(
-        select(EmailEvent).where(EmailEvent.id.in_(last.group_by(EmailEvent.email_id)))
-    )
-    return {event.email_id: with_code(event.code, event.words) for event in events}
-
-
-def with_code(code: str | None, words: str) -> str:
-    """``words`` after their ``code``, unless they contain it."""
-    return words if code is None or code in words else f"{code} {words}".strip()

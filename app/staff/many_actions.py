@@ -108,6 +108,8 @@ def target_of(filter: Filter) -> str:
         "until": filter.until and f"{filter.until:%Y-%m-%dT%H:%MZ}",
         "reason": filter.reason and re.sub(r"\S*@\S*", "…", filter.reason),
         "to": filter.recipient and "one address",
+        "about": filter.about,
+        "message-id": filter.message_id,
     }
     words = [f"{name}={value}" for name, value in facts.items() if value]
     return f"emails: {', '.join(words) or 'all'}"

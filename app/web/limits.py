@@ -104,14 +104,23 @@ def use_all(registry: Registry, uses: Sequence[tuple[Limit, str]], now: datetime
     Callers that share limits name them in the same order, so that their transactions do not wait
     for each other in a circle. While the database is away, this process counts for itself.
     """
-    try:
-        with _counting(registry) as session:
-            refusal = _use_all(_InDatabase(session), registry, uses, now)
-    except OperationalError:
-        refusal = _use_all(registry.limits_without_database, registry, uses, now)
+    refusal = count_uses(registry, uses, now)
     if refusal is not None and refusal.is_first:
         log.warning("limit reached: limit=%s", refusal.limit.name)
     return refusal
+
+
+def count_uses(
+    registry: Registry, uses: Sequence[tuple[Limit, str]], now: datetime
+) -> Refusal | None:
+    """Do what ``use_all`` does, without its line in the log. It is for work that processes share,
+    where a refusal is no news: another process has done the work.
+    """
+    try:
+        with _counting(registry) as session:
+            return _use_all(_InDatabase(session), registry, uses, now)
+    except OperationalError:
+        return _use_all(registry.limits_without_database, registry, uses, now)
 
 
 def clear(

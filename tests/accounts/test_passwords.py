@@ -5,6 +5,7 @@ import time
 import pytest
 from argon2 import PasswordHasher
 
+from app.accounts import passwords
 from app.accounts.passwords import (
     MAX_CODE_POINTS,
     hash_password,
@@ -12,6 +13,7 @@ from app.accounts.passwords import (
     password_problem,
     verify_password,
 )
+from tests.support.passwords import REAL_HASHER
 
 GOOD = "correct horse battery"
 
@@ -147,7 +149,8 @@ def test_no_password_matches_a_damaged_hash() -> None:
     assert not verify_password(GOOD, "not a hash")
 
 
-def test_hashes_are_argon2id_with_the_parameters_of_owasp() -> None:
+def test_hashes_are_argon2id_with_the_parameters_of_owasp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_hasher", REAL_HASHER)
     assert hash_password(GOOD).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 

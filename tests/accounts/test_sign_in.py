@@ -8,6 +8,7 @@ from pyramid.router import Router
 from sqlalchemy import select
 from webtest import TestApp
 
+from app.accounts import passwords
 from app.accounts.models import Account, SignInSession
 from app.database.engine import Database
 from app.mail.delivery.worker import Delivery
@@ -25,6 +26,7 @@ from tests.support.accounts import (
 )
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
+from tests.support.passwords import REAL_HASHER
 
 SESSION = "pillarbox-session"
 
@@ -86,8 +88,9 @@ def test_empty_fields_are_named(browser: TestApp) -> None:
 
 
 def test_the_hash_is_renewed_when_its_parameters_are_old(
-    browser: TestApp, database: Database
+    browser: TestApp, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(passwords, "_hasher", REAL_HASHER)
     old = PasswordHasher(time_cost=1, memory_cost=8_192, parallelism=1).hash(PASSWORD)
     account_id = add_account(database, password_hash=old)
     assert sign_in(browser).status_int == 303

@@ -11,8 +11,10 @@ from app.accounts.email_kinds import WELCOME
 from app.database.clock import utc_clock
 from app.mail.outbox import many
 from app.mail.outbox.tables import OutboxEmail, State
+from app.shop.models import Order
 from app.staff.models import StaffAction
 from tests.support.outbox import Outbox, put
+from tests.support.paid_orders import paid_order
 from tests.support.pillarbox_command import Pillarbox
 
 QUOTA = "550 5.4.5 Daily quota reached"
@@ -46,7 +48,7 @@ def test_all_that_failed_since_a_time_is_sent_again(
     old = put(outbox, outbox.write(7), State.FAILED, created_at=utc_clock() - timedelta(hours=3))
     ran = pillarbox("emails", ini, "resend", "--state", "failed", "--since", "2h", "--yes")
     found, done = ran.stdout.splitlines()
-    assert found.startswith("5 emails (5 failed), the oldest of 2")
+    assert found.startswith("5 emails (5 failed). The oldest was written 2")
     assert found.endswith(" (UTC).")
     assert done == "5 emails are queued."
     assert states(outbox, emails) == {"queued": 5}
@@ -92,7 +94,7 @@ def test_what_was_refused_is_listed_by_reason_with_some_ids(
     put(outbox, outbox.write(8, of=WELCOME), State.SENT)
     ran = pillarbox("emails", ini, "resend", "--kind", "welcome", "--yes")
     found, again, done, refused = ran.stdout.splitlines()
-    assert found.startswith("8 emails (7 failed, 1 sent)")
+    assert found.startswith("8 emails (7 failed, 1 sent). The oldest was written ")
     assert again == "1 of them were sent before. They go out once more, as new emails."
     assert done == "1 email is queued."
     assert refused == (
@@ -113,6 +115,35 @@ def test_releasing_and_cancelling_by_filter(
     assert outbox.row(held[0]).reason == "cancelled by pillarbox emails"
 
 
+def test_a_message_id_and_an_order_choose_what_is_sent_again_and_the_row_says_so(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    first, second = failed(outbox, 2)
+    pillarbox("emails", ini, "resend", "--message-id", first.message_id, "--yes")
+    assert (states(outbox, [first]), states(outbox, [second])) == ({"queued": 1}, {"failed": 1})
+    number = paid_order(outbox.registry)
+    pillarbox("emails", ini, "cancel", "--order", number, "--yes")
+    with outbox.registry.database.transaction(write=False) as session:
+        order_id = session.scalars(select(Order.id)).one()
+    assert [action.target for action in actions(outbox)] == [
+        f"emails: message-id={first.message_id}",
+        f"emails: about=order:{order_id}",
+    ]
+
+
+def test_when_no_counted_email_fits_the_command_says_that_older_ones_may(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oldest = put(outbox, outbox.write(0), State.FAILED, reason=QUOTA)
+    for number in range(1, 4):
+        put(outbox, outbox.write(number), State.FAILED, reason="550 no")
+    monkeypatch.setattr("app.mail.outbox.many._MOST_STEPS", 1)
+    monkeypatch.setattr("app.mail.outbox.search.STEP", 1)
+    said = pillarbox("emails", ini, "cancel", "--reason", QUOTA, code=2).output
+    assert "None of the newest emails fits. Older ones may; they were not counted." in said
+    assert outbox.row(oldest).state == "failed"
+
+
 def test_nothing_found_is_said(pillarbox: Pillarbox, ini: Path, outbox: Outbox) -> None:
     ran = pillarbox("emails", ini, "resend", "--state", "failed")
     assert ran.stdout == "No emails found.\n"
@@ -122,7 +153,7 @@ def test_nothing_found_is_said(pillarbox: Pillarbox, ini: Path, outbox: Outbox) 
 def test_without_a_terminal_yes_is_needed(pillarbox: Pillarbox, ini: Path, outbox: Outbox) -> None:
     emails = failed(outbox, 1)
     ran = pillarbox("emails", ini, "resend", "--state", "failed", code=2)
-    assert "Add --yes to resend them." in ran.output
+    assert "This is not a terminal, so the command cannot ask. Add --yes" in ran.output
     assert states(outbox, emails) == {"failed": 1}
 
 

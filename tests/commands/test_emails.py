@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,14 @@ from app.database import sqlite
 from app.database.clock import utc_clock
 from app.mail.delivery.relay import Relay
 from app.mail.delivery.relay import name_of as relay_name
+from app.mail.outbox.event_tables import Event
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.mail.test_message import TEST_MESSAGE
+from app.shop.order_numbers import new_order_number
+from tests.mail.events.test_hearing import about, tell
 from tests.support.databases import on_sqlite
 from tests.support.outbox import RECEIPT, Outbox, attachments, put
+from tests.support.paid_orders import paid_order
 from tests.support.pillarbox_command import Pillarbox
 from tests.support.shop_settings import write_ini
 
@@ -107,6 +111,115 @@ def test_an_email_is_shown_with_its_attempts_in_the_relays_words(
         assert words in output
     assert "Hello 1" not in output
     assert "Hello 1" in pillarbox("emails", ini, "show", email.id, "--body").output
+
+
+def attempt(outbox: Outbox, email: OutboxEmail, at: datetime, outcome: str, reply: str) -> None:
+    """Write an attempt, as delivery does."""
+    with outbox.registry.database.transaction(write=True) as session:
+        session.add(
+            EmailAttempt(
+                email_id=email.id,
+                at=at,
+                outcome=outcome,
+                phase="verdict",
+                code=int(reply[:3]),
+                reply=reply,
+                duration_ms=35,
+            )
+        )
+
+
+def test_an_email_is_shown_with_its_events_among_the_attempts_in_the_order_of_time(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    start = utc_clock() - timedelta(hours=1)
+    email = put(outbox, outbox.write(1, of=WELCOME), State.SENT, created_at=start, sent_at=start)
+    times = [start + timedelta(minutes=minute) for minute in range(5)]
+    for event, at, details in (
+        (Event.DELIVERED, times[3], {"code": "2.0.0", "words": "250 taken\x1b[2J"}),
+        (Event.DEFERRED, times[1], {"code": "4.7.1", "words": "451 4.7.1 greylisted"}),
+        (Event.AUTORESPONDED, times[4], {}),
+    ):
+        tell(outbox, about(outbox, email, event, at=at, **details))
+    attempt(outbox, email, times[2], "accepted", "250 queued again")
+    attempt(outbox, email, times[0], "accepted", "250 queued as A1")
+    lines = pillarbox("emails", ini, "show", email.id).output.splitlines()
+    assert [line for line in lines if line.startswith("  delivered ")] == [
+        f"  delivered   {times[3]:%Y-%m-%d %H:%M:%S}"
+    ]
+    assert lines[-5:] == [
+        f"  {at:%Y-%m-%d %H:%M:%S}  {what}"
+        for at, what in zip(
+            times,
+            (
+                "accepted at verdict after 35 ms: 250 queued as A1",
+                "deferred (postmark): 451 4.7.1 greylisted",
+                "accepted at verdict after 35 ms: 250 queued again",
+                "delivered (postmark): 2.0.0 250 taken [2J",
+                "autoresponded (postmark)",
+            ),
+            strict=True,
+        )
+    ]
+
+
+def test_the_list_shows_the_last_words_in_a_short_line(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    now = utc_clock()
+    for number in range(5):
+        put(outbox, outbox.write(number, of=WELCOME), State.SENT, reason=None, sent_at=now)
+    silent, tried, heard, failed, long = (OutboxEmail(id=id) for id in range(1, 6))
+    for email in (tried, heard, failed):
+        attempt(outbox, email, now, "deferred", "451 greylisted")
+        attempt(outbox, email, now, "accepted", "250 queued as A1")
+    for email in (heard, failed):
+        tell(outbox, about(outbox, email, Event.DEFERRED, words="it is on its way"))
+        tell(outbox, about(outbox, email, Event.DELIVERED, code="2.0.0", words="it has arrived"))
+    put(outbox, failed, State.FAILED, reason="550 5.1.1\nno such user")
+    put(outbox, long, State.FAILED, reason="no " * 500)
+    header, *rows = pillarbox("emails", ini, "list").stdout.splitlines()
+    start = header.index("LAST WORDS")
+    assert [row[start:] for row in rows] == [
+        "no " * 19 + "no…",
+        "550 5.1.1 no such user",
+        "2.0.0 it has arrived",
+        "250 queued as A1",
+        "",
+    ]
+    assert str(silent.id) == rows[-1].split()[0]
+
+
+def test_the_list_finds_an_email_by_its_message_id(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    first, _ = outbox.write(1, of=WELCOME), outbox.write(2, of=WELCOME)
+    for typed in (first.message_id, first.message_id.strip("<>")):
+        _, *rows = pillarbox("emails", ini, "list", "--message-id", typed).stdout.splitlines()
+        assert [row.split()[0] for row in rows] == [str(first.id)]
+    unknown = pillarbox("emails", ini, "list", "--message-id", "<unknown@example.org>").stdout
+    assert unknown == "No emails found.\n"
+
+
+def test_the_list_finds_the_emails_about_an_order(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox
+) -> None:
+    number = paid_order(outbox.registry)
+    outbox.write(1, of=WELCOME)
+    typed = number.lower().replace("-", "")
+    _, *rows = pillarbox("emails", ini, "list", "--order", typed).stdout.splitlines()
+    assert [row.split()[3] for row in rows] == ["purchase_receipt"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("command", ["list", "resend", "release", "cancel"])
+def test_an_order_that_is_not_there_is_named(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, command: str
+) -> None:
+    number = new_order_number()
+    said = pillarbox("emails", ini, command, "--order", number, code=1).output
+    assert said == f"Error: There is no order {number}.\n"
+    assert "--order" in pillarbox("emails", ini, command, "--order", "7", code=2).output
 
 
 def test_a_body_with_a_secret_is_never_shown(

@@ -45,4 +45,8 @@ def test_it_says_what_was_being_sent(pillarbox: Pillarbox, ini: Path, outbox: Ou
 def test_an_unknown_address_has_nothing_to_erase(
     pillarbox: Pillarbox, ini: Path, outbox: Outbox
 ) -> None:
-    assert pillarbox("emails", ini, "erase", ADA).output == "0 emails erased.\n"
+    said = "No email to this address was found. Nothing was erased.\n"
+    assert pillarbox("emails", ini, "erase", ADA).output == said
+    outbox.suppress(ADA)
+    said = "No email to this address was found. Its suppression was erased.\n"
+    assert pillarbox("emails", ini, "erase", ADA).output == said

@@ -177,7 +177,7 @@ def test_the_list_shows_the_newest_first_with_state_and_last_words(
 def test_the_last_words_are_those_of_the_last_event(
     app: Router, staff: TestApp, outbox: Outbox, database: Database, clock: Clock
 ) -> None:
-    email = put(outbox, outbox.write(2), State.SENT, sent_at=clock())
+    email = put(outbox, outbox.write(2), State.SENT, sent_at=clock(), reason=None)
     heard(app, email, Heard(Event.DELIVERED, "1", code="2.0.0", words="250 ok queued as A1"))
     first = staff.get("/staff/emails").html.select(".log li")[0].get_text(" ")
     assert "Delivered" in first

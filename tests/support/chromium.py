@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 """How long a click or a text may take on a busy machine."""
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -28,19 +28,13 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def objects(body: Any) -> list[JsonObject]:
-    """The objects of a list, or the one object. Raises ``BadBody`` for anything else."""
+    """The one object, or the entries of a list. An entry that is no object counts as an empty one,
+    because the good events beside it must not be lost. Raises ``BadBody`` without any object.
+    """
     events = body if isinstance(body, list) else [body]
-    if not all(isinstance(event, dict) for event in events):
+    if events and not any(isinstance(event, dict) for event in events):
         raise BadBody("it is neither an object nor a list of objects")
-    return events
-
-
-def type_of(event: Any, name: str) -> str:
-    """The field ``name``, which says what the event is. Raises ``BadBody`` unless it is text."""
-    told = at(event, name)
-    if not isinstance(told, str):
-        raise BadBody(f"an event has no text as its {name}")
-    return told
+    return [event if isinstance(event, dict) else {} for event in events]
 
 
 def at(value: Any, *path: str | int) -> Any:

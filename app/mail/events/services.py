@@ -1,8 +1,8 @@
 """What a service's webhook tells, one function a service.
 
 Each returns None for an event that says nothing about delivery, such as that an email was opened,
-and raises ``BadBody`` where the JSON does not say which event it is. Whatever else is missing or of
-another type counts as not told, because services add and leave out fields.
+and for one whose type is missing or unknown. Whatever else is missing or of another type counts as
+not told, because services add and leave out fields.
 """
 
 import re
@@ -21,7 +21,6 @@ from app.mail.events.json_fields import (
     objects,
     text,
     time,
-    type_of,
     without_protocol,
 )
 from app.mail.outbox.event_tables import Event
@@ -44,7 +43,7 @@ def ses(call: JsonObject) -> Heard | None:
     event = _ses_event(call)
     if event is None:
         return None
-    told = type_of(event, "eventType" if "eventType" in event else "notificationType")
+    told = text(event, "eventType" if "eventType" in event else "notificationType")
     if told not in _SES_DETAILS:
         return None
     detail = at(event, _SES_DETAILS[told])
@@ -86,7 +85,7 @@ def _ses_event(call: JsonObject) -> JsonObject | None:
     """The event that SNS brings. None when it brings another message, such as a greeting."""
     if "eventType" in call or "notificationType" in call:
         return call
-    if type_of(call, "Type") != "Notification":
+    if text(call, "Type") != "Notification":
         return None
     message = text(call, "Message")
     event = json_of(message) if message.startswith("{") else None
@@ -141,7 +140,7 @@ _POSTMARK_HARD = ("HardBounce", "BadEmailAddress")
 
 def postmark(event: JsonObject) -> Heard | None:
     """A delivery, a bounce or a spam complaint."""
-    record, kind = type_of(event, "RecordType"), text(event, "Type")
+    record, kind = text(event, "RecordType"), text(event, "Type")
     what: Event | None
     match record:
         case "Delivery":
@@ -176,7 +175,7 @@ _MAILGUN_UNSENT = ("suppress-complaint", "suppress-unsubscribe")
 def mailgun(call: JsonObject) -> Heard | None:
     """An event, signed by Mailgun or not."""
     event = at(call, "event-data")
-    told, reason = type_of(event, "event"), text(event, "reason")
+    told, reason = text(event, "event"), text(event, "reason")
     what: Event | None
     match told:
         case "delivered":
@@ -223,7 +222,7 @@ _SENDGRID_BOUNCED_BEFORE = ("Bounced Address", "Invalid")
 
 def sendgrid(event: JsonObject) -> Heard | None:
     """One event of the list that a call holds."""
-    told, reason = type_of(event, "event"), text(event, "reason")
+    told, reason = text(event, "event"), text(event, "reason")
     what = _SENDGRID.get(told)
     # SendGrid does not send to an address again that has bounced.
     has_bounced = told == "dropped" and reason.startswith(_SENDGRID_BOUNCED_BEFORE)
@@ -262,7 +261,7 @@ _BREVO_MILLISECONDS = 10**11
 
 def brevo(event: JsonObject) -> Heard | None:
     """An event of the transactional webhook."""
-    told, reason = type_of(event, "event"), text(event, "reason")
+    told, reason = text(event, "event"), text(event, "reason")
     what = _BREVO.get(told)
     milliseconds, seconds = at(event, "ts_epoch"), at(event, "ts_event")
     # Brevo's documents also show seconds in ts_epoch. ts_event comes in the time zone of

@@ -54,7 +54,7 @@ class Filter:
 
     ``since`` is the earliest time at which an email was written, ``until`` the time before which it
     was. ``reason`` is how its reason begins, in upper or lower case. ``about`` is what it is about,
-    such as ``order:7``.
+    such as ``order:7``. ``message_id`` is its Message-ID, with or without angle brackets.
     """
 
     state: State | None = None
@@ -64,6 +64,7 @@ class Filter:
     until: datetime | None = None
     reason: str | None = None
     about: str | None = None
+    message_id: str | None = None
 
     def conditions(self) -> Conditions:
         """The conditions that an email fulfils."""
@@ -72,6 +73,8 @@ class Filter:
             conditions.append(_goes_to(self.recipient))
         if self.about is not None:
             conditions.append(OutboxEmail.about == storable(self.about))
+        if self.message_id is not None:
+            conditions.append(has_message_id(self.message_id))
         return conditions
 
     def conditions_of_row(self, row: Any) -> Conditions:
@@ -175,6 +178,8 @@ _ALL = _Walk([])
 
 def _walks(session: Session, filter: Filter) -> tuple[list[_Walk], bool]:
     """The walks that find the emails between them, and whether they find no others."""
+    if filter.message_id is not None:
+        return [_Walk(filter.conditions(), few_by=(OutboxEmail.message_id,))], True
     if filter.about is not None:
         return [_Walk(filter.conditions(), few_by=(OutboxEmail.kind,))], True
     has_reason = filter.reason is not None
@@ -270,6 +275,12 @@ _FIRST_ID = _halving()
 def is_in(state: State) -> ColumnElement[bool]:
     """The condition that an email is in the state: a literal, as in the indexes' conditions."""
     return OutboxEmail.state == literal_column(f"'{state.value}'")
+
+
+def has_message_id(text: str) -> ColumnElement[bool]:
+    """The condition that an email has this Message-ID, given with or without angle brackets."""
+    inner = storable(text.strip()).removeprefix("<").removesuffix(">")
+    return OutboxEmail.message_id == f"<{inner}>"
 
 
 def _goes_to(address: str) -> ColumnElement[bool]:

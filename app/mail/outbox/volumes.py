@@ -3,6 +3,7 @@ them. Where emails are asked for and none is accepted, something is broken, and 
 about it.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.mail.outbox.search import OUT_OF_ORDER, first_id, is_in
 from app.mail.outbox.tables import IS_ODD, IS_QUEUED, OutboxEmail, State
+from app.mail.smtp.reply_text import without_addresses
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -104,6 +106,9 @@ def reasons(
 ) -> Sequence[tuple[State, str, int]]:
     """Why the emails that were written after ``since`` are in these states, with how many each: the
     most frequent first. No more than ``most`` emails are counted.
+
+    The reasons are without addresses. So replies that quote the recipient count as one reason, and
+    a log may hold them.
     """
     recent = (
         select(OutboxEmail.state, OutboxEmail.reason)
@@ -116,11 +121,15 @@ def reasons(
         .subquery()
     )
     rows = session.execute(
-        select(recent.c.state, recent.c.reason, func.count())
-        .group_by(recent.c.state, recent.c.reason)
-        .order_by(func.count().desc(), recent.c.reason)
+        select(recent.c.state, recent.c.reason, func.count()).group_by(
+            recent.c.state, recent.c.reason
+        )
     )
-    return [(State(state), reason or "no reason", count) for state, reason, count in rows]
+    counts: Counter[tuple[State, str]] = Counter()
+    for state, reason, count in rows:
+        counts[State(state), without_addresses(reason or "no reason")] += count
+    most_frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [(state, reason, count) for (state, reason), count in most_frequent]
 
 
 def volumes(session: Session, now: datetime, most: int = MOST_COUNTED) -> Volumes:

@@ -68,6 +68,6 @@ def _clocks(database: Database) -> Finding:
     seconds = round((ours - server).total_seconds())
     return warning(
         f"this machine's clock is {abs(seconds)} seconds {'ahead of' if seconds > 0 else 'behind'}"
-        " the database's, by which Pillarbox goes",
+        " the database's clock, which Pillarbox uses",
         "Set both by NTP.",
     )

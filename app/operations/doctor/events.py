@@ -1,7 +1,7 @@
 """Whether anybody tells what becomes of emails after the relay took them."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pyramid.registry import Registry
 from sqlalchemy import func, select
@@ -23,19 +23,18 @@ def check(registry: Registry) -> Iterator[Finding]:
     now = registry.clock()
     with registry.database.transaction(write=False) as session:
         sources = {source.name: source for source in session.scalars(select(EventSource))}
-        sent = session.scalar(
-            select(func.count()).select_from(
-                select(OutboxEmail.id)
-                .where(OutboxEmail.sent_at > now - LATELY, OutboxEmail.state == "sent")
-                .order_by(OutboxEmail.id.desc())
-                .limit(ENOUGH_SENT)
-                .subquery()
-            )
+        lately = (
+            select(OutboxEmail.id)
+            .where(OutboxEmail.sent_at > now - LATELY, OutboxEmail.state == "sent")
+            .order_by(OutboxEmail.id.desc())
+            .limit(ENOUGH_SENT)
+            .subquery()
         )
+        sent = session.scalar(select(func.count()).select_from(lately)) or 0
     is_silent = settings.events is None and TAG not in settings.return_path
     if is_silent and not settings.debug:
         yield warning(
-            "nobody tells what becomes of an email after the relay took it",
+            "nobody reports what becomes of an email after the relay has accepted it",
             "Set email.events to your service, or put {tag} into email.return_path; docs/relay.md"
             " says how.",
         )
@@ -48,12 +47,13 @@ def check(registry: Registry) -> Iterator[Finding]:
             )
         elif source is not None and source.heard_at > now - LATELY:
             yield ok(f"{settings.events} was last heard {source.heard_at:%Y-%m-%d %H:%M} UTC")
-        elif (sent or 0) < ENOUGH_SENT:
-            yield ok(f"{settings.events} had nothing to tell in the last day")
+        elif sent < ENOUGH_SENT:
+            few = {0: "no email was", 1: "only 1 email was"}.get(sent, f"only {sent} emails were")
+            yield ok(f"{settings.events} has sent no event in the last day, but {few} sent")
         else:
             base = registry.pillarbox.site.base_url
             yield warning(
-                f"{settings.events} told nothing in the last day, although emails were sent",
+                f"{settings.events} has sent no event in the last day, although emails were sent",
                 f"At {settings.events}, check the webhook to {base}/webhooks/email and its"
                 " password, email.events_secret.",
             )
@@ -61,12 +61,29 @@ def check(registry: Registry) -> Iterator[Finding]:
         source = sources.get(REPORT)
         heard = "no report yet" if source is None else f"last report {source.heard_at:%Y-%m-%d}"
         yield ok(f"reports come to {settings.return_path}; {heard}")
-    for source in sources.values():
-        if source.unmatched:
-            when = source.unmatched_at or source.heard_at
-            yield warning(
-                f"{source.unmatched} events of {source.name} named no email of this shop, the last"
-                f" {when:%Y-%m-%d %H:%M} UTC",
-                "That is well if the account there serves other senders too. Else the tag does not"
-                " come back: docs/relay.md says what the service needs.",
-            )
+    configured = [settings.events, REPORT if TAG in settings.return_path else None]
+    for name in filter(None, configured):
+        if (source := sources.get(name)) is not None:
+            yield from _unmatched(source, now)
+
+
+def _unmatched(source: EventSource, now: datetime) -> Iterator[Finding]:
+    """A warning when the source has lately told of something that is no email of this shop."""
+    last, count = source.unmatched_at, source.unmatched
+    if last is None or last <= now - LATELY:
+        return
+    if source.name == REPORT:
+        what = "1 report" if count == 1 else f"{count:,} reports"
+        cure = (
+            "Spam to the return path is harmless. If your own bounces are among them, check that"
+            " the email server keeps the part after the +."
+        )
+    else:
+        what = f"{'1 event' if count == 1 else f'{count:,} events'} of {source.name}"
+        cure = (
+            "This is normal if other senders use the same account. If not, the service does not"
+            " return the tag: see docs/relay.md."
+        )
+    yield warning(
+        f"{what} named no email of this shop, the last one {last:%Y-%m-%d %H:%M} UTC", cure
+    )

@@ -27,12 +27,13 @@ def check(registry: Registry) -> Iterator[Finding]:
         late = longest_overdue(session, now)
         why = reasons(session, now - LATELY, _NOT_WELL, MOST)[:MOST_REASONS]
     queued, held = _emails(counts[State.QUEUED]), _emails(counts[State.UNKNOWN])
+    wait = f"{queued} {'waits' if counts[State.QUEUED] == 1 else 'wait'}"
     if late < LATE:
-        yield ok(f"{queued} wait, none is overdue" if queued else "no emails wait")
+        yield ok(f"{wait}, none is overdue" if queued else "no emails wait")
     else:
         level = problem if late >= VERY_LATE else warning
         yield level(
-            f"{queued} wait, one of them overdue for {_minutes(late)}",
+            f"{wait}, one of them overdue for {_minutes(late)}",
             "Check that the server runs (email.delivery = in-process), or `pillarbox deliver"
             f" {ini}`, and what it logs.",
         )
@@ -43,7 +44,7 @@ def check(registry: Registry) -> Iterator[Finding]:
         )
     for state, reason, count in why:
         yield warning(
-            f"{count} emails of the last day {state}: {reason}",
+            f"{_emails(count)} of the last day {state}: {reason}",
             f"pillarbox emails {ini} list --state {state}",
         )
 

@@ -78,9 +78,9 @@ def _rest(registry: Registry, settings: Email) -> Iterator[Finding]:
     with registry.database.transaction(write=False) as session:
         rest = relay.rest(session, relay.name_of(settings), registry.clock())
     if rest is None:
-        yield ok("it has no rest")
+        yield ok("the relay is not resting")
     else:
         yield problem(
-            f"no worker tries it before {rest.until:%H:%M:%S} UTC: {rest.reason}",
+            f"the relay rests until {rest.until:%H:%M:%S} UTC: {rest.reason}",
             "Correct what the relay says. Workers try again by themselves, and no email is lost.",
         )

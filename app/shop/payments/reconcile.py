@@ -60,8 +60,10 @@ def reconcile(registry: Registry, *, is_daily_due: bool = False) -> dict[str, in
         ("payments asked about", _check_payments),
         ("refunds asked about", _check_refunds),
     ]
-    within_a_day = limits.use(registry, DAILY, provider.name, request.now) is not None
-    if is_daily_due or not within_a_day:
+    compared_lately = limits.count_uses(registry, [(DAILY, provider.name)], request.now)
+    if compared_lately is not None and compared_lately.is_first:
+        log.info("payments and refunds not compared: this or another process did so within a day")
+    if is_daily_due or compared_lately is None:
         steps.append(("payments and refunds compared", _compare))
     for what, step in steps:
         try:

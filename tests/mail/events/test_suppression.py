@@ -11,6 +11,7 @@ from app.mail.outbox.event_tables import Event
 from app.mail.outbox.tables import OutboxEmail, State, SuppressedAddress
 from tests.mail.events.test_hearing import about, sent, tell
 from tests.support.clock import Clock
+from tests.support.databases import on_sqlite
 from tests.support.outbox import Outbox, put
 
 ADDRESS = "customer1@example.org"
@@ -30,6 +31,8 @@ def another(outbox: Outbox, key: str) -> OutboxEmail:
     ("code", "says_service", "hard"),
     [
         ("5.1.1", False, True),
+        ("5.1.3", False, True),
+        ("5.1.6", False, True),
         ("5.4.4", False, True),
         ("5.2.2", False, False),
         ("4.4.7", False, False),
@@ -55,6 +58,17 @@ def test_hard_bounces_suppress_for_longer_each_time(sending: Outbox, clock: Cloc
         held_back = another(sending, f"held:{turn}")
         assert (held_back.state, held_back.reason) == (State.SUPPRESSED, row.reason)
         clock.advance(days * DAY)
+
+
+@on_sqlite
+@pytest.mark.parametrize("code", ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.4"])
+def test_each_hard_code_suppresses_at_the_first_bounce(
+    sending: Outbox, clock: Clock, code: str
+) -> None:
+    tell(sending, about(sending, sent(sending), Event.BOUNCED, code=code))
+    row = suppressed(sending)
+    assert row is not None
+    assert (row.until - clock(), row.code) == (DAY, code)
 
 
 def test_bounces_of_emails_sent_at_once_count_as_one(sending: Outbox, clock: Clock) -> None:

@@ -3,6 +3,7 @@
 import hmac
 import json
 import logging
+import socket
 from base64 import b64encode
 from datetime import timedelta
 from email import message_from_bytes
@@ -20,6 +21,7 @@ from app.mail.events import webhook
 from app.mail.events.tags import Tags
 from app.mail.outbox.event_tables import EmailEvent, Event, EventSource
 from app.mail.outbox.tables import OutboxEmail, State
+from app.operations.doctor import events as doctor_events
 from tests.support.application import MakeApp
 from tests.support.at_once import at_once
 from tests.support.browser import another_browser
@@ -184,7 +186,6 @@ def test_a_call_leaves_no_session_and_no_cookie(postmark: Service) -> None:
         b'{"RecordType": ' + b'{"a":' * 10_000 + b"1" + b"}" * 10_000 + b"}",
         b"[" * 10_000 + b"]" * 10_000,
         b"[1, 2]",
-        b'{"event": "delivered"}',
         b'"Delivery"',
         b"null",
     ],
@@ -329,6 +330,31 @@ def test_amazon_asks_a_person_to_confirm(ses: Service, caplog: pytest.LogCapture
     ses.call(sns(ses_event("Delivery", "")))
     assert ses.source().confirmation_link is None
     ses.call(sns_confirmation(SubscribeURL="https://evil.example/"), status=400)
+
+
+@on_sqlite
+def test_the_link_by_which_amazon_asks_is_never_opened_by_us(
+    ses: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[object] = []
+
+    def refuse(*arguments: object, **options: object) -> None:
+        reached.append(arguments)
+        raise OSError("this test reaches nobody")
+
+    # Whoever opens a link looks up its host first, and then connects.
+    for owner, name in (
+        (socket, "getaddrinfo"),
+        (socket, "create_connection"),
+        (socket.socket, "connect"),
+        (socket.socket, "connect_ex"),
+    ):
+        monkeypatch.setattr(owner, name, refuse)
+    for kind in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
+        ses.call(sns_confirmation(kind))
+    [finding] = doctor_events.check(ses.app.registry)
+    assert sns_confirmation()["SubscribeURL"] in finding.cure
+    assert reached == []
 
 
 @on_sqlite

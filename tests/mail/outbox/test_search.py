@@ -105,6 +105,19 @@ def test_every_combination_finds_what_it_should_and_nothing_else(
             assert found == expected(log, filter), filter
 
 
+def test_a_message_id_finds_its_email_if_the_other_filters_fit(
+    log: list[OutboxEmail], database: Database
+) -> None:
+    email = next(email for email in log if email.state == State.FAILED)
+    inner = email.message_id.strip("<>")
+    with database.transaction(write=False) as session:
+        for text in (inner, f"<{inner}>", f" {inner} "):
+            assert [row.id for row in find(session, Filter(message_id=text))] == [email.id]
+        assert find(session, Filter(message_id=inner, state=State.FAILED, about=email.about))
+        assert find(session, Filter(message_id=inner, state=State.SENT)) == []
+        assert find(session, Filter(message_id=inner, about="order:99")) == []
+
+
 def test_pages_follow_each_other_without_a_gap(
     log: list[OutboxEmail], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +139,7 @@ def test_pages_follow_each_other_without_a_gap(
 @pytest.mark.parametrize("text", ["%", "_", "\0", "\ud800", "x" * 10_000, "'", "\\"])
 def test_odd_texts_find_nothing(log: list[OutboxEmail], database: Database, text: str) -> None:
     with database.transaction(write=False) as session:
-        for name in ("kind", "recipient", "reason", "about"):
+        for name in ("kind", "recipient", "reason", "about", "message_id"):
             assert find(session, Filter(**{name: text})) == []
 
 
@@ -159,6 +172,14 @@ def test_searches_walk_the_indexes(log: list[OutboxEmail], database: Database) -
             plans = _plans(session.connection(), partial(find_page, session, filter))
         assert "Seq Scan" not in plans
         assert [index for index in indexes if index not in plans] == [], plans
+
+
+def test_a_message_id_is_looked_up_in_its_index(log: list[OutboxEmail], database: Database) -> None:
+    filter = Filter(message_id="<7@localhost>")
+    with database.transaction(write=False) as session:
+        plans = _plans(session.connection(), partial(find_page, session, filter))
+    # SQLite's plan names the column that its index finds, and PostgreSQL's names the index.
+    assert "(message_id=?)" in plans or "uq_outbox_email_message_id" in plans, plans
 
 
 def _plans(connection: Connection, look: Callable[[], Any]) -> str:

@@ -20,7 +20,10 @@ from tests.support.clock import Clock
 from tests.support.databases import on_postgresql, on_sqlite
 from tests.support.dns_server import DNSServer
 from tests.support.outbox import Outbox, put
-from tests.support.relay import Relay
+from tests.support.relay import Relay, through
+from tests.support.scripted_smtp import ScriptedSMTP
+from tests.support.shop_settings import IN_PRODUCTION
+from tests.support.token_server import TokenServer
 
 DAY = timedelta(days=1)
 
@@ -75,7 +78,7 @@ def test_clocks_that_differ_are_a_warning(outbox: Outbox, monkeypatch: pytest.Mo
     monkeypatch.setattr(database, "utc_clock", lambda: datetime.now(UTC) + timedelta(minutes=3))
     assert found(database.check(outbox.registry))[-1] == (
         "warning",
-        "this machine's clock is 180 seconds ahead of the database's, by which Pillarbox goes",
+        "this machine's clock is 180 seconds ahead of the database's clock, which Pillarbox uses",
     )
 
 
@@ -88,7 +91,7 @@ def test_a_relay_that_takes_us_is_well(make_app: MakeApp, sending_values: dict[s
     assert answers[0] == certificate[0] == "ok"
     assert "the login was accepted" in answers[1]
     assert "its certificate is trusted and ends in" in certificate[1]
-    assert rest == ("ok", "it has no rest")
+    assert rest == ("ok", "the relay is not resting")
 
 
 @on_sqlite
@@ -105,6 +108,40 @@ def test_a_relay_that_does_not_take_us_is_a_problem(
     level, said = found(relay.check(make_app(sending_values | changed).registry))[0]
     assert level == "problem"
     assert words in said
+
+
+@pytest.fixture
+def tokens(certificate: Certificate) -> Iterator[TokenServer]:
+    with TokenServer(certificate) as server:
+        yield server
+
+
+@pytest.fixture
+def by_token(
+    make_app: MakeApp, settings_values: dict[str, str], tokens: TokenServer
+) -> Iterator[Registry]:
+    """The registry of an application whose relay wants a token of ``tokens``."""
+    with ScriptedSMTP(tokens.certificate, mechanisms="XOAUTH2", tokens=tokens.live) as server:
+        yield make_app(settings_values | through(server) | tokens.settings()).registry
+
+
+@on_sqlite
+def test_the_relay_is_asked_with_a_token(by_token: Registry, tokens: TokenServer) -> None:
+    level, words = found(relay.check(by_token))[0]
+    assert level == "ok"
+    assert "the login was accepted" in words
+    assert len(tokens.requests) == 1
+
+
+@on_sqlite
+def test_without_a_token_the_cure_names_the_settings_of_tokens(
+    by_token: Registry, tokens: TokenServer
+) -> None:
+    tokens.answers.append((400, {"error": "invalid_client"}))
+    finding = next(relay.check(by_token))
+    assert finding.level is Level.PROBLEM
+    assert "invalid_client" in finding.words
+    assert "the token's settings" in finding.cure
 
 
 @on_sqlite
@@ -135,7 +172,7 @@ def test_the_rest_of_the_relay_is_told(
         name = f"{email.smtp_server}:{email.smtp_port}"
         until = clock() + timedelta(minutes=5)
         session.add(RelayRow(name=name, blocked_until=until, reason="550 5.4.5 quota", failures=3))
-    assert ("problem", "no worker tries it before 12:05:00 UTC: 550 5.4.5 quota") in found(
+    assert ("problem", "the relay rests until 12:05:00 UTC: 550 5.4.5 quota") in found(
         check.check(registry)
     )
 
@@ -176,6 +213,31 @@ def test_a_return_path_of_another_domain_is_a_warning(
     links, return_path = found(names.check(make_app(values).registry))
     assert links[0] == "ok"
     assert return_path[0] == "warning"
+
+
+@on_sqlite
+def test_links_to_another_domain_than_that_of_from_are_a_warning(
+    make_app: MakeApp, settings_values: dict[str, str]
+) -> None:
+    values = settings_values | {"site.base_url": "https://shop.example.net"}
+    assert found(names.check(make_app(values).registry))[0] == (
+        "warning",
+        "From is of example.org, but links lead to shop.example.net",
+    )
+
+
+@on_sqlite
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_links_to_this_machine_are_a_problem_in_production_alone(
+    make_app: MakeApp, settings_values: dict[str, str], host: str
+) -> None:
+    there = {"site.base_url": f"https://{host}"}
+    production = make_app(settings_values | IN_PRODUCTION | there).registry
+    assert found(names.check(production))[0] == (
+        "problem",
+        f"links lead to {host}, which is each reader's own machine",
+    )
+    assert found(names.check(make_app(settings_values | there).registry))[0][0] == "ok"
 
 
 WELL = {
@@ -246,26 +308,74 @@ def test_a_service_that_is_silent_although_emails_were_sent_is_a_warning(
     make_app: MakeApp, sending_values: dict[str, str], clock: Clock
 ) -> None:
     outbox = Outbox(make_app(sending_values | EVENTS).registry)
-    assert found(events.check(outbox.registry)) == [
-        ("ok", "postmark had nothing to tell in the last day")
-    ]
+
+    def told() -> list[tuple[str, str]]:
+        return found(events.check(outbox.registry))
+
+    silent = "postmark has sent no event in the last day"
+    assert told() == [("ok", f"{silent}, but no email was sent")]
+    sent(outbox, 1)
+    assert told() == [("ok", f"{silent}, but only 1 email was sent")]
     sent(outbox, events.ENOUGH_SENT)
-    assert [level for level, _ in found(events.check(outbox.registry))] == ["warning"]
+    assert told() == [("warning", f"{silent}, although emails were sent")]
     with outbox.registry.database.transaction(write=True) as session:
         session.add(EventSource(name="postmark", heard_at=clock(), unmatched=0))
-    assert found(events.check(outbox.registry)) == [
-        ("ok", "postmark was last heard 2026-11-22 12:00 UTC")
-    ]
+    assert told() == [("ok", "postmark was last heard 2026-11-22 12:00 UTC")]
 
 
-def test_events_that_name_no_email_of_ours_are_a_warning(
+REPORTS = {"email.return_path": "bounces+{tag}@example.org"}
+
+
+def unmatched(registry: Registry, **sources: int) -> None:
+    """Note that so many events of each source name no email of ours."""
+    now = registry.clock()
+    with registry.database.transaction(write=True) as session:
+        for name, count in sources.items():
+            source = EventSource(name=name, heard_at=now, unmatched=count, unmatched_at=now)
+            session.merge(source)
+
+
+def warned(registry: Registry) -> list[tuple[str, str]]:
+    """The words and the cure of each warning about events."""
+    findings = events.check(registry)
+    return [(finding.words, finding.cure) for finding in findings if finding.level != Level.OK]
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("count", "of_service", "of_reports"),
+    [(1, "1 event", "1 report"), (3, "3 events", "3 reports")],
+)
+def test_what_names_no_email_of_ours_is_a_warning(
+    make_app: MakeApp, sending_values: dict[str, str], count: int, of_service: str, of_reports: str
+) -> None:
+    registry = make_app(sending_values | EVENTS | REPORTS).registry
+    unmatched(registry, postmark=count, report=count)
+    rest = "named no email of this shop, the last one 2026-11-22 12:00 UTC"
+    (service, service_cure), (reports, reports_cure) = warned(registry)
+    assert (service, reports) == (f"{of_service} of postmark {rest}", f"{of_reports} {rest}")
+    assert "if other senders use the same account" in service_cure
+    assert "Spam to the return path is harmless" in reports_cure
+
+
+def test_what_named_no_email_is_no_warning_after_a_day(
     make_app: MakeApp, sending_values: dict[str, str], clock: Clock
 ) -> None:
+    registry = make_app(sending_values | EVENTS | REPORTS).registry
+    unmatched(registry, postmark=3, report=3)
+    clock.advance(events.LATELY - timedelta(minutes=1))
+    assert len(warned(registry)) == 2
+    clock.advance(timedelta(minutes=1))
+    assert warned(registry) == []
+
+
+@on_sqlite
+def test_a_source_that_is_not_configured_any_more_is_no_warning(
+    make_app: MakeApp, sending_values: dict[str, str]
+) -> None:
     registry = make_app(sending_values | EVENTS).registry
-    with registry.database.transaction(write=True) as session:
-        source = {"name": "postmark", "heard_at": clock(), "unmatched_at": clock()}
-        session.add(EventSource(unmatched=3, **source))
-    assert [level for level, _ in found(events.check(registry))] == ["ok", "warning"]
+    unmatched(registry, mailgun=3, report=3)
+    assert warned(registry) == []
 
 
 @on_sqlite
@@ -293,13 +403,13 @@ def test_a_template_that_is_broken_is_a_problem(outbox: Outbox) -> None:
 def test_an_email_that_nobody_delivers_becomes_a_problem(sending: Outbox, clock: Clock) -> None:
     assert found(queue.check(sending.registry)) == [("ok", "no emails wait")]
     sending.write(1)
-    assert found(queue.check(sending.registry)) == [("ok", "1 email wait, none is overdue")]
+    assert found(queue.check(sending.registry)) == [("ok", "1 email waits, none is overdue")]
     clock.advance(timedelta(minutes=10))
     assert found(queue.check(sending.registry))[0][0] == "warning"
     clock.advance(timedelta(hours=3))
     assert found(queue.check(sending.registry))[0] == (
         "problem",
-        "1 email wait, one of them overdue for 3 hours",
+        "1 email waits, one of them overdue for 3 hours",
     )
 
 
@@ -317,4 +427,19 @@ def test_emails_in_doubt_and_reasons_of_failures_are_told(sending: Outbox) -> No
     assert found(queue.check(sending.registry))[1:] == [
         ("warning", "1 email in doubt and held for a person"),
         ("warning", "2 emails of the last day failed: 550 no"),
+    ]
+
+
+def test_replies_that_quote_the_recipient_are_one_line_without_an_address(sending: Outbox) -> None:
+    for number in range(20):
+        address = f"customer{number}@example.org"
+        reason = f"550 5.1.1 <{address}>: unknown; {address} does not exist"
+        put(sending, sending.write(number), State.BOUNCED, reason=reason)
+    put(sending, sending.write(30), State.FAILED, reason="550 no")
+    assert found(queue.check(sending.registry))[1:] == [
+        (
+            "warning",
+            "20 emails of the last day bounced: 550 5.1.1 <...>: unknown; <...> does not exist",
+        ),
+        ("warning", "1 email of the last day failed: 550 no"),
     ]

@@ -1,7 +1,9 @@
 """Buying with Stripe: the real package, against our fake of Stripe's API."""
 
+import logging
 from datetime import timedelta
 
+import pytest
 from pyramid.router import Router
 from sqlalchemy import update
 from webtest import TestApp
@@ -98,6 +100,18 @@ def test_the_reconciler_finds_a_payment_that_nobody_told_us_of(
 
     assert orders_in(database)[0].is_paid
     assert len(mailbox.all(kind="purchase_receipt")) == 1
+
+
+def test_that_another_process_has_compared_is_no_warning(
+    app: Router, caplog: pytest.LogCaptureFixture
+) -> None:
+    reconcile(app.registry)
+    with caplog.at_level(logging.INFO):
+        reconcile(app.registry)
+        reconcile(app.registry)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "payments and refunds not compared: this or another process did so within a day")
+    ]
 
 
 def test_once_a_day_the_reconciler_compares_what_stripe_knows_of_three_days(
