@@ -13,6 +13,7 @@ from pyramid.registry import Registry
 from pyramid.router import Router
 
 from app.commands.ini_file import IniFile
+from app.mail import command_counts
 from app.operations.readiness import NotReady, database_errors_as_not_ready, require_own_database
 
 INI = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -95,12 +96,14 @@ def ready_application(
     ini: Path, require: Callable[[Registry], object] = require_own_database
 ) -> Iterator[Registry]:
     """The registry of an .ini file's application, after ``require`` has checked the database. The
-    database's connections are closed at the end of the block.
+    database's connections are closed at the end of the block, after the command's counts have been
+    left for the next scrape.
 
     A command that writes needs the default check, that the database belongs to this site. Ends the
     process with code 1 and a message that says what to do when the database is not ready.
     """
-    with database_checked(load_application(ini)[0].registry, require) as registry:
+    registry = load_application(ini)[0].registry
+    with database_checked(registry, require), command_counts.handed_over(registry.database):
         yield registry
 
 
@@ -108,7 +111,9 @@ def ready_application(
 def database_checked(
     registry: Registry, require: Callable[[Registry], object]
 ) -> Iterator[Registry]:
-    """``ready_application`` for an application that is loaded already."""
+    """The same for an application that is loaded already, without the counts: for a process that is
+    scraped itself.
+    """
     try:
         with database_errors_as_not_ready():
             require(registry)

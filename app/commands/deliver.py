@@ -8,9 +8,10 @@ from queue import SimpleQueue
 import click
 from pyramid.registry import Registry
 
-from app.commands.application import INI, ready_application
+from app.commands.application import INI, database_checked, load_application
 from app.database.private_files import warn_of_open_folder
 from app.mail.delivery.worker import Delivery
+from app.operations.readiness import require_own_database
 from app.operations.signals import handle_signals
 from app.operations.worker_server import WorkerServer
 from app.shop.chores import ChoresThread
@@ -36,7 +37,8 @@ def deliver(ini: Path, listen: tuple[str, int] | None) -> None:
     second signal stops at once. An email that waits for the relay's verdict is then in doubt, as
     after a crash. Any number of workers may run, also beside the server.
     """
-    with ready_application(ini) as registry:
+    loaded = load_application(ini)[0].registry
+    with database_checked(loaded, require_own_database) as registry:
         email = registry.pillarbox.email
         if email.smtp_server is None:
             raise click.ClickException(

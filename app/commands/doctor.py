@@ -10,6 +10,7 @@ from pyramid.registry import Registry
 from app.commands.application import INI, load_application
 from app.commands.progress import progress
 from app.commands.send_test import not_delivered, send_and_report
+from app.mail import command_counts
 from app.mail.outbox.event_tables import Event
 from app.mail.outbox.tables import OutboxEmail, State
 from app.operations.doctor import Level, examine
@@ -47,7 +48,8 @@ def doctor(ini: Path, brief: bool, address: str | None) -> None:
             above = "problem" if problems == 1 else "problems"
             click.echo(f"No test email was sent, because of the {above} above.")
         elif address is not None:
-            _send(registry, ini, address)
+            with command_counts.handed_over(registry.database):
+                _send(registry, ini, address)
     finally:
         registry.database.dispose()
     if problems:

@@ -58,6 +58,7 @@ class SQLiteRules:
             _set_pragma(connection, "query_only", "ON")
             connection.exec_driver_sql("BEGIN")
             return
+        busy_seconds = options.get("pillarbox_busy_seconds", SQLITE_BUSY_SECONDS)
         asynchronous_commit = options.get("pillarbox_asynchronous_commit", False)
         record = connection.connection._connection_record
         if not (
@@ -65,9 +66,10 @@ class SQLiteRules:
             or record is None
             or record.info.get("holds_write_lock")
         ):
-            self._take_lock()
+            self._take_lock(busy_seconds)
             record.info["holds_write_lock"] = True
         _set_pragma(connection, "query_only", "OFF")
+        _set_pragma(connection, "busy_timeout", round(busy_seconds * 1000))
         # Only here and not in _connect, because it changes the file, and a reader must not.
         _set_pragma(connection, "journal_mode", "WAL")
         _set_pragma(connection, "synchronous", "NORMAL" if asynchronous_commit else "FULL")
@@ -76,14 +78,14 @@ class SQLiteRules:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Hold the lock for the block. Raises ``DatabaseBusy``."""
-        self._take_lock()
+        self._take_lock(SQLITE_BUSY_SECONDS)
         try:
             yield
         finally:
             self._lock.release()
 
-    def _take_lock(self) -> None:
-        if not self._lock.acquire(timeout=SQLITE_BUSY_SECONDS):
+    def _take_lock(self, seconds: float) -> None:
+        if not self._lock.acquire(timeout=seconds):
             raise DatabaseBusy("another writer of this process held the database too long")
 
     def _checkin(
@@ -93,7 +95,7 @@ class SQLiteRules:
             self._lock.release()
 
 
-def _set_pragma(connection: Connection, name: str, value: str) -> None:
+def _set_pragma(connection: Connection, name: str, value: str | int) -> None:
     """Set a pragma, unless this connection has set it to the same value before."""
     already_set = connection.connection.info
     if already_set.get(name) != value:

@@ -4,13 +4,17 @@ Kinds, states, times and the relay's codes stay. The address, names, subjects, b
 words of the relay and all events go, so nobody can tell any more who the recipient was.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.mail import addresses
 from app.mail.events import suppression
+from app.mail.metrics import EMAILS
+from app.mail.outbox.after_commit import call_after_commit
 from app.mail.outbox.changes import BODIES_ERASED, delete_attachments, update_emails
 from app.mail.outbox.event_tables import EmailEvent
 from app.mail.outbox.tables import ERASED, EmailAttempt, OutboxEmail, State
@@ -39,15 +43,15 @@ def erase_recipient(session: Session, address: str, limit: int) -> int:
 
 
 def _erase(session: Session, ids: Sequence[int]) -> None:
-    update_emails(
-        session,
-        OutboxEmail.id.in_(ids),
-        OutboxEmail.state.in_(_ENDED_BY_ERASING),
-        state=State.CANCELLED,
-        next_attempt_at=None,
-        leased_by=None,
-        leased_until=None,
-    )
+    cancelled = session.scalars(
+        update(OutboxEmail)
+        .where(OutboxEmail.id.in_(ids), OutboxEmail.state.in_(_ENDED_BY_ERASING))
+        .values(state=State.CANCELLED, next_attempt_at=None, leased_by=None, leased_until=None)
+        .returning(OutboxEmail.kind)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for kind, count in Counter(cancelled).items():
+        call_after_commit(session, partial(EMAILS.labels(kind, State.CANCELLED).inc, count))
     update_emails(
         session,
         OutboxEmail.id.in_(ids),

@@ -4,7 +4,14 @@ Each process counts what it did itself; Prometheus adds the processes up. What w
 is read from the database when somebody asks (``app.operations.metrics``).
 """
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+
+from app.mail.kinds import Kind
+from app.mail.outbox.event_tables import Event
+from app.mail.outbox.tables import State
+from app.mail.smtp.replies import Outcome
 
 # Without this, each counter has a second series with the time at which it began.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -32,3 +39,24 @@ EVENTS = Counter(
     ["event"],
     registry=METRICS,
 )
+COUNTERS = {
+    "pillarbox_emails_total": EMAILS,
+    "pillarbox_attempts_total": ATTEMPTS,
+    "pillarbox_events_total": EVENTS,
+}
+"""The counters by the names under which Prometheus knows them."""
+_STATES = (State.QUEUED, State.SENT, State.FAILED, State.BOUNCED, State.UNKNOWN)
+_OUTCOMES = (Outcome.ACCEPTED, Outcome.REFUSED)
+
+
+def begin_series(kinds: Iterable[Kind]) -> None:
+    """Let the series that alerts look at exist before their first count. Prometheus cannot see a
+    rise in a series that begins with it.
+    """
+    for kind in kinds:
+        for state in _STATES:
+            EMAILS.labels(kind.name, state)
+        for outcome in _OUTCOMES:
+            ATTEMPTS.labels(kind.name, outcome)
+    for event in Event:
+        EVENTS.labels(event)

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select
 
 import app.accounts.models
 import app.database.owner
+import app.mail.command_counts
 import app.mail.delivery.relay
 import app.mail.outbox.event_tables
 import app.mail.outbox.tables

@@ -1,8 +1,8 @@
 """``/metrics`` for Prometheus: what this process counted, and what waits in the outbox."""
 
 import hmac
-import ipaddress
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -14,8 +14,9 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 
+from app.mail import command_counts
 from app.mail.delivery import relay
-from app.mail.metrics import METRICS
+from app.mail.metrics import METRICS, begin_series
 from app.mail.outbox.volumes import longest_overdue, waiting
 from app.operations.readiness import NotReady, database_errors_as_not_ready
 from app.web.hosts import is_direct
@@ -29,45 +30,47 @@ REFUSED = "Only this machine may read the metrics, and who knows metrics.token.\
 def metrics(request: Request) -> Response:
     """The metrics as text. Only this machine may read them, and who knows ``metrics.token``."""
     token = request.registry.pillarbox.metrics.token
-    if may_read(request.environ, token, is_direct=is_direct(request)):
+    status = status_for(request.environ, token, is_direct=is_direct(request))
+    if status == HTTPStatus.OK:
         response = Response(body=text_of(request.registry))
         response.headers["Content-Type"] = CONTENT_TYPE_LATEST
     else:
-        response = Response(REFUSED, status=403 if token is None else 401)
+        response = Response(REFUSED, status=status)
         response.content_type = "text/plain"
-        if token is not None:
+        if status == HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = "Bearer"
     response.cache_control = "no-store"
     return response
 
 
-def may_read(environ: Mapping[str, Any], token: str | None, *, is_direct: bool) -> bool:
-    """Whether the request comes from this machine and not through a proxy, or has the token."""
-    if is_direct and _is_loopback(environ.get("REMOTE_ADDR", "")):
-        return True
-    given = environ.get("HTTP_AUTHORIZATION", "")
-    return token is not None and hmac.compare_digest(
-        given.encode("utf-8", "replace"), f"Bearer {token}".encode()
-    )
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+def status_for(environ: Mapping[str, Any], token: str | None, *, is_direct: bool) -> HTTPStatus:
+    """200 for a request that this machine makes itself or that has the token. Otherwise 401 asks
+    for the token, or 403 refuses if none is set.
+    """
+    if is_direct:
+        return HTTPStatus.OK
+    if token is None:
+        return HTTPStatus.FORBIDDEN
+    given = environ.get("HTTP_AUTHORIZATION", "").encode("utf-8", "replace")
+    has_token = hmac.compare_digest(given, f"Bearer {token}".encode())
+    return HTTPStatus.OK if has_token else HTTPStatus.UNAUTHORIZED
 
 
 def text_of(registry: Registry) -> bytes:
     """The metrics in Prometheus' text format."""
-    waiting = CollectorRegistry()
-    waiting.register(_Waiting(registry))
-    return generate_latest(METRICS) + generate_latest(waiting)
+    begin_series(registry.email_kinds)
+    waiting, database = CollectorRegistry(), _Waiting(registry)
+    waiting.register(database)
+    gauges = generate_latest(waiting)
+    if database.has_counts_of_commands:
+        command_counts.take(registry.database)
+    return generate_latest(METRICS) + gauges
 
 
 class _Waiting(Collector):
-    """Reads from the database what waits."""
+    """Reads from the database what waits, and whether a command has left counts there."""
+
+    has_counts_of_commands = False
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -97,6 +100,7 @@ class _Waiting(Collector):
             counts = waiting(session, MOST)
             overdue = longest_overdue(session, now)
             rest = relay.rest(session, name, now)
+            self.has_counts_of_commands = command_counts.are_waiting(session)
         queue = GaugeMetricFamily(
             "pillarbox_queue_emails",
             f"Emails that wait, are being sent or are held in doubt; {MOST} means that or more.",

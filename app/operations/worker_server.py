@@ -3,14 +3,16 @@
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from pyramid.registry import Registry
 from waitress.server import create_server
 
-from app.operations.metrics import may_read, text_of
+from app.operations.metrics import REFUSED, status_for, text_of
 from app.operations.readiness import NotReady, require_migrated_database
+from app.web.hosts import comes_from_this_machine
 
 PLAIN = "text/plain; charset=utf-8"
 
@@ -45,7 +47,8 @@ class WorkerServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the socket. The thread ends with it."""
+        """Let answers in progress finish, and close the socket. The thread ends with it."""
+        self._server.task_dispatcher.shutdown()
         self._server.close()
 
     def _answer(self, environ: Mapping[str, Any], start: StartResponse) -> Iterable[bytes]:
@@ -75,8 +78,10 @@ class WorkerServer:
                 return "200 OK", PLAIN, b"ok\n"
             case "/metrics":
                 token = self._registry.pillarbox.metrics.token
-                if not may_read(environ, token, is_direct="HTTP_X_FORWARDED_FOR" not in environ):
-                    return "401 Unauthorized", PLAIN, b"metrics.token is needed\n"
+                is_direct = comes_from_this_machine(environ)
+                status = status_for(environ, token, is_direct=is_direct)
+                if status != HTTPStatus.OK:
+                    return f"{status.value} {status.phrase}", PLAIN, REFUSED.encode()
                 return "200 OK", CONTENT_TYPE_LATEST, text_of(self._registry)
             case _:
                 return "404 Not Found", PLAIN, b"/metrics, /healthz and /readyz\n"

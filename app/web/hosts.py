@@ -5,9 +5,11 @@ An attacker's page can rebind the name of its host to this machine. The browser 
 read our answers, but it still sends the attacker's name as the Host.
 """
 
+import ipaddress
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from pyramid.config import Configurator
@@ -32,7 +34,8 @@ FOR_SUPERVISORS = {"/healthz", "/readyz", "/metrics"}
 """Load balancers and Prometheus ask for these by an IP address. The answers tell nothing about a
 customer.
 """
-_ASKED_DIRECTLY = "pillarbox.asked_directly"
+_ONLY_DIRECT = "/metrics"
+_IS_DIRECT = "pillarbox.is_direct"
 _BY_A_PROXY = frozenset(f"HTTP_{header}" for header in (*PROXY_HEADERS, "VIA"))
 TRUSTED_HEADERS = {"x-forwarded-for", "x-forwarded-host"}
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
@@ -61,21 +64,19 @@ def hosts_tween(handler: Handler, registry: Registry) -> Handler:
                 parse_proxy_headers(environ, 1, TRUSTED_HEADERS)
             except MalformedProxyHeader as error:
                 raise HTTPBadRequest() from error
-        is_proxied = by_proxy or not _BY_A_PROXY.isdisjoint(environ)
+        elif environ.get("PATH_INFO") == _ONLY_DIRECT:
+            environ[_IS_DIRECT] = comes_from_this_machine(environ)
         # WebOb takes the client's address from such a header, whoever sent it.
         clear_untrusted_headers(environ, tuple(PROXY_HEADERS))
-        # A whole URL as the target replaces the Host (RFC 9112 3.2.2).
-        target = _URL.match(environ.get("REQUEST_URI", ""))
-        host = (target[1] if target else environ.get("HTTP_HOST", "")).lower()
+        host = _host_of(environ)
         environ["HTTP_HOST"], environ["wsgi.url_scheme"] = base.netloc, base.scheme
         name = _name_of(host)
-        environ[_ASKED_DIRECTLY] = host if name and not is_proxied else ""
         # A browser that was tricked sends the attacker's name, so the name of this machine itself
         # is safe: in development, and from a proxy that sends the address of its upstream.
         loopback_is_known = by_proxy or not settings.is_production
         if not (
             name in hosts
-            or (loopback_is_known and name and site_of(f"//{host}") == THIS_MACHINE)
+            or (loopback_is_known and _is_this_machine(host))
             or environ.get("PATH_INFO") in FOR_SUPERVISORS
         ):
             log.info(
@@ -88,11 +89,45 @@ def hosts_tween(handler: Handler, registry: Registry) -> Handler:
 
 
 def is_direct(request: Request) -> bool:
-    """Whether the client asked this machine itself, by a name of its own such as 127.0.0.1. False
-    for what comes through a proxy, trusted or not.
+    """Whether ``comes_from_this_machine`` holds for a request for ``/metrics``. False for what a
+    trusted proxy sent, even if no header shows it.
     """
-    host = request.environ.get(_ASKED_DIRECTLY, "")
-    return bool(host) and site_of(f"//{host}") == THIS_MACHINE
+    return bool(request.environ.get(_IS_DIRECT, False))
+
+
+def comes_from_this_machine(environ: Mapping[str, Any]) -> bool:
+    """Whether a program on this machine made the request, to a name such as 127.0.0.1, and no
+    header shows a proxy. ``environ`` is as the server made it.
+    """
+    return (
+        _BY_A_PROXY.isdisjoint(environ)
+        and _is_loopback(environ.get("REMOTE_ADDR", ""))
+        and _is_this_machine(_host_of(environ))
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return _name_of(host) is not None and site_of(f"//{host}") == THIS_MACHINE
+    except ValueError:
+        # No IP address stands between the brackets.
+        return False
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+
+def _host_of(environ: Mapping[str, Any]) -> str:
+    """The host that the client asked, in lower case, with its port."""
+    # A whole URL as the target replaces the Host (RFC 9112 3.2.2).
+    target = _URL.match(environ.get("REQUEST_URI", ""))
+    host: str = target[1] if target else environ.get("HTTP_HOST", "")
+    return host.lower()
 
 
 def _name_of(host: str) -> str | None:

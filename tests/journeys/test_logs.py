@@ -45,6 +45,11 @@ def test_the_log_of_a_journey_tells_no_secret(
     assert len(in_requests) >= 6
     assert all(re.fullmatch("[0-9a-f]{32}", str(line["request"])) for line in in_requests)
     assert any("account" in line for line in in_requests)
+    asked = next(line for line in in_requests if line["kind"] == "confirm_address")
+    attempts = [line for line in lines if line["message"] == "delivery attempt"]
+    assert [line["request"] for line in attempts if line["email"] == asked["email"]] == [
+        asked["request"]
+    ]
     text = "\n".join(json.dumps(line) for line in lines)
     links = [link for body in bodies for link in re.findall(r"https?://\S+", body)]
     tokens = [link.rpartition("/")[2] for link in links if len(link.rpartition("/")[2]) > 20]

@@ -7,10 +7,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from pyramid.router import Router
 from webtest import TestApp
 
-from app.mail import Message, Recipient
+from app.mail import Message, Recipient, command_counts
 from app.mail.delivery.relay import Relay as RelayRow
+from app.mail.metrics import EVENTS
 from app.mail.outbox.tables import State
 from app.operations.metrics import text_of
+from tests.support.accounts import recorded_statements
 from tests.support.application import MakeApp
 from tests.support.clock import Clock
 from tests.support.databases import on_sqlite
@@ -93,6 +95,26 @@ def test_what_rolls_back_is_not_counted(outbox: Outbox) -> None:
     assert read(outbox) == before
 
 
+def test_what_commands_counted_is_in_the_next_answer(outbox: Outbox) -> None:
+    database = outbox.registry.database
+    with command_counts.handed_over(database):
+        EVENTS.labels("complained").inc(3)
+    name = "pillarbox_events_total complained"
+    # This process is the command's as well, so it has counted the three already.
+    counted = EVENTS.labels("complained")._value.get()
+    assert read(outbox)[name] == counted + 3
+    with recorded_statements(database) as statements:
+        assert read(outbox)[name] == counted + 3
+    assert not any(statement.startswith("DELETE") for statement in statements)
+
+
+def test_the_first_answer_has_every_kind(outbox: Outbox) -> None:
+    found = read(outbox)
+    for kind in outbox.registry.email_kinds:
+        for state in ("queued", "sent", "failed", "bounced", "unknown"):
+            assert f"pillarbox_emails_total {kind.name} {state}" in found
+
+
 @on_sqlite
 def test_no_address_stands_in_a_label(sending_app: Router, hire: Hire) -> None:
     outbox = Outbox(sending_app.registry)
@@ -112,6 +134,8 @@ def test_no_address_stands_in_a_label(sending_app: Router, hire: Hire) -> None:
         (LOCAL | {"HTTP_FORWARDED": "for=192.0.2.7"}, 403),
         (LOCAL | {"HTTP_VIA": "1.1 proxy"}, 403),
         (LOCAL | {"HTTP_HOST": "shop.example.org"}, 403),
+        (LOCAL | {"HTTP_HOST": "[1.2]"}, 403),
+        (LOCAL | {"REQUEST_URI": "http://evil.example/metrics"}, 403),
     ],
 )
 def test_without_a_token_only_this_machine_reads_them(

@@ -77,6 +77,7 @@ UNKNOWN = [
     "127.0.0.1.evil.example",
     "[::1].evil.example",
     "[::1",
+    "[1.2]",
     "]",
     "0.0.0.0",  # noqa: S104
     "\xff",

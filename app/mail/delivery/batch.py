@@ -167,4 +167,10 @@ def _end(
 ) -> None:
     erase = (kind is None or kind.carries_secret) and state is not State.CAPTURED
     endings.end(session, email, state, reason, erase=erase)
-    log.warning("email not sent: email=%d kind=%s state=%s", email.id, email.kind, state)
+    log.warning(
+        "email not sent: email=%d kind=%s state=%s%s",
+        email.id,
+        email.kind,
+        state,
+        email.request_in_log,
+    )

@@ -27,7 +27,7 @@ from app.mail.metrics import ATTEMPTS, DELIVERY_SECONDS, EMAILS
 from app.mail.outbox import claims, outcomes, refusals
 from app.mail.outbox.outcomes import Settlement, settlement_of
 from app.mail.outbox.retry_schedule import RETRY_DELAYS
-from app.mail.outbox.tables import OutboxEmail
+from app.mail.outbox.tables import OutboxEmail, State
 from app.mail.smtp.mailer import Mailer, RelayUnavailable
 from app.mail.smtp.replies import Outcome, Phase, Verdict
 
@@ -258,7 +258,10 @@ class Handover:
         settled = is_accepted and outcomes.settle_accepted_late(connection, settlement)
         # An unconfirmed commit may have settled the email and so released its lease.
         if not settled and self._unconfirmed is None:
-            log.warning("verdict not saved, the lease had ended: email=%d", settlement.email.id)
+            email = settlement.email
+            log.warning(
+                "verdict not saved, the lease had ended: email=%d%s", email.id, email.request_in_log
+            )
 
 
 # Looking a counter up by its labels takes longer than counting.
@@ -271,15 +274,18 @@ def _log_attempt(settlement: Settlement) -> None:
     """
     email, verdict = settlement.email, settlement.verdict
     _attempts(email.kind, verdict.outcome).inc()
-    _emails(email.kind, settlement.columns["state"]).inc()
+    # An email that waits for its next try was counted as queued when it was written.
+    if (state := settlement.columns["state"]) is not State.QUEUED:
+        _emails(email.kind, state).inc()
     if verdict.outcome is Outcome.ACCEPTED:
         DELIVERY_SECONDS.observe((settlement.at - email.created_at).total_seconds())
     log.log(
         logging.INFO if verdict.outcome is Outcome.ACCEPTED else logging.WARNING,
-        "delivery attempt: email=%d kind=%s phase=%s code=%s outcome=%s",
+        "delivery attempt: email=%d kind=%s phase=%s code=%s outcome=%s%s",
         email.id,
         email.kind,
         verdict.phase,
         verdict.code,
         verdict.outcome,
+        email.request_in_log,
     )

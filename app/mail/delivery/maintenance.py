@@ -21,7 +21,10 @@ from app.mail.delivery.expiry import Expiry
 from app.mail.delivery.handover import RelayConnection
 from app.mail.delivery.liveness import Liveness, liveness_for
 from app.mail.kinds import Kinds
+from app.mail.metrics import ATTEMPTS, EMAILS
 from app.mail.outbox import claims, outcomes
+from app.mail.outbox.outcomes import Settlement
+from app.mail.outbox.tables import State
 from app.mail.outbox.wakeup import Wakeup
 from app.mail.recomposing import Recomposing
 from app.mail.smtp.replies import Outcome, Phase, Verdict
@@ -156,9 +159,11 @@ class Maintenance:
                 in_doubt = claims.release_leases(
                     session, worker, now, dead=dead, in_progress=self.in_progress()
                 )
-                for email in in_doubt:
-                    kind = self.kinds.get(email.kind)
-                    settlement = outcomes.settlement_of(email, kind, WITHOUT_VERDICT, now)
+                settlements = [
+                    outcomes.settlement_of(email, self.kinds.get(email.kind), WITHOUT_VERDICT, now)
+                    for email in in_doubt
+                ]
+                for settlement in settlements:
                     outcomes.settle(session.connection(), settlement, worker)
             log.warning(
                 "leases released: worker=%s cause=%s emails_in_doubt=%d",
@@ -166,8 +171,22 @@ class Maintenance:
                 "worker_dead" if dead else "lease_ended",
                 len(in_doubt),
             )
-            for email in in_doubt:
-                log.warning(
-                    "email in doubt: email=%d kind=%s worker=%s", email.id, email.kind, worker
-                )
+            for settlement in settlements:
+                _log_in_doubt(settlement, worker)
             self.wakeup.now()
+
+
+def _log_in_doubt(settlement: Settlement, worker: str) -> None:
+    """Log and count the attempt of a worker that cannot do so any more."""
+    email, state = settlement.email, outcomes.state_after(settlement)
+    ATTEMPTS.labels(email.kind, settlement.verdict.outcome).inc()
+    # An email that goes out again was counted as queued when it was written.
+    if state is not State.QUEUED:
+        EMAILS.labels(email.kind, state).inc()
+    log.warning(
+        "email in doubt: email=%d kind=%s worker=%s%s",
+        email.id,
+        email.kind,
+        worker,
+        email.request_in_log,
+    )

@@ -114,6 +114,14 @@ def postponed(
     }
 
 
+def state_after(settlement: Settlement) -> State:
+    """The state that ``settle`` gives the email, by what was heard before its row was read."""
+    state: State = settlement.columns["state"]
+    if settlement.email.heard is None:
+        return state
+    return State.BOUNCED if settlement.email.heard in UNDELIVERED else State.SENT
+
+
 def begin_sending(connection: Connection, email: OutboxEmail, worker: str, now: datetime) -> bool:
     """Move the email from ``queued`` to ``sending``. Commit this before the body goes out.
 

@@ -192,6 +192,11 @@ class OutboxEmail(Base):
         """False when the bodies were erased or never stored."""
         return self.html_body is not None or self.text_body is not None
 
+    @property
+    def request_in_log(self) -> str:
+        """The end of a log line about it: `` request=<id>``, or nothing if no request wrote it."""
+        return f" request={self.request_id}" if self.request_id else ""
+
 
 IS_QUEUED = OutboxEmail.state == literal_column("'queued'")
 """The condition for searches. The state is a literal, because a prepared plan of PostgreSQL cannot

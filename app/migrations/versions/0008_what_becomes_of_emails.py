@@ -21,6 +21,7 @@ def upgrade() -> None:
     _events()
     _suppression()
     _staff_actions()
+    _counts()
 
 
 def _log() -> None:
@@ -148,8 +149,20 @@ def _staff_actions() -> None:
     op.create_index("ix_staff_action_email_email_id", "staff_action_email", ["email_id"])
 
 
+def _counts() -> None:
+    """What short commands have counted for Prometheus."""
+    op.create_table(
+        "metric_count",
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("labels", sa.String(200), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "labels", name=op.f("pk_metric_count")),
+    )
+
+
 def downgrade() -> None:
     op.drop_table("staff_action_email")
+    op.drop_table("metric_count")
     op.drop_table("staff_action")
     op.drop_table("event_source")
     op.drop_table("email_event")
