@@ -7,7 +7,7 @@ from wtforms import EmailField
 from wtforms.validators import InputRequired, ValidationError
 
 from app.mail import addresses
-from app.mail.copying import copy_for
+from app.mail.copying import copy_for, copy_key
 from app.mail.kinds import Kind
 from app.mail.outbox.tables import OutboxEmail, State
 from app.web.forms import Form
@@ -53,7 +53,7 @@ def copy_form(request: Request, kind: Kind | None, email: OutboxEmail) -> CopyFo
 def send_copy(request: Request, kind: Kind, email: OutboxEmail, address: str) -> None:
     """Send a copy through the outbox, and tell the developer what becomes of it."""
     message = copy_for(address, email, kind)
-    copy = request.email_service.send_message(message, key=message.about)
+    copy = request.email_service.send_message(message, key=copy_key())
     if copy.state == State.QUEUED:
         words = _("A copy is on its way to ${address}.", mapping={"address": address})
     else:

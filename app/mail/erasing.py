@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.mail import addresses
+from app.mail.copying import about_copies
 from app.mail.events import suppression
 from app.mail.metrics import EMAILS
 from app.mail.outbox.after_commit import call_after_commit
@@ -37,9 +38,21 @@ def erase_recipient(session: Session, address: str, limit: int) -> int:
         .with_for_update()
     ).all()
     if ids:
-        _erase(session, ids)
+        _erase(session, [*ids, *_copies(session, ids)])
     suppression.lift(session, key)
     return len(ids)
+
+
+def _copies(session: Session, ids: Sequence[int]) -> Sequence[int]:
+    """The copies of these emails that staff sent to themselves. They hold the same words."""
+    return session.scalars(
+        select(OutboxEmail.id)
+        .where(
+            OutboxEmail.about.in_([about_copies(id) for id in ids]),
+            OutboxEmail.state != State.SENDING,
+        )
+        .with_for_update()
+    ).all()
 
 
 def _erase(session: Session, ids: Sequence[int]) -> None:

@@ -37,6 +37,11 @@ class WorkerServer:
             # waitress leaves a socket open that it cannot bind.
             sockets=[socket.create_server((host, port), family=_family(host))],
             threads=2,
+            # Whoever asks for one of three short pages sends little, and at once.
+            max_request_body_size=1024,
+            max_request_header_size=8192,
+            channel_timeout=10,
+            cleanup_interval=5,
             ident="",
             # These headers show that a request came through a proxy.
             clear_untrusted_proxy_headers=False,

@@ -10,7 +10,7 @@ from pyramid.view import view_config
 
 from app.accounts.permissions import STAFF, STAFF_RECENT
 from app.i18n.languages import own_name
-from app.mail.copying import copy_for
+from app.mail.copying import copy_for, copy_key
 from app.mail.inline_images import with_data_urls
 from app.mail.kinds import Kind
 from app.mail.outbox import decisions
@@ -140,7 +140,7 @@ def send_copy(request: Request) -> Any:
         tell(request, NO_COPY)
         return _to_email(request, email.id)
     message = copy_for(request.account.address, email, kind)
-    copy: OutboxEmail = request.email_service.send_message(message, key=message.about)
+    copy: OutboxEmail = request.email_service.send_message(message, key=copy_key())
     record_action(request, "copy", target_of(email.id), done=1, detail=target_of(copy.id))
     state = request.localizer.translate(state_words(copy))
     tell(request, COPIED, id=copy.id, state=state)

@@ -51,6 +51,12 @@ class KeptAction:
 
     def note(self, session: Session, batch: Batch) -> None:
         """Add what a batch did."""
+        row = None
+        if self.id is not None:
+            # Whoever pressed the same button twice carries the same action out at this moment.
+            row = session.get(StaffAction, self.id, with_for_update=True)
+        if row is not None:
+            self.go_on(row)
         self.done += batch.done
         self.refused += batch.refused_count
         for why, ids in batch.refused.items():
@@ -58,7 +64,6 @@ class KeptAction:
             some = [*before.ids, *sorted(ids, reverse=True)][:MOST_IDS]
             self.refusals[why] = Refusal(why, before.number + len(ids), some)
         detail = "\n".join([*([self.by] if self.by else []), *map(_line, self.refusals.values())])
-        row = None if self.id is None else session.get(StaffAction, self.id)
         if row is None:
             row = write_action(
                 session,

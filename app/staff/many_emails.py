@@ -23,7 +23,7 @@ from app.mail.outbox.copies import ACCEPTED
 from app.mail.outbox.many import ManyDecisions, look
 from app.mail.outbox.search import Filter
 from app.mail.outbox.tables import State
-from app.staff.email_filter import WITHIN, Query, read_id
+from app.staff.email_filter import LARGEST_ID, WITHIN, Query, read_id
 from app.staff.email_words import STATES
 from app.staff.many_actions import KeptAction, refusals_of, target_of
 from app.staff.models import StaffAction
@@ -52,6 +52,8 @@ class Confirmed:
         newest, at = read_id(fields.get("newest", "")), read_id(fields.get("at", ""))
         if newest is None or at is None:
             return None
+        # PostgreSQL's ids end here, and the search asks for those below the next one.
+        newest = min(newest, LARGEST_ID - 1)
         return cls(newest, datetime.fromtimestamp(at, UTC), read_id(fields.get("action", "")))
 
 

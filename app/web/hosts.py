@@ -80,7 +80,9 @@ def hosts_tween(handler: Handler, registry: Registry) -> Handler:
             or environ.get("PATH_INFO") in FOR_SUPERVISORS
         ):
             log.info(
-                "request refused, Host neither in site.base_url nor in site.hosts: host=%.80r", host
+                "request refused, Host neither in site.base_url nor in site.hosts: host=%r",
+                # Without white space, so that no part of it looks like another field of the line.
+                re.sub(r"\s", "_", host[:80]),
             )
             raise UnknownHost()
         return handler(request)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from app.mail.copying import copy_for, copy_key
 from app.mail.erasing import erase_recipient
 from app.mail.events.hearing import Counts
 from app.mail.outbox.event_tables import EmailEvent, Event
@@ -108,3 +109,14 @@ def test_nothing_is_left_in_the_databases_files(
         "A word of",
     ]
     assert [word for word in gone if word.encode() in content] == []
+
+
+def test_the_copies_that_staff_sent_to_themselves_go_too(outbox: Outbox) -> None:
+    email = outbox.write(1, address=ADA, name="Ada Lovelace")
+    message = copy_for("sam@example.org", email, kind("note"))
+    with outbox.registry.database.transaction(write=True) as session:
+        copy = outbox.service(session).send_message(message, key=copy_key())
+    assert outbox.row(copy).has_body
+    assert erase(outbox) == 1
+    row = outbox.row(copy)
+    assert (row.subject, row.has_body) == (ERASED, False)

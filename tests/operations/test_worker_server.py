@@ -87,3 +87,8 @@ def test_it_is_ready_once_the_database_has_the_tables(
     assert (response.status, text) == (503, "database not migrated\n")
     assert ask("/healthz")[0].status == 200
     assert "pillarbox_database_reachable 0.0" in ask("/metrics")[1]
+
+
+def test_a_large_body_is_refused(app: Router, ask_worker: Callable[[Router], Ask]) -> None:
+    response, _ = ask_worker(app)("/metrics", **{"Content-Length": "1000000000"})
+    assert response.status == 413

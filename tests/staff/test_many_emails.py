@@ -10,8 +10,10 @@ from sqlalchemy import select, update
 from webtest import TestApp, TestResponse
 
 from app.mail.outbox import many
+from app.mail.outbox.batches import Batch
 from app.mail.outbox.tables import OutboxEmail, State
 from app.staff import many_emails
+from app.staff.many_actions import KeptAction
 from app.staff.models import StaffAction
 from tests.support.accounts import PASSWORD, add_account, heading, sign_in
 from tests.support.at_once import at_once
@@ -383,3 +385,20 @@ def test_copies_of_an_action_on_many_keep_its_request(
     assert newest is not None
     assert newest.key == "note:1#2"
     assert newest.request_id == action.request_id
+
+
+def test_the_largest_number_of_an_email_is_no_error(staff: TestApp) -> None:
+    staff.get(f"{FAILED}&newest={2**31 - 1}&at=1", status=200)
+
+
+def test_an_action_that_two_requests_carry_out_counts_what_both_did(outbox: Outbox) -> None:
+    registry = outbox.registry
+    first = KeptAction("resend", "emails: all", registry.clock, None, "request")
+    with registry.database.transaction(write=True) as session:
+        first.note(session, Batch([1, 2], done=2))
+    second = KeptAction("resend", "emails: all", registry.clock, None, "request", id=first.id)
+    for kept, batch in ((second, Batch([3], done=1)), (first, Batch([4, 5], done=2))):
+        with registry.database.transaction(write=True) as session:
+            kept.note(session, batch)
+    (action,) = actions(outbox)
+    assert action.done == 5

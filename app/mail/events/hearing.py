@@ -92,9 +92,10 @@ def hear(
     nothing about delivery.
     """
     new = again = unmatched = 0
-    # Two calls that lock the same emails lock them in the same order.
+    # Two calls at once lock all their emails first, in one order, and then the addresses in one.
     found = [(_email_id(session, event, tags), event) for event in heard]
-    for email_id, event in sorted(found, key=lambda pair: pair[0] or 0):
+    keys = _lock_all(session, {email_id for email_id, _ in found if email_id is not None})
+    for email_id, event in sorted(found, key=lambda pair: keys.get(pair[0] or 0, "")):
         email = None if email_id is None else _locked(session, email_id)
         if email is None or email.recipient_key == ERASED:
             unmatched += 1
@@ -114,6 +115,17 @@ def _email_id(session: Session, heard: Heard, tags: Tags) -> int | None:
     if not heard.message_id:
         return None
     return session.scalar(select(OutboxEmail.id).where(OutboxEmail.message_id == heard.message_id))
+
+
+def _lock_all(session: Session, ids: set[int]) -> dict[int, str]:
+    """Lock the emails. Returns the key of each recipient by the email's id."""
+    rows = session.execute(
+        select(OutboxEmail.id, OutboxEmail.recipient_key)
+        .where(OutboxEmail.id.in_(ids))
+        .order_by(OutboxEmail.id)
+        .with_for_update()
+    )
+    return dict(rows.all())
 
 
 def _locked(session: Session, email_id: int) -> OutboxEmail | None:

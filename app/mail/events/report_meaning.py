@@ -36,6 +36,7 @@ _ACTIONS = {
     "expanded": None,
 }
 _BY_CLASS = {"5": Event.BOUNCED, "4": Event.DEFERRED}
+LONGEST_WORDS = 1000
 _OLD_SIGNS = ("X-Autoreply", "X-Autorespond")
 _OLD_PRECEDENCES = ("auto_reply", "bulk", "junk")
 
@@ -159,4 +160,4 @@ def _words_about(address: str, text: str) -> str:
     """The paragraph that follows the address in the text."""
     _before, _address, after = text.partition(address)
     paragraph, _line, _rest = after.lstrip(">:) \t\n").partition("\n\n")
-    return " ".join(paragraph.split())
+    return " ".join(paragraph[:LONGEST_WORDS].split())

@@ -36,7 +36,8 @@ from app.mail.smtp.replies import Outcome, Verdict
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What an attempt changes: the new values of the email's ``columns``, and whether to ``erase``
-    its bodies. The verdict is recorded, with the milliseconds that the attempt took.
+    its bodies. Bodies with a secret go too when an event has told what became of the email, because
+    then it is not sent again. The verdict is recorded, with the milliseconds that the attempt took.
     """
 
     email: OutboxEmail
@@ -45,6 +46,7 @@ class Settlement:
     columns: dict[str, Any]
     erase: bool = False
     duration_ms: int = 0
+    has_secret: bool = False
 
 
 def settlement_of(
@@ -82,7 +84,8 @@ def settlement_of(
             jitter = 0.0 if verdict.outcome is Outcome.IN_DOUBT else random.random()  # noqa: S311
             columns = deferred(email, verdict, now, jitter)
             erase = erase and columns["state"] == State.FAILED
-    return Settlement(email, verdict, now, columns, erase, duration_ms)
+    has_secret = kind is None or kind.carries_secret
+    return Settlement(email, verdict, now, columns, erase, duration_ms, has_secret)
 
 
 def deferred(email: OutboxEmail, verdict: Verdict, now: datetime, jitter: float) -> dict[str, Any]:
@@ -152,7 +155,7 @@ def settle(connection: Connection, settlement: Settlement, worker: str) -> bool:
     False, and records nothing, when ``worker`` no longer holds the lease.
     """
     settled = connection.execute(
-        _settling(frozenset(settlement.columns), settlement.erase),
+        _settling(*_shape(settlement)),
         _settling_values(settlement, worker),
     )
     if settled.rowcount != 1:
@@ -205,7 +208,7 @@ def settle_and_begin(
             begin_sending(connection, email, worker, now),
         )
     done = connection.execute(
-        _settling_and_beginning(frozenset(settlement.columns), settlement.erase),
+        _settling_and_beginning(*_shape(settlement)),
         {
             **_settling_values(settlement, worker),
             **{f"attempt_{name}": value for name, value in _recording_values(settlement).items()},
@@ -251,12 +254,16 @@ _REASON = text("CASE WHEN heard IS NULL THEN :new_reason ELSE reason END").bindp
 
 
 @cache
-def _settling(columns: frozenset[str], erase: bool) -> Update:
+def _settling(columns: frozenset[str], erase: bool, has_secret: bool) -> Update:
     values: dict[str, Any] = {column: bindparam(f"new_{column}") for column in columns}
     # Whoever tells what became of an email knows that the relay took it. Such an event can come
     # before the verdict, and while the email is in doubt it is the verdict.
     values["state"] = _STATE
     values["reason"] = _REASON
+    if erase:
+        values |= BODIES_ERASED
+    elif has_secret:
+        values |= {name: text(f"CASE WHEN heard IS NULL THEN {name} END") for name in BODIES_ERASED}
     return (
         update(OutboxEmail)
         .where(
@@ -265,13 +272,15 @@ def _settling(columns: frozenset[str], erase: bool) -> Update:
             OutboxEmail.leased_by == bindparam("worker"),
         )
         .values(values)
-        .values(leased_by=None, leased_until=None, **(BODIES_ERASED if erase else {}))
+        .values(leased_by=None, leased_until=None)
     )
 
 
 @cache
-def _settling_and_beginning(columns: frozenset[str], erase: bool) -> Select[bool, bool, Any]:
-    settled = _settling(columns, erase).returning(OutboxEmail.id).cte("settled")
+def _settling_and_beginning(
+    columns: frozenset[str], erase: bool, has_secret: bool
+) -> Select[bool, bool, Any]:
+    settled = _settling(columns, erase, has_secret).returning(OutboxEmail.id).cte("settled")
     begun = _BEGINNING.returning(OutboxEmail.id).cte("begun")
     recorded = EmailAttempt.__table__.columns
     names = [column.name for column in recorded if column.name not in ("id", "email_id")]
@@ -288,6 +297,11 @@ def _settling_and_beginning(columns: frozenset[str], erase: bool) -> Select[bool
         of_it = EmailAttachment.email_id.in_(select(settled.c.id))
         both = both.add_cte(delete(EmailAttachment).where(of_it).cte("erasing"))
     return both
+
+
+def _shape(settlement: Settlement) -> tuple[frozenset[str], bool, bool]:
+    """What decides which statement writes the settlement."""
+    return frozenset(settlement.columns), settlement.erase, settlement.has_secret
 
 
 def _settling_values(settlement: Settlement, worker: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What an event about an email changes."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import permutations
 
@@ -152,3 +153,36 @@ def test_an_email_whose_worker_died_is_sent_once_an_event_tells_so(
     assert sending.row(email).state == State.SENT
     with sending.registry.database.transaction(write=False) as session:
         assert session.scalars(select(EmailAttempt.outcome)).all() == [Outcome.IN_DOUBT]
+
+
+def test_a_secret_goes_when_a_verdict_in_doubt_comes_after_the_event(
+    sending: Outbox, hire: Hire, app: Router
+) -> None:
+    secret = kind("secret", carries_secret=True)
+    email = put(sending, sending.write(1, of=secret), State.SENDING, leased_by="lock-1")
+    sending.change(email, leased_until=sending.registry.clock() - timedelta(hours=1))
+    tell(sending, about(sending, email, Event.DELIVERED))
+    assert sending.row(email).has_body
+    hire(app).run_once()
+    row = sending.row(email)
+    assert (row.state, row.has_body) == (State.SENT, False)
+
+
+def test_calls_at_once_about_the_same_addresses_are_all_heard(sending: Outbox) -> None:
+    """They would lock each other out if they took the addresses in different orders."""
+    calls = []
+    for call in range(4):
+        numbers = range(call * 12, call * 12 + 12)
+        # Each call meets the six addresses in an order of its own.
+        addresses = [
+            f"customer{(number * (call + 1) + call) % 6}@example.org" for number in numbers
+        ]
+        emails = [
+            put(sending, sending.write(number, address=address), State.SENT)
+            for number, address in zip(numbers, addresses, strict=True)
+        ]
+        calls.append([about(sending, email, Event.BOUNCED, code="5.1.1") for email in emails])
+    with ThreadPoolExecutor(4) as threads:
+        counts = list(threads.map(lambda heard: tell(sending, *heard), calls))
+    assert counts == [Counts(new=12)] * 4
+    assert len(events(sending)) == 48

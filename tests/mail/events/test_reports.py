@@ -483,3 +483,10 @@ def test_no_log_line_quotes_a_report(sending: Outbox, caplog: pytest.LogCaptureF
             take_in(sending, sample(sending, name, email, tag="x", message_id="<a@evil.example>"))
     assert "@" not in caplog.text
     assert sending.registry.email_tags.of(email.id) not in caplog.text
+
+
+def test_no_more_of_a_line_is_read_than_is_kept() -> None:
+    """The search for addresses in a line takes a time that grows with the square of its length."""
+    address = "ada@example.org"
+    words = report_meaning._words_about(address, f"{address}:\n" + "x" * 60_000)
+    assert len(words) == report_meaning.LONGEST_WORDS
