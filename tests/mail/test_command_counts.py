@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import make_url, select
 
 from app.database.engine import Database
 from app.mail import command_counts
@@ -87,8 +87,11 @@ def test_a_locked_database_costs_the_counts_and_no_error(
     assert heard() == before + 2
 
 
-def test_a_scrape_does_not_wait_for_a_command(postgresql_url: str) -> None:
-    database = Database(postgresql_url)
+def test_a_scrape_does_not_wait_for_a_command(
+    postgresql_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    limited = make_url(postgresql_url).update_query_dict({"options": "-c lock_timeout=1000"})
+    database = Database(limited.render_as_string(hide_password=False))
     count(database, 1)
     before = heard()
     with database.transaction(write=True) as session:
@@ -97,6 +100,7 @@ def test_a_scrape_does_not_wait_for_a_command(postgresql_url: str) -> None:
         assert heard() == before
     command_counts.take(database)
     assert heard() == before + 1
+    assert caplog.text == ""
     database.dispose()
 
 
