@@ -38,7 +38,10 @@ def origins(
             yield Origin(setting.name, setting.default, "default" if setting.default else "not set")
             continue
         if setting.name == _DATABASE:
-            text = make_url(text).render_as_string(hide_password=True)
+            url = make_url(text)
+            # libpq takes passwords from the query, too, such as sslpassword.
+            masked = {name: "..." for name in url.query if "password" in name.lower()}
+            text = url.update_query_dict(masked).render_as_string(hide_password=True)
         elif setting.is_secret:
             text = "(secret)"
         yield Origin(setting.name, " ".join(text.split()), place.removeprefix(", in "))
