@@ -27,6 +27,9 @@ from app.web.translation import _
 
 _UNCOMPOSED = "could not be composed"
 """How the reason of an email begins whose template was broken."""
+MOST_EVENTS = 200
+"""An email's recipient can cause any number of events, such as by automatic answers."""
+EARLIER_EVENTS = _("Only the newest ${count} events are shown", mapping={"count": MOST_EVENTS})
 _WITHOUT_A_TRY = (State.CAPTURED, State.THROTTLED)
 """The states that only the writing of an email gives it."""
 _ENDS = (State.EXPIRED, State.SUPERSEDED, State.CANCELLED, State.SUPPRESSED)
@@ -61,13 +64,18 @@ def steps(session: Session, email: OutboxEmail) -> list[Step]:
     attempts = session.scalars(
         select(EmailAttempt).where(EmailAttempt.email_id == email.id).order_by(EmailAttempt.id)
     ).all()
-    events = session.scalars(
-        select(EmailEvent).where(EmailEvent.email_id == email.id).order_by(EmailEvent.id)
+    newest = session.scalars(
+        select(EmailEvent)
+        .where(EmailEvent.email_id == email.id)
+        .order_by(EmailEvent.id.desc())
+        .limit(MOST_EVENTS + 1)
     ).all()
+    events = newest[:MOST_EVENTS][::-1]
     of_act = copies.emails_of_act(session, email.key)
     later = [
         *map(_of_attempt, attempts),
         *map(_of_event, events),
+        *(Step(event.at, EARLIER_EVENTS) for event in newest[MOST_EVENTS:]),
         *(_of_action(action, email.id) for action in _actions(session, email.id)),
         *(_sent_again(id, at) for id, at in of_act if id > email.id),
     ]

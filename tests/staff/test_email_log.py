@@ -15,7 +15,7 @@ from app.database.engine import Database
 from app.mail.erasing import erase_recipient
 from app.mail.events.hearing import Heard, hear
 from app.mail.kinds import InDoubt
-from app.mail.outbox.event_tables import Event
+from app.mail.outbox.event_tables import EmailEvent, Event
 from app.mail.outbox.search import STEP
 from app.mail.outbox.tables import EmailAttempt, OutboxEmail, State
 from app.shop.models import Order
@@ -24,6 +24,7 @@ from app.staff.models import StaffAction
 from tests.support.accounts import ANNA, PASSWORD, add_account, heading, sign_in, summary
 from tests.support.browser import another_browser
 from tests.support.clock import Clock
+from tests.support.databases import on_sqlite
 from tests.support.orders import place
 from tests.support.outbox import Outbox, kind, put
 from tests.support.second_factor import turn_on
@@ -690,3 +691,23 @@ def test_the_list_shows_the_relays_last_reply_about_an_accepted_email(
             )
     words = staff.get("/staff/emails").html.select_one(".log-words")
     assert words.get_text() == "250 2.0.0 queued as X1"
+
+
+@on_sqlite
+def test_an_email_with_very_many_events_shows_the_newest(
+    staff: TestApp, outbox: Outbox, anna: OutboxEmail
+) -> None:
+    at, answer = anna.created_at, Event.AUTORESPONDED
+    with outbox.registry.database.transaction(write=True) as session:
+        for number in range(250):
+            values = {
+                "email_id": anna.id,
+                "at": at,
+                "source": "report",
+                "event": answer,
+                "is_hard": False,
+            }
+            session.add(EmailEvent(**values, words=f"answer {number}", source_id=str(number)))
+    page = staff.get(f"/staff/emails/{anna.id}")
+    assert "Only the newest 200 events are shown" in story(page)
+    assert ("answer 249" in page.text, "answer 49" in page.text) == (True, False)
