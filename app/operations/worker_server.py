@@ -3,11 +3,13 @@
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from pyramid.registry import Registry
+from waitress import wasyncore
 from waitress.server import create_server
 
 from app.operations.metrics import REFUSED, status_for, text_of
@@ -31,7 +33,7 @@ class WorkerServer:
     def __init__(self, registry: Registry, host: str, port: int) -> None:
         self._registry = registry
         self._sockets: dict[int, Any] = {}
-        self._server = create_server(
+        self._server: Any = create_server(
             self._answer,
             map=self._sockets,
             # waitress leaves a socket open that it cannot bind.
@@ -52,9 +54,11 @@ class WorkerServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let answers in progress finish, and close the socket. The thread ends with it."""
+        """Let answers in progress finish, close the sockets, and end the thread."""
         self._server.task_dispatcher.shutdown()
-        self._server.close()
+        # The thread itself closes them, because it would wait for them otherwise.
+        self._server.trigger.pull_trigger(partial(wasyncore.close_all, self._sockets))
+        self._thread.join(5)
 
     def _answer(self, environ: Mapping[str, Any], start: StartResponse) -> Iterable[bytes]:
         status, content_type, body = self._response(environ)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from app.commands import bounces
 from app.database import sqlite
+from app.mail.command_counts import MetricCount
 from app.mail.events.hearing import Counts
 from app.mail.outbox.event_tables import EmailEvent, EventSource
 from app.mail.outbox.tables import OutboxEmail, State
@@ -71,6 +72,19 @@ def test_a_bounce_from_the_pipe_moves_its_email_and_prints_nothing(
         assert pillarbox("bounce", ini, typed=octets).output == ""
     assert outbox.row(email).state == State.BOUNCED
     assert events(outbox) == ["bounced"]
+
+
+@on_sqlite
+def test_what_it_counts_waits_for_the_next_scrape(
+    pillarbox: Pillarbox, ini: Path, outbox: Outbox, email: OutboxEmail
+) -> None:
+    pillarbox("bounce", ini, typed=report("postfix", outbox.registry, email))
+    with outbox.registry.database.transaction(write=False) as session:
+        counts = session.scalars(select(MetricCount).order_by(MetricCount.name))
+        assert [(row.name, row.labels, row.number) for row in counts] == [
+            ("pillarbox_emails_total", '{"kind": "note", "state": "bounced"}', 1),
+            ("pillarbox_events_total", '{"event": "bounced"}', 1),
+        ]
 
 
 @pytest.mark.parametrize("octets", ANSWERS)

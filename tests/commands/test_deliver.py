@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.commands import deliver
+from app.mail.command_counts import MetricCount
 from app.mail.delivery.worker import Delivery
 from app.mail.test_message import TEST_MESSAGE
 from tests.support import server_process
@@ -19,6 +20,7 @@ from tests.support.outbox import Outbox
 from tests.support.pillarbox_command import Pillarbox
 from tests.support.ports import free_port
 from tests.support.relay import Relay
+from tests.support.rows import count
 from tests.support.server_process import Process, running
 from tests.support.shop_settings import write_ini
 from tests.support.waiting import eventually
@@ -56,6 +58,8 @@ def test_it_delivers_until_sigterm_and_says_when_it_starts_and_stops(
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert {outbox.row(email).state for email in emails} == {"sent"}
+    # It is scraped itself, so it leaves no counts for others.
+    assert count(outbox.registry.database, MetricCount) == 0
     log = logging_ini.with_suffix(".log").read_text()
     assert f"{START}:{relay.port} connections=1" in log
     assert "delivery finishes emails in progress: signal=SIGTERM seconds=30" in log
@@ -209,7 +213,7 @@ def test_it_serves_its_metrics_and_health(logging_ini: Path, outbox: Outbox, rel
         assert asked(port, "/healthz") == (200, "ok\n")
         assert asked(port, "/readyz") == (200, "ok\n")
         assert asked(port, "/")[0] == 404
-        assert asked(port, "/metrics", {"X-Forwarded-For": "192.0.2.7"})[0] == 401
+        assert asked(port, "/metrics", {"X-Forwarded-For": "192.0.2.7"})[0] == 403
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
 
