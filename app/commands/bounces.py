@@ -13,7 +13,6 @@ import click
 from pyramid.registry import Registry
 
 from app.commands.application import INI, ready_application
-from app.database.errors import DatabaseBusy
 from app.mail.events import report_parts
 from app.mail.events.hearing import Counts
 from app.mail.events.reports import hear_report
@@ -72,8 +71,6 @@ def bounces(ini: Path, maildir: Path) -> None:
             for name in progress:
                 try:
                     counts = _take_in(registry, new / name, seen)
-                except DatabaseBusy as busy:
-                    left.append(f"{name}: {busy}")
                 except OSError as error:
                     # What is gone was taken in by another run.
                     if os.path.lexists(new / name):
