@@ -21,13 +21,12 @@ def upgrade() -> None:
     _events()
     _suppression()
     _staff_actions()
-    _counts()
 
 
 def _log() -> None:
     """The indexes of staff's log of emails."""
-    settled = sa.text("state != 'queued' AND state != 'sending'")
-    odd = sa.text("state != 'queued' AND state != 'sending' AND state != 'sent'")
+    settled = sa.text("state NOT IN ('queued', 'sending')")
+    odd = sa.text("state NOT IN ('queued', 'sending', 'sent')")
     for name, columns, where in (
         ("ix_outbox_email_kind", ["state", "kind", "id"], settled),
         ("ix_outbox_email_state", ["state", "id"], odd),
@@ -128,41 +127,9 @@ def _staff_actions() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_staff_action_target", "staff_action", ["target"])
-    op.create_table(
-        "staff_action_email",
-        sa.Column("action_id", sa.Integer(), nullable=False),
-        sa.Column("email_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["action_id"],
-            ["staff_action.id"],
-            name=op.f("fk_staff_action_email_action_id_staff_action"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["email_id"],
-            ["outbox_email.id"],
-            name=op.f("fk_staff_action_email_email_id_outbox_email"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("action_id", "email_id", name=op.f("pk_staff_action_email")),
-    )
-    op.create_index("ix_staff_action_email_email_id", "staff_action_email", ["email_id"])
-
-
-def _counts() -> None:
-    """What short commands have counted for Prometheus."""
-    op.create_table(
-        "metric_count",
-        sa.Column("name", sa.String(64), nullable=False),
-        sa.Column("labels", sa.String(200), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("name", "labels", name=op.f("pk_metric_count")),
-    )
 
 
 def downgrade() -> None:
-    op.drop_table("staff_action_email")
-    op.drop_table("metric_count")
     op.drop_table("staff_action")
     op.drop_table("event_source")
     op.drop_table("email_event")
