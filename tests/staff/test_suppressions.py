@@ -13,28 +13,12 @@ from app.mail.outbox.tables import OutboxEmail, State, SuppressedAddress
 from app.staff.models import StaffAction
 from tests.mail.events.test_hearing import about, tell
 from tests.support.accounts import add_account, heading, sign_in, summary
-from tests.support.browser import another_browser
 from tests.support.clock import Clock
 from tests.support.outbox import Outbox, kind, put
-from tests.support.second_factor import turn_on
 
 SAM = "sam@example.org"
 ADA = "ada@example.org"
 PATH = "/staff/suppressions"
-
-
-@pytest.fixture
-def sam(database: Database) -> int:
-    return add_account(database, SAM, is_staff=True)
-
-
-@pytest.fixture
-def staff(app: Router, sam: int, clock: Clock) -> TestApp:
-    """Sam's browser, signed in with the second factor."""
-    browser = another_browser(app)
-    sign_in(browser, SAM)
-    turn_on(browser, clock)
-    return browser
 
 
 @pytest.fixture

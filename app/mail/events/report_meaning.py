@@ -13,6 +13,7 @@ from flufl.bounce import all_failures
 from app.mail import addresses
 from app.mail.events import report_parts
 from app.mail.events.codes import enhanced_code
+from app.mail.events.hearing import LONGEST_WORDS
 from app.mail.events.report_parts import line_of
 from app.mail.outbox.event_tables import WEIGHTS, Event
 from app.mail.smtp.reply_text import without_addresses
@@ -36,7 +37,6 @@ _ACTIONS = {
     "expanded": None,
 }
 _BY_CLASS = {"5": Event.BOUNCED, "4": Event.DEFERRED}
-LONGEST_WORDS = 1000
 _OLD_SIGNS = ("X-Autoreply", "X-Autorespond")
 _OLD_PRECEDENCES = ("auto_reply", "bulk", "junk")
 

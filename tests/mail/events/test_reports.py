@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.mail.events import report_meaning, report_parts
-from app.mail.events.hearing import Counts
+from app.mail.events.hearing import LONGEST_WORDS, Counts
 from app.mail.events.reports import hear_report
 from app.mail.outbox.event_tables import EmailEvent, Event, EventSource
 from app.mail.outbox.tables import OutboxEmail, State, SuppressedAddress
@@ -489,4 +489,4 @@ def test_no_more_of_a_line_is_read_than_is_kept() -> None:
     """The search for addresses in a line takes a time that grows with the square of its length."""
     address = "ada@example.org"
     words = report_meaning._words_about(address, f"{address}:\n" + "x" * 60_000)
-    assert len(words) == report_meaning.LONGEST_WORDS
+    assert len(words) == LONGEST_WORDS
