@@ -5,6 +5,7 @@ from pyramid.router import Router
 
 from app.mail.outbox.tables import OutboxEmail
 from app.mail.smtp.mime import message_bytes
+from app.previews import preview as previews
 from app.previews.preview import Preview, compose_preview, previews_of
 from tests.support.application import MakeApp
 from tests.support.databases import on_sqlite
@@ -57,3 +58,17 @@ def test_an_application_looks_for_changes_in_debug_mode_only(
     values = settings_values | {"email.debug": debug, "email.smtp_server": "relay.example.org"}
     composer = make_app(values).registry.email_composer
     assert composer._templates.auto_reload is reloads
+
+
+def test_an_email_is_checked_again_once_it_has_changed(
+    app: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = []
+    monkeypatch.setattr(previews, "_last_checks", {})
+    monkeypatch.setattr(previews, "lint", lambda source, expected: checked.append(source) or [])
+    shown = Preview(app.registry.email_kinds.get("welcome"), "short", "en")
+    for subject in ("One", "One", "Two", "One"):
+        email = compose_preview(app.registry, shown)
+        email.subject = subject
+        assert previews.findings_of(app.registry, shown, email) == []
+    assert len(checked) == 3

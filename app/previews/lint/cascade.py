@@ -76,7 +76,7 @@ class Cascade:
             values["background-color"] = element.get("bgcolor")
         if "nowrap" in element.attrib:
             values["white-space"] = "nowrap"
-        inline = _split(css.declarations(element.get("style")))
+        inline = _split(css.inline(element.get("style")))
         dark = self._dark_blocks.get(element, []) if surroundings is Surroundings.DARK else []
         for block in (
             *(block.normal for block in dark),

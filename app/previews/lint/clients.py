@@ -98,7 +98,7 @@ def features(document: Document) -> Iterator[tuple[str, str]]:
             yield "html-meta-color-scheme", element.place
         if element.get("href").startswith("mailto:"):
             yield "html-mailto-links", element.place
-        for declaration in css.declarations(element.get("style")):
+        for declaration in css.inline(element.get("style")):
             for feature in _features_of_declaration(declaration):
                 yield feature, element.place
 

@@ -1,7 +1,7 @@
 """Reads style sheets and style attributes with tinycss2, and selectors with cssselect2."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cssselect2
@@ -18,7 +18,7 @@ class Declaration:
 
 
 def declarations(style: Any) -> tuple[Declaration, ...]:
-    """The declarations of a style attribute, or of the content of a rule that tinycss2 has read."""
+    """The declarations of a style as text, or of the content of a rule that tinycss2 has read."""
     return tuple(
         Declaration(node.lower_name, text(node.value), node.important)
         for node in tinycss2.parse_blocks_contents(style, skip_comments=True)
@@ -26,11 +26,18 @@ def declarations(style: Any) -> tuple[Declaration, ...]:
     )
 
 
-def statements(style_sheet: str) -> Iterator[Any]:
+# The emails of a shop have nearly the same styles, so most are read once.
+@lru_cache(maxsize=4096)
+def inline(style: str) -> tuple[Declaration, ...]:
+    """The declarations of a style attribute."""
+    return declarations(style)
+
+
+@lru_cache(maxsize=64)
+def statements(style_sheet: str) -> tuple[Any, ...]:
     """tinycss2's qualified rules and at-rules, in their order. Parse errors are left out."""
-    for node in tinycss2.parse_stylesheet(style_sheet, skip_comments=True):
-        if node.type in ("qualified-rule", "at-rule"):
-            yield node
+    nodes = tinycss2.parse_stylesheet(style_sheet, skip_comments=True)
+    return tuple(node for node in nodes if node.type in ("qualified-rule", "at-rule"))
 
 
 def rules(at_rule: Any) -> list[Any]:

@@ -98,6 +98,8 @@ def rows(email: ParsedEmail) -> Iterator[Finding]:
 
 def columns(text: str) -> int:
     """The number of columns that ``text`` takes in a terminal."""
+    if text.isascii():
+        return len(text)
     marks = sum(category(character) in ("Mn", "Me", "Cf") for character in text)
     return len(text) - marks + sum(east_asian_width(character) in "WF" for character in text)
 
